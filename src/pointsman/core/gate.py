@@ -1,0 +1,77 @@
+"""Gates: hard rules that remove a candidate and say why. The gate functions themselves live in `pointsman.policy.gates`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pointsman.core.model import Model
+from pointsman.core.request import Request
+from pointsman.core.rule import Ruling
+from pointsman.core.score import Estimate
+from pointsman.core.signals import Signals
+
+Kind = Literal["policy", "capability", "health"]
+"""What a refusal means to the client: forbidden, unable, or out of service for now."""
+
+
+class Verdict(NamedTuple):
+    """One gate's "no" to one candidate."""
+
+    gate: str
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the gates judge a model against."""
+
+    request: Request
+    signals: Signals
+    ruling: Ruling
+    route: str
+    quality_floor: float = 0.0
+    refuse_unknown_price: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A named gate. `refuse` returns the reason as a sentence, or `None` to let the model pass.
+
+    `applies` says, once a request, whether the gate has anything to say of it; most requests need no tools, no images and so on.
+    """
+
+    name: str
+    kind: Kind
+    refuse: Callable[[Ask, Model], str | None]
+    applies: Callable[[Ask], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingGate:
+    """A gate that depends on the model alone, judged when a snapshot is made."""
+
+    name: str
+    kind: Kind
+    refuse: Callable[[Model], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateGate:
+    """A gate that needs the estimate, judged after the others."""
+
+    name: str
+    kind: Kind
+    refuse: Callable[[Ask, Model, Estimate], str | None]
+    applies: Callable[[Ask], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """All gates, by the moment at which they can judge."""
+
+    standing: tuple[StandingGate, ...] = ()
+    request: tuple[Gate, ...] = ()
+    estimate: tuple[EstimateGate, ...] = ()

@@ -1,0 +1,38 @@
+"""What one upstream call gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pointsman.core.prices import Usage
+
+Status = Literal["ok", "error", "aborted"]
+"""`aborted`: the client left."""
+
+UsageSource = Literal["reported", "estimated", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The record of one call, written before its answer is complete for the client."""
+
+    decision: str
+    attempt: int  #: from 1
+    model: str
+    status: Status
+    task: str = "general"
+    http_status: int | None = None
+    error: str | None = None  #: machine-readable code of the failure, never a text of the user's
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    usage_source: UsageSource = "none"
+    cost_picousd: int | None = None  #: `None`: the price or the usage is unknown
+    ttft_ms: float | None = None  #: until the first byte of content
+    total_ms: float = 0.0
+    try_another: bool = False  #: may another model answer where this one failed?
+
+    @property
+    def ok(self) -> bool:
+        """Whether the client got a whole answer."""
+        return self.status == "ok"

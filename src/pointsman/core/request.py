@@ -1,0 +1,118 @@
+"""A request, normalised from its wire format.
+
+What routing may look at stands in plain fields. What only the model needs to see (messages, tool schemas, the body) stands in
+`Request.content`, which takes no part in equality and is not recorded: `digest` stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+ResponseFormat = Literal["text", "json_object", "json_schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image in a message, by URL or data URL."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A part of a kind that routing does not read (audio, file, ...); it travels through."""
+
+    kind: str
+
+
+Part = Text | Image | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call that a model made earlier in the conversation; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation."""
+
+    role: str
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All text of the turn, tool arguments included, one piece a line."""
+        pieces = [part.text for part in self.parts if isinstance(part, Text)]
+        return "\n".join([*pieces, *(call.arguments for call in self.tool_calls)])
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool offered to the model; `schema` is the JSON text of its definition."""
+
+    name: str
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the model sees: turns, tool definitions, and the client's JSON body with every field it sent."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    body: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a gateway key and what it may do. `None` means no restriction."""
+
+    key: str = "anonymous"  #: public id of the key, never its secret
+    team: str = ""
+    routes: tuple[str, ...] | None = None  #: routes this key may use
+    models: tuple[str, ...] | None = None  #: models this key's requests may reach
+    labels: tuple[str, ...] = ()  #: every request of this key carries at least these
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the client asked.
+
+    >>> Request(id="r1", model="auto") == Request(id="r1", model="auto", content=Content((Message("user", (Text("hi"),)),)))
+    True
+    """
+
+    id: str
+    model: str  #: a route, or a model's own name
+    caller: Caller = Caller()
+    digest: str = ""  #: SHA-256 of the body as the client sent it, in hex
+    stream: bool = False
+    max_output_tokens: int | None = None
+    choices: int = 1  #: answers asked for (`n`)
+    messages: int = 0
+    images: int = 0
+    tools: tuple[str, ...] = ()  #: names of the tools offered
+    response_format: ResponseFormat = "text"
+    labels: tuple[str, ...] = ()  #: labels the client declared
+    task: str | None = None  #: task class the client declared
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    content: Content | None = field(default=None, compare=False, repr=False)
+
+    def without_content(self) -> Request:
+        """The request as the record keeps it."""
+        return replace(self, content=None)

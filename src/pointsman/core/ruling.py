@@ -1,0 +1,118 @@
+"""What rules and policies say of a request, worked out before any model is looked at.
+
+A condition that fails to evaluate counts as holding for everything that restricts (policies, and a rule's labels, requirements and
+exclusions) and as not holding for everything else; the failure is kept in `Ruling.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pointsman.core.labels import KNOWN, close
+from pointsman.core.request import Request
+from pointsman.core.rule import Condition, Effects, Facts, Policy, Requirement, Rule, Ruling
+from pointsman.core.signals import Signals
+from pointsman.core.snapshot import Match, Route, Snapshot
+from pointsman.errors import ConditionError
+
+
+def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str) -> Facts:
+    """What conditions may read. No prompt text: a decision must be repeatable from its record."""
+    tokens, needs = signals.tokens, signals.needs
+    about = {
+        "model": request.model,
+        "stream": request.stream,
+        "choices": request.choices,
+        "messages": request.messages,
+        "images": request.images,
+        "tools": list(request.tools),
+        "response_format": request.response_format,
+    }
+    if request.max_output_tokens is not None:
+        about["max_output_tokens"] = request.max_output_tokens
+    return {
+        "request": about,
+        "signals": {
+            "task": signals.task,
+            "task_source": signals.task_source,
+            "keywords": list(signals.keywords),
+            "needs_tools": needs.tools,
+            "needs_json": needs.json_mode or needs.json_schema,
+            "needs_vision": needs.vision,
+        },
+        "labels": list(labels),
+        "tokens": {"input": tokens.input, "output": tokens.output},
+        "task": task,
+        "key": {"id": request.caller.key, "team": request.caller.team},
+        "metadata": dict(request.metadata),
+    }
+
+
+def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -> Ruling:
+    """Apply the rules for every route, the route's own, then every policy."""
+    known = KNOWN | snapshot.labels
+    given = (*request.caller.labels, *route.labels, *request.labels, *signals.labels)
+    labels, task = close(given, known), signals.task
+    effects: list[tuple[Rule, Effects]] = []
+    errors: list[str] = []
+    if snapshot.rules or route.rules:
+        first_facts = facts(request, signals, labels, task)
+        effects = _matching(snapshot.rules, "all", first_facts, errors) + _matching(route.rules, route.match, first_facts, errors)
+        labels = close((*given, *(label for _, e in effects for label in e.labels)), known)
+        task = next((e.task for _, e in effects if e.task is not None), task)
+    policies: list[Policy] = []
+    if snapshot.policies:
+        known_facts = facts(request, signals, labels, task)
+        policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors, failed=True)]
+    return Ruling(
+        task=task,
+        labels=labels,
+        matched=tuple(r.name for r, _ in effects),
+        policies=tuple(p.name for p in policies),
+        errors=tuple(errors),
+        requirements=tuple(_requirements(effects, policies)),
+        prohibitions=tuple((f"policy `{p.name}`", p.forbid) for p in policies if p.forbid is not None),
+        exclude=tuple((model, r.name) for r, e in effects for model in e.exclude),
+        prefer=next((e.prefer for _, e in effects if e.prefer), ()),
+        plan=next((e.plan for _, e in effects if e.plan is not None), None),
+        weights=next((e.weights for _, e in effects if e.weights is not None), None),
+    )
+
+
+def _requirements(effects: Iterable[tuple[Rule, Effects]], policies: Iterable[Policy]) -> Iterable[tuple[str, Requirement]]:
+    for matched, effect in effects:
+        if effect.require is not None:
+            yield f"rule `{matched.name}`", effect.require
+    for policy in policies:
+        if policy.require is not None:
+            yield f"policy `{policy.name}`", policy.require
+
+
+def _matching(rules: tuple[Rule, ...], match: Match, known_facts: Facts, errors: list[str]) -> list[tuple[Rule, Effects]]:
+    """The rules that take effect; of a rule whose condition failed, only what restricts."""
+    matching: list[tuple[Rule, Effects]] = []
+    for candidate in rules:
+        failures = len(errors)
+        if not _holds(candidate.when, known_facts, f"rule `{candidate.name}`", errors, failed=True):
+            continue
+        if len(errors) > failures:
+            matching.append((candidate, _restrictions(candidate.effects)))
+            continue
+        matching.append((candidate, candidate.effects))
+        if match == "first":
+            break
+    return matching
+
+
+def _restrictions(effects: Effects) -> Effects:
+    return Effects(labels=effects.labels, require=effects.require, exclude=effects.exclude)
+
+
+def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str], *, failed: bool) -> bool:
+    if when is None:
+        return True
+    try:
+        return when(known_facts)
+    except ConditionError as error:
+        errors.append(f"{owner}: {error}")
+        return failed

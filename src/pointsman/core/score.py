@@ -1,0 +1,175 @@
+"""The weighted score that ranks the survivors.
+
+Two published forms, one implementation. With every term in [0, 1] and higher better:
+
+    additive     w_quality*Quality + w_cost*Cost + w_latency*Latency + w_security*Security + w_energy*Energy
+    subtractive  w_quality*quality - w_cost*cost' - w_latency*latency' - w_energy*energy'
+
+where Cost = 1 - cost' and so on. The second is therefore the first, less the constant w_cost + w_latency + w_energy and the security
+term; both rank alike when security is equal. Cost = 1 - (cost - min) / (max - min), where min and max come from the surviving
+candidates (`pool`) or from fixed bounds (`Bounds`); equal values give 1 to all; an unknown value gives 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pointsman.errors import ConfigError
+
+Form = Literal["additive", "subtractive"]
+
+_ONE = 1_000_000  # terms are kept in millionths,
+_WEIGHT_ONE = 1_000_000_000  # weights in billionths,
+_TOTAL_ONE = _ONE * _WEIGHT_ONE  # and totals in their product, which a float still holds exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the score's terms; they sum to 1. Make them with `normalised` or `dial`."""
+
+    quality: float = 0.30
+    cost: float = 0.30
+    latency: float = 0.25
+    security: float = 0.15
+    energy: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self.quality + self.cost + self.latency + self.security + self.energy
+
+    def normalised(self) -> Weights:
+        """The same proportions summing to 1.
+
+        >>> Weights(quality=3, cost=1, latency=0, security=0).normalised()
+        Weights(quality=0.75, cost=0.25, latency=0.0, security=0.0, energy=0.0)
+        """
+        shares = (self.quality, self.cost, self.latency, self.security, self.energy)
+        # `not (x >= 0)` rather than `x < 0`, so that NaN is refused as well.
+        if any(not 0 <= share < float("inf") for share in shares):
+            raise ConfigError(f"weights must be finite and not negative, got {shares}")
+        if (total := self.total) <= 0:
+            raise ConfigError("weights are all zero: give at least one of quality, cost, latency, security, energy")
+        return Weights(*(round(share / total, 9) for share in shares))
+
+
+def dial(quality: float) -> Weights:
+    """The one-number form: 0 weighs cost alone, 1 quality alone. Turning it up never lowers the expected quality of the choice.
+
+    >>> dial(0.3)
+    Weights(quality=0.3, cost=0.7, latency=0.0, security=0.0, energy=0.0)
+    """
+    if not 0 <= quality <= 1:
+        raise ConfigError(f"dial must lie between 0 (cost) and 1 (quality), got {quality}")
+    quality = round(quality, 9)
+    return Weights(quality=quality, cost=round(1 - quality, 9), latency=0.0, security=0.0, energy=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Fixed (best, worst) bounds for `reference` normalisation: an irrelevant candidate then cannot change the order of others."""
+
+    cost_picousd: tuple[float, float]
+    latency_ms: tuple[float, float]
+    energy_wh: tuple[float, float] = (0.0, 1.0)
+
+
+class Estimate(NamedTuple):
+    """What one candidate is expected to give for one request. A tuple, because a decision makes one for every survivor."""
+
+    quality: float  #: expected, 0 to 1, on a grid of 1e-6
+    quality_low: float  #: lower bound, one-sided 95 %
+    evidence: int  #: graded answers behind it
+    cost_picousd: int | None  #: `None`: the price is unknown
+    ttft_ms: float
+    total_ms: float  #: median
+    p95_ms: float
+    energy_wh: float | None
+    input_tokens: int
+    tokenizer: str  #: what `input_tokens` was counted with; ends in `~` where that is an estimate
+
+
+class Score(NamedTuple):
+    """The terms of one candidate, each in [0, 1], higher is better, and their weighted total."""
+
+    quality: float
+    cost: float
+    latency: float
+    security: float
+    energy: float
+    total: float
+
+
+def score(
+    estimates: Sequence[Estimate],
+    security: Sequence[float],
+    weights: Weights,
+    form: Form = "additive",
+    bounds: Bounds | None = None,
+    latency_budget_ms: float | None = None,
+) -> list[Score]:
+    """Score candidates that passed the gates, in the order given.
+
+    `security` holds each candidate's security term. A candidate slower (at the median) than `latency_budget_ms` gets a latency term of 0.
+    """
+    cost = _terms([e.cost_picousd for e in estimates], None if bounds is None else bounds.cost_picousd)
+    latency = _terms([e.total_ms for e in estimates], None if bounds is None else bounds.latency_ms)
+    energy = _terms([e.energy_wh for e in estimates], None if bounds is None else bounds.energy_wh)
+    if latency_budget_ms is not None:
+        latency = [0 if estimate.total_ms > latency_budget_ms else term for estimate, term in zip(estimates, latency, strict=True)]
+    quality = [int(e.quality * _ONE + 0.5) for e in estimates]
+    safe = [int(value * _ONE + 0.5) for value in security]
+    return totals(quality, cost, latency, safe, energy, weights, form)
+
+
+def totals(
+    quality: Sequence[int],
+    cost: Sequence[int],
+    latency: Sequence[int],
+    security: Sequence[int],
+    energy: Sequence[int],
+    weights: Weights,
+    form: Form = "additive",
+) -> list[Score]:
+    """Weigh terms given in millionths.
+
+    >>> [s.total for s in totals([620_000], [1_000_000], [950_000], [1_000_000], [0], Weights())]
+    [0.8735]
+    """
+    # Whole numbers throughout: sums are exact, so rounding can neither make nor break a tie, and turning the dial is monotone.
+    w_quality, w_cost, w_latency, w_security, w_energy = (
+        int(weight * _WEIGHT_ONE + 0.5) for weight in (weights.quality, weights.cost, weights.latency, weights.security, weights.energy)
+    )
+    constant = 0
+    if form == "subtractive":
+        w_security, constant = 0, (w_cost + w_latency + w_energy) * _ONE
+    return [
+        Score(
+            q / _ONE,
+            c / _ONE,
+            t / _ONE,
+            s / _ONE,
+            e / _ONE,
+            (w_quality * q + w_cost * c + w_latency * t + w_security * s + w_energy * e - constant) / _TOTAL_ONE,
+        )
+        for q, c, t, s, e in zip(quality, cost, latency, security, energy, strict=True)
+    ]
+
+
+def _terms(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> list[int]:
+    """Lower is better; a million for the best, 0 for the worst and for unknown."""
+    if bounds is None:
+        known = [value for value in values if value is not None]
+        if not known:
+            return [0] * len(values)
+        low, high = min(known), max(known)
+    else:
+        low, high = bounds
+    if high <= low:
+        return [_ONE if value is not None and value <= low else 0 for value in values]
+    scale = _ONE / (high - low)
+    if bounds is None:
+        return [0 if value is None else int((high - value) * scale + 0.5) for value in values]
+    return [0 if value is None else min(_ONE, max(0, int((high - value) * scale + 0.5))) for value in values]

@@ -1,0 +1,98 @@
+"""CEL conditions, compiled and type-checked once.
+
+`cel-expr-python` returns a run-time error (a missing key, say) as a *truthy value*; this is the only place that calls it, and anything
+but a real boolean becomes `ConditionError`. Language: https://github.com/google/cel-spec/blob/master/doc/langdef.md
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pointsman.core.rule import Facts
+from pointsman.errors import ConditionError, ConditionSyntaxError
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel
+
+_WHERE = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<what>.*)")
+_CONTAINER = " (in container '')"
+
+
+@dataclass(frozen=True, slots=True)
+class CelCondition:
+    """A compiled expression; equal to another with the same source.
+
+    >>> compile_condition("tokens.input > 6000")({"tokens": {"input": 7000}})
+    True
+    """
+
+    source: str
+    labels_only: bool = field(compare=False)  #: it reads nothing but `labels`, so a proof without traffic can evaluate it
+    _program: Any = field(compare=False, repr=False)
+
+    def __call__(self, facts: Facts) -> bool:
+        result = self._program.eval(data=facts).value()
+        if result is True or result is False:
+            return bool(result)
+        raise ConditionError(f"`{self.source}` failed: {result}")
+
+
+def compile_condition(source: str) -> CelCondition:
+    """Compile a boolean expression over the facts of a request. Raises `ConditionSyntaxError` with line and column.
+
+    >>> compile_condition("taks == 'chat'")
+    Traceback (most recent call last):
+    pointsman.errors.ConditionSyntaxError: undeclared reference to 'taks'
+    """
+    program = _compile(_environment(), source)
+    if (kind := program.return_type().name()) != "BOOL":
+        raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
+    return CelCondition(source, _reads_labels_only(source), program)
+
+
+def _compile(environment: cel.Env, source: str) -> Any:
+    try:
+        return environment.compile(source)
+    except RuntimeError as error:
+        found = _WHERE.search(str(error))
+        if found is None:
+            raise ConditionSyntaxError(str(error)) from error
+        what = found["what"].removesuffix(_CONTAINER)
+        raise ConditionSyntaxError(what, int(found["line"]), int(found["column"])) from error
+
+
+def _reads_labels_only(source: str) -> bool:
+    try:
+        _compile(_label_environment(), source)
+    except ConditionSyntaxError:
+        return False
+    return True
+
+
+@cache
+def _environment() -> cel.Env:
+    from cel_expr_python import cel
+
+    kind = cel.Type
+    record = kind.Map(kind.STRING, kind.DYN)
+    return cel.NewEnv(
+        variables={
+            "request": record,
+            "signals": record,
+            "labels": kind.List(kind.STRING),
+            "tokens": kind.Map(kind.STRING, kind.INT),
+            "task": kind.STRING,
+            "key": kind.Map(kind.STRING, kind.STRING),
+            "metadata": kind.Map(kind.STRING, kind.STRING),
+        }
+    )
+
+
+@cache
+def _label_environment() -> cel.Env:
+    from cel_expr_python import cel
+
+    return cel.NewEnv(variables={"labels": cel.Type.List(cel.Type.STRING)})

@@ -1,0 +1,167 @@
+"""The gates: one function each, which returns the reason of its "no" as a sentence, or nothing.
+
+To add one: write the function, add one line to `GATES`, and give it a heading in `docs/gates.md`. `docs/add-a-gate.md` walks through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pointsman.core.gate import Ask, EstimateGate, Gate, Gates, StandingGate
+from pointsman.core.model import Model
+from pointsman.core.score import Estimate
+
+
+def enabled(model: Model) -> str | None:
+    """Refuse a model that is switched off.
+
+    >>> enabled(Model("m", disabled="contract ended"))
+    'switched off: contract ended'
+    """
+    return None if model.disabled is None else f"switched off: {model.disabled}"
+
+
+def approved(ask: Ask, model: Model) -> str | None:
+    """Refuse a model without approval where a policy asks for it."""
+    if model.approved:
+        return None
+    owners = [owner for owner, require in ask.ruling.requirements if require.approved]
+    return f"not approved, which {_and(owners)} requires" if owners else None
+
+
+def provider(ask: Ask, model: Model) -> str | None:
+    """Refuse a provider that a policy does not allow."""
+    return _attribute(ask, "provider", model.provider)
+
+
+def named(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that a policy does not allow by name."""
+    return _attribute(ask, "model", model.id)
+
+
+def perimeter(ask: Ask, model: Model) -> str | None:
+    """Refuse a model outside the perimeter that a policy requires."""
+    return _attribute(ask, "perimeter", model.perimeter)
+
+
+def region(ask: Ask, model: Model) -> str | None:
+    """Refuse a model outside the regions that a policy requires; a model that states no region is in none."""
+    return _attribute(ask, "region", model.region)
+
+
+def tags(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that lacks a required tag (a certification, a retention term) or has a forbidden one."""
+    for owner, require in ask.ruling.requirements:
+        if missing := sorted(set(require.tags or ()) - set(model.tags)):
+            return f"lacks {_and(missing)}, which {owner} requires"
+    for owner, forbid in ask.ruling.prohibitions:
+        if present := sorted(set(forbid.tags or ()) & set(model.tags)):
+            return f"has {_and(present)}, which {owner} forbids"
+    return None
+
+
+def key(ask: Ask, model: Model) -> str | None:
+    """Refuse what the caller's key may not use: the route, or the model."""
+    caller = ask.request.caller
+    if caller.routes is not None and ask.route not in caller.routes:
+        return f"key `{caller.key}` may not use `{ask.route}`"
+    if caller.models is not None and model.id not in caller.models:
+        return f"key `{caller.key}` may not use `{model.id}`"
+    return None
+
+
+def excluded(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that a matching rule excludes."""
+    for name, owner in ask.ruling.exclude:
+        if name == model.id:
+            return f"excluded by rule `{owner}`"
+    return None
+
+
+def context(ask: Ask, model: Model) -> str | None:
+    """Refuse a model whose context window is too small for the input and the expected output of one choice."""
+    tokens = ask.signals.tokens
+    count = tokens.input_for(model.tokenizer)
+    if (needed := count.tokens + tokens.output) > model.context_tokens:
+        about = "" if count.exact else "about "
+        return f"needs {about}{needed:,} tokens ({count.tokens:,} in, {tokens.output:,} out), context is {model.context_tokens:,}"
+    return None
+
+
+def tools(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that cannot call tools when tools are offered."""
+    return None if model.capabilities.tools else f"cannot call tools, request offers {len(ask.request.tools)}"
+
+
+def json_output(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that cannot keep to the asked JSON mode or schema."""
+    wanted = ask.request.response_format
+    able = model.capabilities.json_schema if wanted == "json_schema" else model.capabilities.json_mode
+    return None if able else f"cannot keep to response_format `{wanted}`"
+
+
+def vision(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that cannot see when the request has images."""
+    return None if model.capabilities.vision else f"cannot read images, request has {ask.request.images}"
+
+
+def known_price(ask: Ask, model: Model) -> str | None:
+    """Refuse a model of unknown price on a route that says `unknown_price: refuse`."""
+    return "price is unknown, route says `unknown_price: refuse`" if model.price is None else None
+
+
+def quality_floor(ask: Ask, model: Model, estimate: Estimate) -> str | None:
+    """Refuse a model whose expected quality, at its lower bound, is under the floor."""
+    if estimate.quality_low >= ask.quality_floor:
+        return None
+    return (
+        f"quality for `{ask.ruling.task}` is {estimate.quality_low:.2f} at its lower bound "
+        f"({estimate.evidence} graded answers), floor is {ask.quality_floor:.2f}"
+    )
+
+
+def _attribute(ask: Ask, field: str, value: str) -> str | None:
+    """Check one attribute against every requirement and prohibition that mentions it."""
+    for owner, require in ask.ruling.requirements:
+        if (allowed := getattr(require, field)) is not None and value not in allowed:
+            return f"{field} is {_said(value)}, {owner} requires {' or '.join(map(_said, allowed))}"
+    owners = [owner for owner, forbid in ask.ruling.prohibitions if value in (getattr(forbid, field) or ())]
+    return f"{field} is {_said(value)}, which {_and(owners)} forbids" if owners else None
+
+
+def _said(value: str) -> str:
+    return f"`{value}`" if value else "not stated"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(words)
+
+
+def _mentions(field: str) -> Callable[[Ask], bool]:
+    def applies(ask: Ask) -> bool:
+        ruling = ask.ruling
+        return any(getattr(requirement, field) is not None for _, requirement in (*ruling.requirements, *ruling.prohibitions))
+
+    return applies
+
+
+GATES = Gates(
+    standing=(StandingGate("enabled", "health", enabled),),
+    request=(
+        Gate("approval", "policy", approved, _mentions("approved")),
+        Gate("provider", "policy", provider, _mentions("provider")),
+        Gate("model", "policy", named, _mentions("model")),
+        Gate("perimeter", "policy", perimeter, _mentions("perimeter")),
+        Gate("region", "policy", region, _mentions("region")),
+        Gate("tags", "policy", tags, _mentions("tags")),
+        Gate("key", "policy", key, lambda ask: (ask.request.caller.routes, ask.request.caller.models) != (None, None)),
+        Gate("excluded", "policy", excluded, lambda ask: bool(ask.ruling.exclude)),
+        Gate("context", "capability", context),
+        Gate("tools", "capability", tools, lambda ask: ask.signals.needs.tools),
+        Gate("json", "capability", json_output, lambda ask: ask.request.response_format != "text"),
+        Gate("vision", "capability", vision, lambda ask: ask.signals.needs.vision),
+        Gate("price", "policy", known_price, lambda ask: ask.refuse_unknown_price),
+    ),
+    estimate=(EstimateGate("quality_floor", "policy", quality_floor, lambda ask: ask.quality_floor > 0),),
+)
+"""Every gate of the product, in the order in which their reasons are listed."""
