@@ -1,0 +1,92 @@
+"""A request's signals, from its fields and its text. Pure: the same request and settings give the same signals."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pointsman.core.request import Content, Request
+from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
+from pointsman.signals.tokens import count_messages
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSettings:
+    """What extraction needs to know; made with the snapshot."""
+
+    tokenizers: tuple[str, ...] = ("chars",)  #: those of the pool
+    output_tokens: Mapping[str, int] = field(default_factory=dict)  #: expected answer length by task class, as configured
+    history: Mapping[str, int] = field(default_factory=dict)  #: the same, as observed
+    default_output_tokens: int = 256
+    keywords: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+
+
+def word_list(words: tuple[str, ...]) -> re.Pattern[str]:
+    """A pattern that finds any of the words or phrases as whole words in `plain` text.
+
+    >>> bool(word_list(("internal only",)).search(plain("INTERNAL\\u200b   Only!")))
+    True
+    >>> bool(word_list(("art",)).search("party"))
+    False
+    """
+    alternatives = "|".join(re.escape(plain(word)) for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)")
+
+
+def plain(text: str) -> str:
+    """Text as word lists see it: compatibility forms folded, invisible characters gone, lower case, single spaces.
+
+    >>> plain("ＦＵＬＬ\\u00adwidth\\n\\tText")
+    'fullwidth text'
+    """
+    if not text.isascii():
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return _SPACES.sub(" ", text).strip().casefold()
+
+
+def extract(request: Request, settings: SignalSettings) -> Signals:
+    """What there is to know about a request before any model is looked at."""
+    content = request.content or Content(())
+    task = request.task or "general"
+    return Signals(
+        task=task,
+        task_source="declared" if request.task else "default",
+        tokens=_tokens(request, content, task, settings),
+        needs=Needs(
+            tools=bool(request.tools),
+            json_mode=request.response_format == "json_object",
+            json_schema=request.response_format == "json_schema",
+            vision=request.images > 0,
+        ),
+        keywords=_keywords(content, settings.keywords),
+    )
+
+
+def _tokens(request: Request, content: Content, task: str, settings: SignalSettings) -> Tokens:
+    counts: tuple[TokenCount, ...] = tuple(count_messages(content.messages, tokenizer, content.tools) for tokenizer in settings.tokenizers)
+    expected, limit = _expected_output(task, settings), request.max_output_tokens
+    if limit is not None and limit <= expected.output:
+        return Tokens(counts, limit, "max_tokens")
+    return Tokens(counts, expected.output, expected.output_source)
+
+
+def _expected_output(task: str, settings: SignalSettings) -> Tokens:
+    if (observed := settings.history.get(task)) is not None:
+        return Tokens(output=observed, output_source="history")
+    if (configured := settings.output_tokens.get(task)) is not None:
+        return Tokens(output=configured, output_source="task")
+    return Tokens(output=settings.default_output_tokens, output_source="default")
+
+
+def _keywords(content: Content, keywords: Mapping[str, re.Pattern[str]]) -> tuple[str, ...]:
+    if not keywords:
+        return ()
+    pieces = [message.text for message in content.messages]
+    pieces += [f"{tool.name}\n{tool.schema}" for tool in content.tools]
+    text = plain("\n".join(pieces))
+    return tuple(sorted(name for name, pattern in keywords.items() if pattern.search(text)))
