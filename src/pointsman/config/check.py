@@ -1,0 +1,348 @@
+"""What a well-formed configuration may still get wrong: names that lead nowhere, contradictions, promises that hold nothing.
+
+Pure. `load` raises the errors, with line and column; warnings are for the command line to print.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from datetime import date
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from pointsman.config.problem import Path, Problem, did_you_mean, short
+from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
+from pointsman.config.schema import (
+    BoundsConfig,
+    Config,
+    ForbidConfig,
+    ModelConfig,
+    PolicyConfig,
+    PriceConfig,
+    RequireConfig,
+    RouteConfig,
+    RuleConfig,
+    WeightsConfig,
+)
+from pointsman.core.labels import KNOWN, close
+from pointsman.core.prices import per_mtok, picousd
+from pointsman.errors import ConditionError, ConditionSyntaxError
+from pointsman.policy.cel import CelCondition, compile_condition
+from pointsman.signals.tokens import CHARS, VOCABULARIES
+from pointsman.signals.extract import plain
+
+Problems = Iterator[Problem]
+
+TOKENIZERS = (*VOCABULARIES, CHARS)
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
+_TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
+_NO_EFFECTS = ("when", "name")  # fields of a rule that do nothing by themselves
+
+
+def problems(config: Config) -> list[Problem]:
+    """Everything wrong with a configuration, in the order of the file's settings."""
+    return [
+        *_models(config),
+        *_routes(config),
+        *_rules(config),
+        *_policies(config),
+        *_tasks(config),
+        *_keywords(config),
+    ]
+
+
+def _models(config: Config) -> Problems:
+    if not config.models:
+        yield Problem(("models",), "the pool is empty: give at least one model")
+    elif all(model.disabled for model in config.models):
+        yield _warning(("models",), "every model is switched off: no request can be answered")
+    first: dict[str, int] = {}
+    for at, model in enumerate(config.models):
+        path: Path = ("models", at)
+        if (earlier := first.setdefault(model.id, at)) != at:
+            yield Problem((*path, "id"), f"model id `{short(model.id)}` is used twice, first by models[{earlier}]")
+        yield from _endpoint(model, path)
+        yield from _price(model.price, (*path, "price"))
+        if model.tokenizer and model.tokenizer not in TOKENIZERS:
+            hint = did_you_mean(model.tokenizer, TOKENIZERS) or f"; known: {', '.join(TOKENIZERS)}"
+            yield Problem((*path, "tokenizer"), f"unknown tokenizer `{short(model.tokenizer)}`{hint}")
+
+
+def _endpoint(model: ModelConfig, path: Path) -> Problems:
+    """Where a model is reached."""
+    if model.provider == LOCAL:
+        yield from _local(model, path)
+        return
+    if model.weights:
+        yield _warning((*path, "weights"), f"only models of provider `{LOCAL}` have weights: it has no effect")
+    if model.tries != 1:
+        yield _warning((*path, "tries"), f"only models of provider `{LOCAL}` try more than once: it has no effect")
+    if model.base_url:
+        yield from _base_url(model, (*path, "base_url"))
+    elif model.provider not in PROVIDERS:
+        known = (LOCAL, OPENAI_COMPATIBLE, *PROVIDERS)
+        what = "needs" if model.provider == OPENAI_COMPATIBLE else "is not a known one and needs"
+        hint = "" if model.provider == OPENAI_COMPATIBLE else did_you_mean(model.provider, known)
+        yield Problem(path, f"provider `{short(model.provider)}` {what} a `base_url`{hint}")
+    if any(c.isspace() or not c.isprintable() for c in model.api_key):
+        yield Problem((*path, "api_key"), "has a space, line break or control character in it: look at the variable it comes from")
+    if not model.api_key and not model.base_url and (provider := PROVIDERS.get(model.provider)):
+        yield _warning(path, f"`{provider.id}` wants a key: add `api_key: ${{{provider.key_variables[0]}}}`")
+
+
+def _local(model: ModelConfig, path: Path) -> Problems:
+    if not model.weights:
+        yield Problem(path, f"provider `{LOCAL}` needs `weights`: a packaged name such as `smollm2-135m`, or a path to a GGUF file")
+    for name in ("base_url", "api_key"):
+        if getattr(model, name):
+            yield _warning((*path, name), f"provider `{LOCAL}` runs in this process: it has no effect")
+
+
+def _base_url(model: ModelConfig, path: Path) -> Problems:
+    """Never repeats the URL: it may hold a password."""
+    try:
+        url = urlsplit(model.base_url)
+        host, _ = url.hostname, url.port
+    except ValueError as error:
+        yield Problem(path, f"is not a URL: {error}")
+        return
+    if url.username is not None or url.password is not None:
+        yield Problem(path, "has a user name or password in it: a key belongs into `api_key`")
+    elif url.scheme not in ("http", "https") or not host:
+        yield Problem(path, "is not a URL with scheme and host: write it like `https://host/v1`")
+    elif url.query or url.fragment:
+        yield Problem(path, "has a `?` or `#` part, which calls would lose: leave it out")
+    elif any(c.isspace() or not c.isprintable() for c in model.base_url):
+        yield Problem(path, "has a space or control character in it")
+    elif url.scheme == "http" and model.api_key and not _loopback(host):
+        yield _warning(path, "sends the `api_key` unencrypted to another host: use `https`")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _price(price: PriceConfig, path: Path) -> Problems:
+    rates = {name: getattr(price, name) for name in ("input", "output", "cached_input", "reasoning")}
+    yield from _amounts(rates, per_mtok, path)
+    yield from _amounts({"gpu_second": price.gpu_second}, picousd, path)
+    missing = [name for name in ("input", "output") if rates[name] is None]
+    if missing and price.gpu_second is None and any(amount is not None for amount in rates.values()):
+        yield Problem(path, f"does not give {' and '.join(f'`{n}`' for n in missing)}: give both `input` and `output`, or neither")
+    if price.as_of and not _is_day(price.as_of):
+        yield Problem((*path, "as_of"), f"`{short(price.as_of)}` is not a day: write it as YYYY-MM-DD")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return _DAY.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _routes(config: Config) -> Problems:
+    ids = {model.id for model in config.models}
+    for name, route in config.routes.items():
+        path: Path = ("routes", name)
+        if not name.strip():
+            yield Problem(path, "a route needs a name")
+        if name in ids:
+            yield Problem(path, f"`{short(name)}` is also a model's id: clients could not say which they mean, rename one")
+        pool = set(route.models) or ids
+        yield from _named(route.models, ids, (*path, "models"))
+        yield from _twice(route.models, (*path, "models"))
+        yield from _named(route.fallback, ids, (*path, "fallback"))
+        yield from _labels(route.labels, config, (*path, "labels"))
+        yield from _weights(route, path)
+        yield from _bounds(route.bounds, (*path, "bounds"))
+        for at, rule in enumerate(route.rules):
+            yield from _rule(rule, config, pool | set(route.fallback), (*path, "rules", at))
+
+
+def _rule(rule: RuleConfig, config: Config, pool: set[str], path: Path) -> Problems:
+    ids = {model.id for model in config.models}
+    yield from _condition(rule.when, config, (*path, "when"))
+    yield from _labels(rule.labels, config, (*path, "labels"))
+    yield from _attributes(rule.require, config, (*path, "require"))
+    yield from _excluded(rule.exclude, ids, (*path, "exclude"), pool)
+    yield from _named(rule.prefer, ids, (*path, "prefer"), pool)
+    yield from _weights(rule, path)
+    if all(getattr(rule, f.name) == f.default for f in fields(rule) if f.name not in _NO_EFFECTS):
+        yield _warning(path, "has no effect: give it a task, labels, require, exclude, prefer, plan, weights or dial")
+
+
+def _named(names: Iterable[str], ids: set[str], path: Path, pool: set[str] | None = None) -> Problems:
+    """Names of models: they must exist, and lie within the route's `pool` if one is given."""
+    for at, name in enumerate(names):
+        if name not in ids:
+            yield Problem((*path, at), f"unknown model `{short(name)}`{did_you_mean(name, ids)}")
+        elif pool is not None and name not in pool:
+            yield Problem((*path, at), f"`{short(name)}` is not among the route's `models`: it would never be used")
+
+
+def _excluded(names: Iterable[str], ids: set[str], path: Path, pool: set[str]) -> Problems:
+    yield from _named(names, ids, path)
+    for at, name in enumerate(names):
+        if name in ids - pool:
+            yield _warning((*path, at), f"`{short(name)}` is not among the route's `models`: there is nothing to exclude")
+
+
+def _twice(names: tuple[str, ...], path: Path) -> Problems:
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            yield Problem((*path, at), f"`{short(name)}` is named twice")
+
+
+def _labels(labels: Iterable[str], config: Config, path: Path) -> Problems:
+    known = KNOWN | set(config.labels)
+    for at, label in enumerate(labels):
+        if label not in known:
+            hint = did_you_mean(label, known) or ": define it under `labels`"
+            yield Problem((*path, at), f"unknown label `{short(label)}`{hint}")
+
+
+def _weights(owner: RouteConfig | RuleConfig, path: Path) -> Problems:
+    if owner.dial is not None and owner.weights is not None:
+        yield Problem((*path, "dial"), "stands beside `weights`: give one of them")
+    if owner.weights is not None:
+        yield from _shares(owner.weights, (*path, "weights"))
+
+
+def _shares(weights: WeightsConfig, path: Path) -> Problems:
+    total = sum(getattr(weights, field.name) for field in fields(weights))
+    if total == 0:
+        yield Problem(path, "are all zero: give at least one of quality, cost, latency, security, energy")
+    elif total == float("inf"):
+        yield Problem(path, "are too large to be added up")
+    elif abs(total - 1) > _TOLERANCE:
+        yield _warning(path, f"add up to {total:g}, not 1: each is divided by {total:g}")
+
+
+def _bounds(bounds: BoundsConfig | None, path: Path) -> Problems:
+    for field in fields(bounds) if bounds is not None else ():
+        best, worst = getattr(bounds, field.name)
+        if best >= worst:
+            yield Problem((*path, field.name), f"[{best:g}, {worst:g}] does not rise: the best value stands first, the worst second")
+        elif field.name == "cost_usd":
+            yield from _amounts({0: best, 1: worst}, picousd, (*path, field.name))
+
+
+def _amounts(amounts: Mapping[Any, float | None], convert: Callable[[float], int], path: Path) -> Problems:
+    """Money must come out even in picodollars."""
+    for name, amount in amounts.items():
+        try:
+            if amount is not None:
+                convert(amount)
+        except ValueError as error:
+            yield Problem((*path, name), str(error))
+
+
+def _policies(config: Config) -> Problems:
+    first: dict[str, int] = {}
+    for at, policy in enumerate(config.policies):
+        path: Path = ("policies", at)
+        if (earlier := first.setdefault(policy.name, at)) != at:
+            yield _warning((*path, "name"), f"`{short(policy.name)}` also names policies[{earlier}]: refusals could not tell them apart")
+        yield from _policy(policy, config, path)
+
+
+def _policy(policy: PolicyConfig, config: Config, path: Path) -> Problems:
+    if policy.require is None and policy.forbid is None:
+        yield Problem(path, "has neither `require` nor `forbid`: it would do nothing")
+    if policy.when:
+        yield from _condition(policy.when, config, (*path, "when"))
+    yield from _attributes(policy.require, config, (*path, "require"))
+    yield from _attributes(policy.forbid, config, (*path, "forbid"))
+
+
+def _attributes(wanted: RequireConfig | ForbidConfig | None, config: Config, path: Path) -> Problems:
+    """`require` and `forbid`: each field given must mean something."""
+    if wanted is None:
+        return
+    given = {f.name: value for f in fields(wanted) if (value := getattr(wanted, f.name)) is not None}
+    if not given:
+        yield Problem(path, f"says nothing: give one of {', '.join(f.name for f in fields(wanted))}")
+    for name, values in given.items():
+        if values == ():
+            yield Problem((*path, name), "is empty: name at least one value")
+        elif name == "model":
+            yield from _named(values, {model.id for model in config.models}, (*path, name))
+        elif name != "approved":
+            yield from _of_no_model(name, values, config, (*path, name))
+
+
+_HELD: Mapping[str, Callable[[ModelConfig], Iterable[str]]] = {
+    "perimeter": lambda model: (model.perimeter,),
+    "region": lambda model: (model.region,),
+    "provider": lambda model: (model.provider,),
+    "tags": lambda model: model.tags,
+}
+
+
+def _of_no_model(name: str, values: Iterable[str], config: Config, path: Path) -> Problems:
+    """A value that only resembles what models have is a slip; one that no model has yet may be on purpose."""
+    held = {value for model in config.models for value in _HELD[name](model)}
+    for at, value in enumerate(values):
+        if value not in held and (hint := did_you_mean(value, held)):
+            yield _warning((*path, at), f"no model has {name} `{short(value)}`{hint}")
+
+
+def _condition(source: str, config: Config, path: Path) -> Problems:
+    try:
+        condition = compile_condition(source)
+    except ConditionSyntaxError as error:
+        yield Problem(path, f"does not compile: line {error.line}, column {error.column} of the expression: {error}")
+        return
+    if condition.labels_only:
+        yield from _about_labels(condition, config, path)
+
+
+def _about_labels(condition: CelCondition, config: Config, path: Path) -> Problems:
+    """A misspelt label in a condition would silently never match."""
+    known = KNOWN | set(config.labels)
+    words = {double or single for double, single in _QUOTED.findall(condition.source)}
+    for word in sorted(words - known):
+        yield _warning(path, f"`{short(word)}` is not a known label{did_you_mean(word, known) or ': define it under `labels`'}")
+    sets = [(), tuple(sorted(known)), *((label,) for label in sorted(known))]
+    if words <= known and not any(_holds(condition, close(labels, known)) for labels in sets):
+        yield _warning(path, "holds for none of the known labels: is it meant so?")
+
+
+def _holds(condition: CelCondition, labels: tuple[str, ...]) -> bool:
+    try:
+        return condition({"labels": list(labels)})
+    except ConditionError:
+        return True  # as in a decision: a condition that cannot be evaluated applies
+
+
+def _rules(config: Config) -> Problems:
+    for at, rule in enumerate(config.rules):
+        yield from _rule(rule, config, {model.id for model in config.models}, ("rules", at))
+
+
+def _tasks(config: Config) -> Problems:
+    for name, task in config.tasks.items():
+        if task.weights is not None:
+            yield from _shares(task.weights, ("tasks", name, "weights"))
+
+
+def _keywords(config: Config) -> Problems:
+    for name, words in config.keywords.items():
+        path: Path = ("keywords", name)
+        if not words:
+            yield Problem(path, "is empty: it could never be found")
+        for at, word in enumerate(words):
+            if not plain(word):
+                yield Problem((*path, at), "is blank, and would be found in every text")
+
+
+def _warning(path: Path, sentence: str) -> Problem:
+    return Problem(path, sentence, "warning")

@@ -1,0 +1,164 @@
+"""Providers that need no `base_url`: where they are, which variable holds their key, and a few of their models to start with.
+
+All are reached through their OpenAI-compatible endpoint. Prices and context windows come from the price catalogue (`prices` is the
+provider's name there). What a model can do is claimed only where its provider documents it for that endpoint; quality is a guess by
+the vendor's own tiers, and marked as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+LOCAL: Final = "local"  #: weights run in this process
+OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
+
+Tier = Literal["strong", "middle", "small"]
+
+STATED_QUALITY: Final[Mapping[Tier, float]] = MappingProxyType({"strong": 0.85, "middle": 0.75, "small": 0.65})
+"""Expected quality of a tier: a guess with no graded answers behind it."""
+STATED_SOURCE: Final = "stated: vendor tier, not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that the default pool takes from a provider."""
+
+    name: str  #: what the provider calls it
+    tier: Tier
+    id: str = ""  #: the pool's name for it; empty: as `name`
+    tools: bool = True
+    json_mode: bool = True
+    json_schema: bool = True
+    vision: bool = False
+
+    @property
+    def pool_id(self) -> str:
+        """The name that routes and clients use."""
+        return self.id or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProvider:
+    """A provider's endpoint and its models for the default pool."""
+
+    id: str
+    base_url: str
+    key_variables: tuple[str, ...]  #: environment variables that may hold the key, the usual one first
+    models: tuple[KnownModel, ...]
+    prices: str = ""  #: provider id in genai-prices; empty: as `id`
+    #: Variables with which its SDK is pointed elsewhere: where one is set, the key belongs to another server.
+    elsewhere_variables: tuple[str, ...] = ()
+    perimeter: str = "external"
+    #: Where data is processed is a matter of contract, which nobody but the user can state.
+    region: str = ""
+
+    @property
+    def catalogue_id(self) -> str:
+        """The provider's name in the price catalogue."""
+        return self.prices or self.id
+
+
+_ALL = (
+    KnownProvider(
+        "openai",
+        "https://api.openai.com/v1",
+        ("OPENAI_API_KEY",),
+        (KnownModel("gpt-5.2", "strong", vision=True), KnownModel("gpt-5-mini", "small", vision=True)),
+        elsewhere_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    ),
+    # Anthropic's compatible endpoint ignores `response_format`: a request that needs JSON must not go there.
+    KnownProvider(
+        "anthropic",
+        "https://api.anthropic.com/v1",
+        ("ANTHROPIC_API_KEY",),
+        (
+            KnownModel("claude-opus-5-5", "strong", vision=True, json_mode=False, json_schema=False),
+            KnownModel("claude-sonnet-5-5", "middle", vision=True, json_mode=False, json_schema=False),
+            KnownModel("claude-haiku-5-5", "small", vision=True, json_mode=False, json_schema=False),
+        ),
+        elsewhere_variables=("ANTHROPIC_BASE_URL",),
+    ),
+    KnownProvider(
+        "google",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        (KnownModel("gemini-4-argon", "strong", vision=True), KnownModel("gemini-3.1-flash-lite", "small", vision=True)),
+    ),
+    KnownProvider(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        ("MISTRAL_API_KEY",),
+        (KnownModel("mistral-medium-3-5", "middle", vision=True), KnownModel("mistral-small-2603", "small")),
+    ),
+    KnownProvider(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        ("GROQ_API_KEY",),
+        (
+            KnownModel("openai/gpt-oss-120b", "middle", "groq/gpt-oss-120b"),
+            KnownModel("openai/gpt-oss-20b", "small", "groq/gpt-oss-20b"),
+        ),
+    ),
+    KnownProvider(
+        "together",
+        "https://api.together.xyz/v1",
+        ("TOGETHER_API_KEY",),
+        (
+            KnownModel("zai-org/GLM-5.3", "strong", "together/glm-5.3", json_mode=False, json_schema=False),
+            KnownModel("openai/gpt-oss-120b", "middle", "together/gpt-oss-120b"),
+        ),
+    ),
+    KnownProvider(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        ("OPENROUTER_API_KEY",),
+        (
+            KnownModel(
+                "anthropic/claude-opus-5.5",
+                "strong",
+                "openrouter/claude-opus-5.5",
+                vision=True,
+                json_mode=False,
+                json_schema=False,
+            ),
+            KnownModel("openai/gpt-5-mini", "small", "openrouter/gpt-5-mini", vision=True),
+        ),
+    ),
+    # DeepSeek documents `json_object` and no schemas.
+    KnownProvider(
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        ("DEEPSEEK_API_KEY",),
+        (KnownModel("deepseek-v4-pro", "strong", json_schema=False), KnownModel("deepseek-flash", "small", json_schema=False)),
+    ),
+    KnownProvider(
+        "xai",
+        "https://api.x.ai/v1",
+        ("XAI_API_KEY",),
+        (KnownModel("grok-4.7", "strong", vision=True), KnownModel("grok-4-1-fast-non-reasoning", "small")),
+        prices="x-ai",
+    ),
+    KnownProvider(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        ("FIREWORKS_API_KEY",),
+        (
+            KnownModel("accounts/fireworks/models/glm-5p3", "strong", "fireworks/glm-5p3"),
+            KnownModel("accounts/fireworks/models/gpt-oss-120b", "middle", "fireworks/gpt-oss-120b"),
+        ),
+    ),
+    KnownProvider(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        ("CEREBRAS_API_KEY",),
+        (
+            KnownModel("gpt-oss-120b", "middle", "cerebras/gpt-oss-120b"),
+            KnownModel("qwen-3.8-27b", "middle", "cerebras/qwen-3.8-27b", json_schema=False),
+        ),
+    ),
+)
+
+PROVIDERS: Final[Mapping[str, KnownProvider]] = MappingProxyType({provider.id: provider for provider in _ALL})

@@ -1,0 +1,253 @@
+"""The configuration file, field by field.
+
+These classes are the one description: validation, the published JSON Schema and `docs/configuration.md` are made from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceConfig:
+    """What a model costs. Prices not given are looked up in the catalogue; none at all means unknown, never free."""
+
+    input: Annotated[Amount | None, _says("USD per million input tokens")] = None
+    output: Annotated[Amount | None, _says("USD per million output tokens, reasoning included unless `reasoning` is given")] = None
+    cached_input: Annotated[Amount | None, _says("USD per million input tokens read from the provider's cache; default: as `input`")] = None
+    reasoning: Annotated[Amount | None, _says("USD per million reasoning tokens; default: as `output`")] = None
+    gpu_second: Annotated[Amount | None, _says("USD per second of the call, for hardware you own or rent")] = None
+    source: Annotated[str, _says("where the price was read; kept on every decision's record")] = "configuration"
+    as_of: Annotated[str, _says("the day it was read, as YYYY-MM-DD")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilitiesConfig:
+    """What a model can do beyond plain text. A request that needs more is never sent to it."""
+
+    tools: Annotated[bool, _says("calls tools")] = True
+    json_mode: Annotated[bool, _says("keeps to `response_format: json_object`")] = True
+    json_schema: Annotated[bool, _says("keeps to `response_format: json_schema`")] = True
+    vision: Annotated[bool, _says("reads images")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedConfig:
+    """Latency priors, used until there are measurements."""
+
+    ttft_ms: Annotated[Amount, _says("time to the first token, median, short prompt")] = 500.0
+    ms_per_input_ktok: Annotated[Amount, _says("added to the first token per 1,000 input tokens")] = 0.0
+    ms_per_output_token: Annotated[Amount, _says("time per output token")] = 15.0
+    round_trip_ms: Annotated[Amount, _says("network round trip")] = 50.0
+    p95_over_p50: Annotated[float, Meta(ge=1), _says("95th percentile over median")] = 2.0
+    source: Annotated[str, _says("`measured …`, `stated` or `default`")] = "stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyConfig:
+    """Energy per 1,000 tokens."""
+
+    wh_per_input_ktok: Annotated[Amount, _says("watt-hours per 1,000 input tokens")] = 0.0
+    wh_per_output_ktok: Annotated[Amount, _says("watt-hours per 1,000 output tokens")] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorConfig:
+    """Expected quality on one task class."""
+
+    mean: Annotated[Share, _says("expected quality, 0 to 1")]
+    evidence: Annotated[int, Meta(ge=0), _says("graded answers behind it; 0 marks a guess")] = 0
+    source: Annotated[str, _says("where it comes from")] = "stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """One model of the pool."""
+
+    id: Annotated[Name, _says("the name routes, policies and clients use")]
+    provider: Annotated[Name, _says("`local`, `openai-compatible`, or a known provider such as `openai` or `anthropic`")]
+    model: Annotated[str, _says("what the provider calls it; default: the id")] = ""
+    base_url: Annotated[str, _says("URL up to and including `/v1`; known providers have one")] = ""
+    api_key: Annotated[str, _says("the provider's key, as ${NAME} from the environment")] = field(default="", repr=False)
+    weights: Annotated[str, _says("`local` only: name of the packaged weights, or a path to a GGUF file")] = ""
+    tries: Annotated[int, Meta(ge=1, le=16), _says("`local` only: prompt forms tried, of which the surest answer is kept")] = 1
+    perimeter: Annotated[Name, _says("where data goes: `on_prem`, `vpc`, `external`, or a word of your own")] = "external"
+    region: Annotated[str, _says("where it is processed, such as `eu`; empty: not stated, refused by every region requirement")] = ""
+    approved: Annotated[bool, _says("approved for production; policies can require it")] = False
+    disabled: Annotated[str, _says("why it is switched off; empty: in use")] = ""
+    tags: Annotated[tuple[str, ...], _says("certifications and terms, such as `soc2` or `no_training`")] = ()
+    capabilities: Annotated[CapabilitiesConfig, _says("what it can do beyond plain text")] = CapabilitiesConfig()
+    context_tokens: Annotated[Count | None, _says("context window, input and output together; default: the catalogue's, else 8192")] = None
+    tokenizer: Annotated[str, _says("`o200k`, `cl100k`, `smollm2` or `chars`; default: by the model's name")] = ""
+    price: Annotated[PriceConfig, _says("what it costs")] = PriceConfig()
+    speed: Annotated[SpeedConfig, _says("latency priors")] = SpeedConfig(source="default")
+    energy: Annotated[EnergyConfig | None, _says("energy per token; without it the energy term is 0")] = None
+    security: Annotated[Share | None, _says("the score's security term; default: 1 on_prem, 0.7 vpc, 0.4 elsewhere")] = None
+    quality: Annotated[dict[str, Share | PriorConfig], _says("quality priors by task class; `general` stands for the rest")] = field(
+        default_factory=dict
+    )
+    timeout_s: Annotated[float, Meta(gt=0), _says("longest time for one call, whole")] = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForbidConfig:
+    """Attributes of which a model may have none."""
+
+    perimeter: Annotated[tuple[str, ...] | None, _says("refused perimeters")] = None
+    region: Annotated[tuple[str, ...] | None, _says("refused regions")] = None
+    provider: Annotated[tuple[str, ...] | None, _says("refused providers")] = None
+    model: Annotated[tuple[str, ...] | None, _says("refused models")] = None
+    tags: Annotated[tuple[str, ...] | None, _says("refused tags")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequireConfig:
+    """Attributes a model must have: every field given, with one of its values."""
+
+    perimeter: Annotated[tuple[str, ...] | None, _says("accepted perimeters")] = None
+    region: Annotated[tuple[str, ...] | None, _says("accepted regions")] = None
+    provider: Annotated[tuple[str, ...] | None, _says("accepted providers")] = None
+    model: Annotated[tuple[str, ...] | None, _says("accepted models")] = None
+    approved: Annotated[Literal[True] | None, _says("`true`: approved models only")] = None
+    tags: Annotated[tuple[str, ...] | None, _says("tags that must all be present")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """A hard rule for every route and every call made for a request."""
+
+    name: Annotated[Name, _says("shown in every refusal")]
+    when: Annotated[str, _says("CEL condition; empty: always. If it cannot be evaluated the policy applies")] = ""
+    require: Annotated[RequireConfig | None, _says("what models must have")] = None
+    forbid: Annotated[ForbidConfig | None, _says("what models must not have")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsConfig:
+    """Weights of the score's terms; brought to a sum of 1, with a warning if they had another."""
+
+    quality: Annotated[Amount, _says("expected quality")] = 0.0
+    cost: Annotated[Amount, _says("low cost")] = 0.0
+    latency: Annotated[Amount, _says("low latency")] = 0.0
+    security: Annotated[Amount, _says("the model's security term")] = 0.0
+    energy: Annotated[Amount, _says("low energy")] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleConfig:
+    """A rule: when the condition holds, the rest takes effect."""
+
+    when: Annotated[str, _says("CEL condition over request, signals, labels, tokens, task, key, metadata")]
+    name: Annotated[str, _says("shown in the decision; default: `rule N`")] = ""
+    task: Annotated[str | None, _says("sets the task class")] = None
+    labels: Annotated[tuple[str, ...], _says("adds data labels")] = ()
+    require: Annotated[RequireConfig | None, _says("what models must have")] = None
+    exclude: Annotated[tuple[str, ...], _says("models that must not be used")] = ()
+    prefer: Annotated[tuple[str, ...], _says("models ranked before all others, as far as they pass the gates")] = ()
+    plan: Annotated[Literal["single", "fallback"] | None, _says("how the choice is carried out")] = None
+    weights: Annotated[WeightsConfig | None, _says("weights for this request")] = None
+    dial: Annotated[Share | None, _says("0 cost … 1 quality, in place of weights")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundsConfig:
+    """Fixed bounds (best, worst) for the score's terms, so that an irrelevant candidate cannot change the order of others."""
+
+    cost_usd: Annotated[tuple[Amount, Amount], _says("cost of a request")]
+    latency_ms: Annotated[tuple[Amount, Amount], _says("median total latency")]
+    energy_wh: Annotated[tuple[Amount, Amount], _says("energy of a request")] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteConfig:
+    """A named policy that clients put into `model`."""
+
+    models: Annotated[tuple[str, ...], _says("candidates; empty: every model of the pool")] = ()
+    dial: Annotated[Share | None, _says("0 cost … 1 quality: the one-number form, in place of weights")] = None
+    weights: Annotated[WeightsConfig | None, _says("weights of the score; default: quality .30, cost .30, latency .25, security .15")] = (
+        None
+    )
+    form: Annotated[
+        Literal["additive", "subtractive"], _says("which published form totals are shown in; both rank alike when security is equal")
+    ] = "additive"
+    bounds: Annotated[BoundsConfig | None, _says("fixed bounds for the terms; default: the surviving pool's own")] = None
+    rules: Annotated[tuple[RuleConfig, ...], _says("conditions and their effects")] = ()
+    match: Annotated[
+        Literal["first", "all"],
+        _says("`all`: every matching rule takes effect, earlier ones win where they collide; `first`: only the first"),
+    ] = "all"
+    labels: Annotated[tuple[str, ...], _says("labels every request of this route carries")] = ()
+    quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
+    latency_budget_ms: Annotated[Annotated[float, Meta(gt=0)] | None, _says("median total latency over which the latency term is 0")] = None
+    unknown_price: Annotated[Literal["worst", "refuse"], _says("`worst`: cost term 0; `refuse`: not used at all")] = "worst"
+    plan: Annotated[Literal["single", "fallback"] | None, _says("default: `fallback` when a chain is given, else `single`")] = None
+    fallback: Annotated[tuple[str, ...], _says("models tried in turn after the chosen one fails, as far as they pass the gates")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskConfig:
+    """What good enough and fast enough mean for a task class, on every route."""
+
+    quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
+    latency_budget_ms: Annotated[Annotated[float, Meta(gt=0)] | None, _says("median total latency over which the latency term is 0")] = None
+    weights: Annotated[WeightsConfig | None, _says("weights for this task class, in place of the route's")] = None
+    output_tokens: Annotated[Count | None, _says("answer length to expect where the request does not limit it")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """Where decisions are kept."""
+
+    path: Annotated[str, _says("the SQLite file")] = ".pointsman/pointsman.db"
+    durability: Annotated[
+        Literal["crash", "power", "async"], _says("what a record survives before a call goes out; see docs/durability.md")
+    ] = "crash"
+    content: Annotated[bool, _says("also keep prompt text; without it a digest stands for it")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """The gateway's own limits."""
+
+    host: Annotated[str, _says("address to bind; beyond loopback a strong key is demanded")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535), _says("port to bind; 0: any free one")] = 8080
+    max_body_bytes: Annotated[Count, _says("largest request body")] = 20_000_000
+    max_json_depth: Annotated[Count, _says("deepest nesting of a request body")] = 64
+    body_timeout_s: Annotated[float, Meta(gt=0), _says("time a client has to send its body")] = 30.0
+    max_concurrent: Annotated[Count, _says("requests in progress at once; more get 429")] = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole configuration file."""
+
+    version: Annotated[Literal[1], _says("version of this format")]
+    models: Annotated[tuple[ModelConfig, ...], _says("the pool")]
+    routes: Annotated[dict[str, RouteConfig], _says("named policies that clients put into `model`")]
+    policies: Annotated[tuple[PolicyConfig, ...], _says("hard rules for every route and every call")] = ()
+    rules: Annotated[
+        tuple[RuleConfig, ...], _says("rules for every request, before its route's own; also where a client names a model")
+    ] = ()
+    tasks: Annotated[dict[str, TaskConfig], _says("task classes: what good enough and fast enough mean")] = field(default_factory=dict)
+    keywords: Annotated[
+        dict[str, tuple[str, ...]], _says("word lists; `signals.keywords` holds the names of those that occur in the text")
+    ] = field(default_factory=dict)
+    labels: Annotated[
+        tuple[str, ...],
+        _says("data labels of your own, beside public, internal, confidential, restricted, pii, phi, financial, secret, credential"),
+    ] = ()
+    store: Annotated[StoreConfig, _says("where decisions are kept")] = StoreConfig()
+    server: Annotated[ServerConfig, _says("the gateway's own limits")] = ServerConfig()
