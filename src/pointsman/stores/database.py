@@ -1,0 +1,187 @@
+"""Opening the store's file: the SQLite version it takes, who may read it, its settings and its tables."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from pointsman.errors import ConfigError, RecordError
+from pointsman.stores.log import Durability
+
+#: SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections checkpoint and write at the same moment.
+_FIRST_UNSAFE, _FIRST_SAFE = (3, 7, 0), (3, 51, 3)
+
+#: Marks the file as ours (`PRAGMA application_id`): "PMLG".
+APPLICATION_ID = 0x504D4C47
+
+#: One entry a schema version (`PRAGMA user_version`), never edited once released: a change is a further entry.
+MIGRATIONS = (
+    """
+    CREATE TABLE log(
+        seq INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        decision TEXT NOT NULL,
+        at_ns INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        prev BLOB NOT NULL,
+        hash BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX log_decision ON log(decision);
+    CREATE TRIGGER log_no_update BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TRIGGER log_no_delete BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    -- REPLACE deletes without firing the trigger above; a fork would continue a record that is not the last.
+    CREATE TRIGGER log_no_fork BEFORE INSERT ON log
+        WHEN EXISTS (SELECT 1 FROM log WHERE seq = NEW.seq)
+          OR (NEW.seq != 1 AND NEW.prev IS NOT (SELECT hash FROM log WHERE seq = NEW.seq - 1))
+        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TABLE snapshots(id TEXT PRIMARY KEY, body BLOB NOT NULL, at_ns INTEGER NOT NULL) STRICT;
+    CREATE TABLE keys(
+        id TEXT PRIMARY KEY,
+        hash BLOB NOT NULL,
+        name TEXT NOT NULL,
+        team TEXT NOT NULL,
+        routes TEXT,
+        models TEXT,
+        labels TEXT NOT NULL,
+        created_at_ns INTEGER NOT NULL,
+        expires_at_ns INTEGER,
+        revoked_at_ns INTEGER
+    ) STRICT;
+    """,
+)
+
+
+@contextmanager
+def border(doing: str) -> Iterator[None]:
+    """Turn SQLite's errors, and the system's, into `RecordError`."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise RecordError(f"{doing}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, with SQLite's own name for it; without paths, for clients may read it."""
+    if isinstance(error, apsw.Error):
+        return f"{type(error).__name__.removesuffix('Error').lower()}: {error}"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def require_safe_sqlite(version: str) -> None:
+    """Refuse a SQLite that can corrupt a WAL file.
+
+    >>> require_safe_sqlite("3.54.1")
+    >>> require_safe_sqlite("3.40.1")
+    Traceback (most recent call last):
+    pointsman.errors.ConfigError: SQLite 3.40.1 can corrupt the decision log (its WAL-reset bug): install apsw 3.51.3 or newer
+    """
+    if _FIRST_UNSAFE <= tuple(int(part) for part in version.split(".")) < _FIRST_SAFE:
+        raise ConfigError(f"SQLite {version} can corrupt the decision log (its WAL-reset bug): install apsw 3.51.3 or newer")
+
+
+def open_writer(path: Path, durability: Durability, busy_timeout_s: float, check_below_bytes: int, vfs: str | None) -> apsw.Connection:
+    """The connection that writes; makes the file and its tables where they are missing."""
+    require_safe_sqlite(apsw.sqlite_lib_version())
+    with border(f"the decision log `{path}` cannot be opened"):
+        _create(path)
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        try:
+            _configure(connection, busy_timeout_s)
+            _require_ours(connection, path)
+            _check(connection, path, check_below_bytes)
+            _switch_to_wal(connection, busy_timeout_s)
+            # FULL syncs the WAL at each commit; NORMAL only at checkpoints, which leaves the last commits in the system's cache.
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path, busy_timeout_s: float = 5.0, vfs: str | None = None) -> apsw.Connection:
+    """A read-only connection to a file that exists."""
+    require_safe_sqlite(apsw.sqlite_lib_version())
+    with border(f"the decision log `{path}` cannot be read"):
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
+        _configure(connection, busy_timeout_s)
+        return connection
+
+
+def _create(path: Path) -> None:
+    """An empty file that only its owner may read. An existing one is left as it is.
+
+    It is not even opened: closing any descriptor of a file drops this process's locks on it, those of SQLite included.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or a power cut could take the file's name
+    finally:
+        os.close(folder)
+
+
+def _configure(connection: apsw.Connection, busy_timeout_s: float) -> None:
+    connection.set_busy_timeout(int(busy_timeout_s * 1000))
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    # Only macOS knows these: there a plain fsync leaves the data in the drive's cache.
+    connection.execute("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
+
+
+def _require_ours(connection: apsw.Connection, path: Path) -> None:
+    application, empty = connection.execute("SELECT application_id, NOT EXISTS(SELECT 1 FROM sqlite_schema) FROM pragma_application_id").get
+    if application != APPLICATION_ID and not empty:
+        raise ConfigError(f"`{path}` is a database of another program: give the decision log a file of its own")
+
+
+def _check(connection: apsw.Connection, path: Path, below_bytes: int) -> None:
+    if path.stat().st_size >= below_bytes:
+        return
+    finding = connection.execute("PRAGMA quick_check(1)").get
+    if finding != "ok":
+        finding = " ".join(str(finding).split())
+        raise RecordError(f"the decision log `{path}` is damaged: {finding}: restore a backup, or move it away to start a new one")
+
+
+def _switch_to_wal(connection: apsw.Connection, patience_s: float) -> None:
+    """For this lock alone SQLite does not wait by itself: two processes may open a fresh file together."""
+    give_up_at = time.monotonic() + patience_s
+    # EXTRA: were the old journal of this switch to come back after a power cut, it would undo the whole file.
+    connection.execute("PRAGMA synchronous = EXTRA")
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except apsw.BusyError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read inside the transaction: another process may have migrated while this one waited.
+        version = connection.execute("PRAGMA user_version").get
+        if version > len(MIGRATIONS):
+            raise ConfigError(f"`{path}` was written by a newer Pointsman (schema {version}, this one knows {len(MIGRATIONS)})")
+        for step in MIGRATIONS[version:]:
+            connection.execute(step)
+        if version < len(MIGRATIONS):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
