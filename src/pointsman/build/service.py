@@ -1,0 +1,111 @@
+"""A running gateway: store, keys, models, and what holds them together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+from pointsman.build.endpoints import Engines, endpoints
+from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.catalogue.prices import load as load_catalogue
+from pointsman.config.schema import Config
+from pointsman.core.codec import from_json
+from pointsman.core.outcome import Outcome
+from pointsman.core.snapshot import Snapshot
+from pointsman.gateway import Gateway, World
+from pointsman.signals.extract import SignalSettings, word_list
+from pointsman.signals.tokens import warm
+from pointsman.stores.keys import Key, new_key
+from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_keys import SqliteKeys
+from pointsman.upstream.client import Egress
+
+_HISTORY = 2_000  # calls looked at for expected answer lengths,
+_ENOUGH = 20  # and how many of a task class are needed to believe them
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Open with `open_service`; close when done."""
+
+    gateway: Gateway
+    log: SqliteLog
+    keys: SqliteKeys
+    engines: Engines
+    egress: Egress
+
+    def waiting_for(self) -> str | None:
+        """What is not ready yet."""
+        return self.engines.waiting_for() or (f"the decision log: {self.log.failure}" if self.log.failure else None)
+
+    async def first_key(self) -> str | None:
+        """A new key's text if there is none yet. It is kept hashed: nobody can show it again."""
+        return None if await self.keys.list_keys() else await self.make_key("first")
+
+    async def make_key(self, name: str) -> str:
+        """Make and keep a key; returns its text."""
+        made = new_key()
+        await self.keys.add_key(Key(made.id, made.hash, created_at_ns=time.time_ns(), name=name))
+        return made.text
+
+    async def aclose(self) -> None:
+        """Stop, writing out what waits."""
+        await self.egress.aclose()
+        await self.engines.aclose()
+        await self.log.close()
+
+
+async def open_service(config: Config) -> Service:
+    """Open everything a configuration names. Local models load in the background. Raises `ConfigError` and `RecordError`."""
+    engines = Engines(config.models)
+    log = SqliteLog(config.store.path, config.store.durability)
+    snapshot, body = current_snapshot(config)
+    await log.put_snapshot(snapshot.id, body)
+    outcomes = [from_json(Outcome, entry.body) for entry in await log.recent(_HISTORY, kind="outcome")]
+    settings = signal_settings(config, snapshot, history(outcomes))
+    egress = Egress(endpoints(config.models, engines))
+    world = World(snapshot, settings, config.server.max_json_depth, config.store.content)
+    engines.load()
+    return Service(Gateway(world, log, egress, snapshot_of), log, SqliteKeys(log), engines, egress)
+
+
+def current_snapshot(config: Config) -> tuple[Snapshot, bytes]:
+    """The snapshot of today, and the body that the log keeps of it."""
+    body = snapshot_body(config, load_catalogue(), date.today())  # noqa: DTZ011  (price lists change with the local day)
+    return snapshot_of(body), body
+
+
+def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int] | None = None) -> SignalSettings:
+    """What signal extraction needs; vocabularies are read now, so that no request waits for one."""
+    tokenizers = tuple(sorted({model.tokenizer for model in snapshot.models.values()}))
+    warm(tokenizers)
+    return SignalSettings(
+        tokenizers=tokenizers,
+        output_tokens={name: task.output_tokens for name, task in config.tasks.items() if task.output_tokens is not None},
+        history=observed or {},
+        keywords={name: word_list(words) for name, words in config.keywords.items()},
+    )
+
+
+def offline_world(config: Config) -> World:
+    """What a dry run needs: no store, no model, no network."""
+    snapshot, _ = current_snapshot(config)
+    return World(snapshot, signal_settings(config, snapshot), config.server.max_json_depth)
+
+
+def history(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Expected output tokens by task class: the median of whole answers, where there are enough of them."""
+    lengths: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop":
+            lengths.setdefault(outcome.task, []).append(outcome.usage.output_tokens)
+    return {task: max(1, round(median(found))) for task, found in lengths.items() if len(found) >= _ENOUGH}
+
+
+def open_log(config: Config) -> tuple[Gateway, SqliteLog]:
+    """A gateway that can read its log but calls nothing, and the log, to be closed after use."""
+    log = SqliteLog(config.store.path, config.store.durability)
+    return Gateway(offline_world(config), log, Egress({}), snapshot_of), log

@@ -1,0 +1,146 @@
+"""Snapshots: from a configuration to a body of JSON, and from that body to the compiled thing.
+
+Live snapshots and those that replay revives from the log take the same way through the body, so they cannot differ. It holds no secret
+and no URL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from datetime import date
+
+import msgspec
+
+from pointsman.build.models import model_of
+from pointsman.catalogue.prices import Catalogue
+from pointsman.config.schema import (
+    BoundsConfig,
+    Config,
+    ForbidConfig,
+    PolicyConfig,
+    RequireConfig,
+    RouteConfig,
+    RuleConfig,
+    TaskConfig,
+    WeightsConfig,
+)
+from pointsman.core.model import Model
+from pointsman.core.prices import picousd
+from pointsman.core.rule import Effects, Policy, Requirement, Rule
+from pointsman.core.score import Bounds, Weights, dial
+from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
+from pointsman.estimators.prior import PriorEstimator
+from pointsman.policy.cel import compile_condition
+from pointsman.policy.gates import GATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotBody:
+    """All that a snapshot is made of."""
+
+    format: int = 1
+    models: tuple[Model, ...]
+    routes: dict[str, RouteConfig]
+    rules: tuple[RuleConfig, ...] = ()
+    policies: tuple[PolicyConfig, ...] = ()
+    tasks: dict[str, TaskConfig] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    health: dict[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
+
+
+_decode = msgspec.json.Decoder(SnapshotBody).decode
+
+
+def snapshot_body(config: Config, catalogue: Catalogue, today: date) -> bytes:
+    """The body of the snapshot that a configuration gives on a day (prices change)."""
+    models = tuple(model_of(model, catalogue, today) for model in config.models)
+    return msgspec.json.encode(
+        SnapshotBody(
+            models=models,
+            routes=config.routes,
+            rules=config.rules,
+            policies=config.policies,
+            tasks=config.tasks,
+            labels=config.labels,
+        )
+    )
+
+
+def snapshot_of(body: bytes) -> Snapshot:
+    """Compile a body. Its id is its SHA-256, so a record names exactly one."""
+    known = _decode(body)
+    models = {model.id: model for model in known.models}
+    return Snapshot(
+        id=f"sha256:{hashlib.sha256(body).hexdigest()}",
+        models=models,
+        routes={name: _route(name, route, tuple(models)) for name, route in known.routes.items()},
+        gates=GATES,
+        estimator=PriorEstimator(known.models),
+        policies=tuple(_policy(policy) for policy in known.policies),
+        rules=_rules(known.rules),
+        tasks={name: _task(task) for name, task in known.tasks.items()},
+        labels=frozenset(known.labels),
+        health=known.health,
+    )
+
+
+def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
+    return Route(
+        name=name,
+        models=config.models or pool,
+        rules=_rules(config.rules),
+        match=config.match,
+        weights=_weights(config.weights, config.dial) or Weights(),
+        form=config.form,
+        bounds=_bounds(config.bounds),
+        labels=config.labels,
+        quality_floor=config.quality_floor,
+        latency_budget_ms=config.latency_budget_ms,
+        unknown_price=config.unknown_price,
+        plan=config.plan,
+        fallback=config.fallback,
+    )
+
+
+def _rules(configs: tuple[RuleConfig, ...]) -> tuple[Rule, ...]:
+    return tuple(_rule(rule, f"rule {at}") for at, rule in enumerate(configs, 1))
+
+
+def _rule(config: RuleConfig, name: str) -> Rule:
+    effects = Effects(
+        task=config.task,
+        labels=config.labels,
+        require=_requirement(config.require),
+        exclude=config.exclude,
+        prefer=config.prefer,
+        plan=config.plan,
+        weights=_weights(config.weights, config.dial),
+    )
+    return Rule(config.name or name, compile_condition(config.when), effects)
+
+
+def _policy(config: PolicyConfig) -> Policy:
+    when = compile_condition(config.when) if config.when else None
+    return Policy(config.name, when, _requirement(config.require), _requirement(config.forbid))
+
+
+def _requirement(config: RequireConfig | ForbidConfig | None) -> Requirement | None:
+    return None if config is None else Requirement(**asdict(config))
+
+
+def _weights(config: WeightsConfig | None, dialled: float | None) -> Weights | None:
+    if dialled is not None:
+        return dial(dialled)
+    return None if config is None else Weights(**asdict(config)).normalised()
+
+
+def _bounds(config: BoundsConfig | None) -> Bounds | None:
+    if config is None:
+        return None
+    best, worst = config.cost_usd
+    return Bounds((picousd(best), picousd(worst)), config.latency_ms, config.energy_wh)
+
+
+def _task(config: TaskConfig) -> TaskPolicy:
+    return TaskPolicy(config.quality_floor, config.latency_budget_ms, _weights(config.weights, None))

@@ -1,0 +1,48 @@
+"""Check a configuration, and print every model that each route could reach under each label."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pointsman.build.service import offline_world
+from pointsman.cli.source import argument, source
+from pointsman.cli.table import table
+from pointsman.core.labels import KNOWN
+from pointsman.core.snapshot import Snapshot
+from pointsman.policy.reach import reach
+
+UNLABELLED = "(none)"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    argument(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the reach; 1 if a route has no legal model for unlabelled requests."""
+    found = source(given)
+    snapshot = offline_world(found.config).snapshot
+    matrix = {name: _reach(snapshot, name) for name in snapshot.routes}
+    stranded = [name for name, by_label in matrix.items() if not by_label[UNLABELLED]]
+    if given.json:
+        print(json.dumps({"origin": found.origin, "notes": found.notes, "reach": matrix, "stranded": stranded}, indent=2))
+        return 1 if stranded else 0
+    for note in found.notes:
+        print(note)
+    rows = [(route, label, ", ".join(models) or "no model") for route, by_label in matrix.items() for label, models in by_label.items()]
+    print(table([("route", "label", "models that any call of such a request could reach"), *rows]))
+    for route in stranded:
+        print(
+            f"route `{route}`: no model may ever answer it: policies or `disabled` remove all of {', '.join(snapshot.routes[route].models)}"
+        )
+    print(f"{found.origin}: {'not usable as it is' if stranded else 'ok'}")
+    return 1 if stranded else 0
+
+
+def _reach(snapshot: Snapshot, route: str) -> dict[str, tuple[str, ...]]:
+    labels = sorted(KNOWN | snapshot.labels)
+    by_label = {UNLABELLED: reach(snapshot, snapshot.routes[route])}
+    return by_label | {label: reach(snapshot, snapshot.routes[route], (label,)) for label in labels}

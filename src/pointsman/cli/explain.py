@@ -1,0 +1,144 @@
+"""Show why a model is chosen: for a text, without calling anything, or for a recorded decision."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pointsman.build.service import offline_world, open_log
+from pointsman.cli.source import argument, source, tell
+from pointsman.cli.table import table
+from pointsman.config.schema import Config
+from pointsman.core.request import Caller
+from pointsman.errors import ConfigError
+from pointsman.gateway import decide_request
+from pointsman.wire.explanation import explanation
+
+_TERMS = ("quality", "cost", "latency", "security", "energy")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("text", nargs="?", help="a user message; `-` reads it from standard input")
+    parser.add_argument("--route", default="auto", help="route or model to ask for (default: %(default)s)")
+    parser.add_argument("--label", action="append", default=[], metavar="LABEL", help="data label the request carries; may be repeated")
+    parser.add_argument("--task", help="task class of the request")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="output limit of the request")
+    parser.add_argument("--request", type=Path, metavar="FILE", help="a whole chat completion request as JSON, in place of a text")
+    parser.add_argument("--decision", metavar="ID", help="explain a recorded decision, with its calls")
+    argument(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, everything included")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the explanation; 1 if no model may answer."""
+    asked = [given.text is not None, given.request is not None, given.decision is not None]
+    if sum(asked) != 1:
+        raise ConfigError("name one thing to explain: a text, --request FILE or --decision ID")
+    found = source(given)
+    tell(found.notes)
+    shown = asyncio.run(_recorded(found.config, given.decision)) if given.decision else _fresh(found.config, given)
+    print(json.dumps(shown, indent=2) if given.json else describe(shown))
+    return 0 if shown["model"] else 1
+
+
+def _fresh(config: Config, given: argparse.Namespace) -> dict[str, Any]:
+    world = offline_world(config)
+    headers = {"x-pointsman-labels": ",".join(given.label)} | ({"x-pointsman-task": given.task} if given.task else {})
+    decision = decide_request(_body(given), world, Caller(key="command-line"), headers)
+    return explanation(decision, world.snapshot)
+
+
+def _body(given: argparse.Namespace) -> bytes:
+    if given.request is not None:
+        try:
+            return Path(given.request).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{given.request}: {error.strerror}") from error
+    text = sys.stdin.read() if given.text == "-" else given.text
+    body: dict[str, Any] = {"model": given.route, "messages": [{"role": "user", "content": text}]}
+    if given.max_tokens is not None:
+        body["max_tokens"] = given.max_tokens
+    return json.dumps(body).encode()
+
+
+async def _recorded(config: Config, decision: str) -> dict[str, Any]:
+    if not Path(config.store.path).exists():
+        raise ConfigError(f"{config.store.path}: no such log: start the gateway first, or name its configuration with --config")
+    gateway, log = open_log(config)
+    try:
+        return await gateway.recorded(decision, None)
+    finally:
+        await log.close()
+
+
+def describe(shown: Mapping[str, Any]) -> str:
+    """An explanation as text: what was asked, the ranking with its weighted terms, the refused with their reasons, the calls."""
+    parts = [_head(shown), _ranking(shown)]
+    if refused := [candidate for candidate in shown["candidates"] if not candidate["eligible"]]:
+        parts.append("refused\n" + "\n".join(f"  {c['model']}: {_reasons(c['verdicts'])}" for c in refused))
+    if shown["calls"]:
+        parts.append("calls\n" + "\n".join(_call(call) for call in shown["calls"]))
+    elif shown["plan"] and shown["request"]["caller"]["key"] != "command-line":
+        parts.append("calls\n  no outcome is recorded: in progress, or the process ended before it was")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(shown: Mapping[str, Any]) -> str:
+    signals = shown["signals"]
+    counted = ", ".join(f"{c['tokenizer']}{'' if c['exact'] else '~'} {c['tokens']:,}" for c in signals["tokens"]["counts"])
+    lines = [
+        f"decision  {shown['id']}  route {shown['route']}  ->  {shown['model'] or 'no model'}",
+        f"because   {shown['reason']}",
+        f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
+        f"labels    {', '.join(shown['labels']) or 'none'}",
+    ]
+    for name in ("rules", "policies", "errors"):
+        if shown[name]:
+            lines.append(f"{name:<8}  {', '.join(shown[name])}")
+    weights = ", ".join(f"{term} {shown['weights'][term]:g}" for term in _TERMS if shown["weights"][term])
+    lines.append(f"weights   {weights} ({shown['form']})")
+    return "\n".join(lines)
+
+
+def _ranking(shown: Mapping[str, Any]) -> str:
+    ranked = [candidate for candidate in shown["candidates"] if candidate["eligible"]]
+    if not ranked:
+        return ""
+    terms = [term for term in _TERMS if shown["weights"][term]]
+    head = ("", "model", "quality", "(n)", "cost $", "ttft ms", "p50 ms", "p95 ms", *(f"w*{term}" for term in terms), "total")
+    rows = [_row(at, candidate, terms) for at, candidate in enumerate(ranked, 1)]
+    return table([head, *rows], right=frozenset(range(2, len(head))))
+
+
+def _row(at: int, candidate: Mapping[str, Any], terms: Sequence[str]) -> tuple[str, ...]:
+    estimate = candidate["estimate"]
+    return (
+        str(at),
+        candidate["model"],
+        f"{estimate['quality']:.3f}",
+        str(estimate["evidence"]),
+        estimate["cost_usd"] or "unknown",
+        f"{estimate['ttft_ms']:,.0f}",
+        f"{estimate['total_ms']:,.0f}",
+        f"{estimate['p95_ms']:,.0f}",
+        *(f"{candidate['weighted'][term]:.3f}" for term in terms),
+        f"{candidate['total']:.4f}",
+    )
+
+
+def _reasons(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"[{verdict['gate']}] {verdict['reason']}" for verdict in verdicts)
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    usage = call["usage"] or {}
+    tokens = f"{usage.get('input_tokens', '?')} in, {usage.get('output_tokens', '?')} out ({call['usage_source']})"
+    ending = call["finish_reason"] or call["error"] or "-"
+    cost = f"${call['cost_usd']}" if call["cost_usd"] else "cost unknown"
+    return f"  {call['attempt']}. {call['model']}  {call['status']} ({ending})  {tokens}  {cost}  {call['total_ms']:,.0f} ms"

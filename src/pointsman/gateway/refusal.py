@@ -1,0 +1,25 @@
+"""When no candidate survives: the error that lists every candidate with every reason."""
+
+from __future__ import annotations
+
+from pointsman.core.decision import Decision
+from pointsman.errors import NoEligibleModel
+
+
+def no_eligible_model(decision: Decision) -> NoEligibleModel:
+    """The error that lists every candidate with every reason."""
+    reasons = {c.model: tuple(verdict.reason for verdict in c.verdicts) for c in decision.candidates}
+    listed = "; ".join(f"`{model}`: {', '.join(why)}" for model, why in reasons.items())
+    message = f"no model can answer route `{decision.route}`: {listed or 'it has no candidates'}"
+    kinds = [{verdict.kind for verdict in candidate.verdicts} for candidate in decision.candidates]
+    if any(kind == {"health"} for kind in kinds):
+        return NoEligibleModel(message, reasons, status=503, type="server_error", code="no_eligible_model")
+    if any("policy" not in kind for kind in kinds):
+        code = "context_length_exceeded" if _all_too_long(decision) else "no_eligible_model"
+        return NoEligibleModel(message, reasons, status=400, type="invalid_request_error", code=code)
+    return NoEligibleModel(message, reasons, status=403, type="permission_error", code="policy_denied")
+
+
+def _all_too_long(decision: Decision) -> bool:
+    permitted = [c.verdicts for c in decision.candidates if all(verdict.kind != "policy" for verdict in c.verdicts)]
+    return all(any(verdict.gate == "context" for verdict in verdicts) for verdicts in permitted)

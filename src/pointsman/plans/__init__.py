@@ -1,0 +1,1 @@
+"""Plans as generators: they say what to do next; the gateway does it."""

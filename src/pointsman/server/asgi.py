@@ -1,0 +1,94 @@
+"""The few parts of ASGI that the gateway needs, without a framework: headers, a bounded body, an answer, and a client that leaves.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from typing import Any
+
+from pointsman.errors import PayloadTooLarge, RequestError, RequestTimeout
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class ClientLeftError(Exception):
+    """The client closed its connection; there is nobody to answer."""
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Header names in lower case. Of a header sent twice the values are joined, as HTTP allows, so that neither is lost."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
+    """The whole request body. Refuses one over `limit` bytes before reading it, where its length is announced."""
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise PayloadTooLarge(f"the body has {int(announced):,} bytes, at most {limit:,} are accepted")
+    if headers.get("content-encoding", "identity") != "identity":
+        raise RequestError("compressed bodies are not accepted: send it without `content-encoding`")
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read(receive, limit)
+    except TimeoutError:
+        raise RequestTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(piece)
+        if size > limit:
+            raise PayloadTooLarge(f"the body has more than {limit:,} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    """One whole JSON answer."""
+    await begin(send, status, {"content-type": "application/json", "content-length": str(len(body)), **headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
+    """Status and headers."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+async def until_client_leaves(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Run `work`; cancel it when the client leaves, and wait until it has cleaned up. The body must have been read before."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+            raise ClientLeftError
+        await working
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,1 @@
+"""The way out: the one egress client, and the transports behind it."""

@@ -1,0 +1,1 @@
+"""Client and provider formats: machines without sockets."""

@@ -1,0 +1,109 @@
+"""A decision as people and programs read it: every candidate, every reason, every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pointsman.core.candidate import Candidate
+from pointsman.core.codec import to_builtins
+from pointsman.core.decision import Decision
+from pointsman.core.model import Model
+from pointsman.core.outcome import Outcome
+from pointsman.core.prices import usd
+from pointsman.core.snapshot import Snapshot
+
+
+def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
+    """The JSON object behind `/v1/explain`, `/v1/decisions/{id}` and `pointsman explain`. Money in USD, as exact decimal text."""
+    request, signals, ruling = decision.request, decision.signals, decision.ruling
+    return {
+        "id": request.id,
+        "object": "decision",
+        "route": decision.route,
+        "model": decision.chosen,
+        "plan": to_builtins(decision.plan),
+        "reason": reason(decision),
+        "snapshot": decision.snapshot,
+        "seed": decision.seed,
+        "propensity": decision.propensity,
+        "request": {**to_builtins(request), "content": None},
+        "signals": {**to_builtins(signals), "input_tokens": signals.tokens.input, "output_tokens": signals.tokens.output},
+        "task": ruling.task,
+        "labels": list(ruling.labels),
+        "rules": list(ruling.matched),
+        "policies": list(ruling.policies),
+        "errors": list(ruling.errors),
+        "form": decision.form,
+        "weights": to_builtins(decision.weights),
+        "candidates": [_candidate(candidate, decision, snapshot.models[candidate.model]) for candidate in decision.candidates],
+        "calls": [_call(outcome) for outcome in outcomes],
+    }
+
+
+def reason(decision: Decision) -> str:
+    """Why it came out so, in one sentence.
+
+    Names the runner-up and the terms that decided.
+    """
+    survivors = [c for c in decision.candidates if not c.verdicts]
+    refused = len(decision.candidates) - len(survivors)
+    among = f"{refused} of {len(decision.candidates)} candidates refused by gates"
+    if not survivors:
+        return f"every candidate was refused: {among}"
+    first = survivors[0]
+    if len(survivors) == 1:
+        return f"`{first.model}` is the only candidate left ({among})"
+    second = survivors[1]
+    assert first.score is not None
+    assert second.score is not None
+    if decision.ruling.prefer and first.model in decision.ruling.prefer and second.model not in decision.ruling.prefer:
+        return f"`{first.model}` is preferred by a rule ({among})"
+    gains = sorted(
+        ((getattr(decision.weights, term) * (getattr(first.score, term) - getattr(second.score, term)), term) for term in _TERMS),
+        reverse=True,
+    )
+    better = [f"{term} +{gain:.3f}" for gain, term in gains if gain >= 0.0005]
+    by = f": {', '.join(better)}" if better else ", on the tie-break (quality, cost, name)"
+    return f"`{first.model}` scores {first.score.total:.3f}, ahead of `{second.model}` at {second.score.total:.3f}{by} ({among})"
+
+
+_TERMS = ("quality", "cost", "latency", "security", "energy")
+
+
+def _candidate(candidate: Candidate, decision: Decision, model: Model) -> dict[str, Any]:
+    estimate, points, price = candidate.estimate, candidate.score, model.price
+    return {
+        "model": candidate.model,
+        "eligible": candidate.eligible,
+        "verdicts": to_builtins(candidate.verdicts),
+        "estimate": None
+        if estimate is None
+        else {
+            **{name: value for name, value in to_builtins(estimate).items() if name != "cost_picousd"},
+            "cost_usd": None if estimate.cost_picousd is None else usd(estimate.cost_picousd),
+        },
+        "terms": None if points is None else {term: getattr(points, term) for term in _TERMS},
+        "weighted": None
+        if points is None
+        else {term: round(getattr(points, term) * getattr(decision.weights, term), 6) for term in _TERMS},
+        "total": None if points is None else points.total,
+        "price": None if price is None else _price(to_builtins(price)),
+        "quality_source": model.prior(decision.ruling.task).source,
+        "latency_source": model.speed.source,
+        "perimeter": model.perimeter,
+        "region": model.region,
+    }
+
+
+def _price(price: Mapping[str, Any]) -> dict[str, Any]:
+    per_token = ("input", "output", "cached_input", "reasoning")
+    named = {f"{name}_usd_per_mtok": usd(price[name] * 10**6) for name in per_token if price[name] is not None}
+    if price["per_second"] is not None:
+        named["usd_per_second"] = usd(price["per_second"])
+    return {**named, "source": price["source"], "as_of": price["as_of"]}
+
+
+def _call(outcome: Outcome) -> dict[str, Any]:
+    said = {name: value for name, value in to_builtins(outcome).items() if name not in {"decision", "cost_picousd"}}
+    return {**said, "cost_usd": None if outcome.cost_picousd is None else usd(outcome.cost_picousd)}

@@ -1,0 +1,17 @@
+"""Errors as OpenAI clients read them: an object with four keys, always all four."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pointsman.errors import PointsmanError
+
+
+def error_body(error: PointsmanError) -> bytes:
+    """The JSON body of an error answer.
+
+    >>> from pointsman.errors import ModelNotFound
+    >>> error_body(ModelNotFound("no route or model `gpt-9`", param="model"))
+    b'{"error":{"message":"no route or model `gpt-9`","type":"invalid_request_error","param":"model","code":"model_not_found"}}'
+    """
+    return msgspec.json.encode({"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}})

@@ -1,0 +1,83 @@
+"""Server-sent events: bytes in, whole events out, however the bytes were cut.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pointsman.errors import UpstreamStreamBroken
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its name, its data, and the bytes it came as, terminator included."""
+
+    name: str
+    data: bytes
+    raw: bytes
+
+    @property
+    def is_comment(self) -> bool:
+        """Whether it carries no data (a keep-alive)."""
+        return not self.data
+
+
+class SSEReader:
+    """Cuts a stream into events. Raises `UpstreamStreamBroken` for an event beyond `max_bytes`."""
+
+    def __init__(self, max_bytes: int = 4_000_000) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self._max_bytes = max_bytes
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events completed by `chunk`.
+
+        >>> [event.data for event in SSEReader().feed(b"data: one\\ndata: two\\n\\n: hello\\n\\ndata: th")]
+        [b'one\\ntwo', b'']
+        """
+        self._buffer += chunk
+        events, start = [], 0
+        while found := _END.search(self._buffer, max(start, self._searched - 3)):
+            # A terminator that ends in CR at the very end may still be waiting for its LF.
+            if found.end() == len(self._buffer) and self._buffer.endswith(b"\r"):
+                break
+            events.append(_event(bytes(self._buffer[start : found.end()])))
+            start = self._searched = found.end()
+        del self._buffer[:start]
+        self._searched = len(self._buffer)
+        if self._searched > self._max_bytes:
+            raise UpstreamStreamBroken(f"the upstream sent an event of more than {self._max_bytes:,} bytes")
+        return events
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes of an unfinished event are left."""
+        return bool(self._buffer.strip())
+
+
+def _event(raw: bytes) -> Event:
+    name, data = "message", []
+    for line in _LINE.split(raw):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(data), raw)
+
+
+def encode(data: bytes) -> bytes:
+    """One event with this data.
+
+    >>> encode(b"[DONE]")
+    b'data: [DONE]\\n\\n'
+    """
+    return b"data: " + data + b"\n\n"

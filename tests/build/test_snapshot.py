@@ -1,0 +1,88 @@
+"""From a configuration to what decisions see, and back from the log."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from pointsman.build.service import history
+from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.catalogue.prices import load as load_catalogue
+from pointsman.config.load import load
+from pointsman.core.decide import decide
+from pointsman.core.outcome import Outcome
+from pointsman.core.prices import Usage, per_mtok
+from pointsman.core.request import Request
+from pointsman.core.signals import Signals
+from pointsman.core.snapshot import Snapshot
+
+CONFIG = """
+version: 1
+models:
+  - {id: listed, provider: openai, model: gpt-4o-mini, api_key: "${KEY}"}
+  - {id: ours, provider: openai-compatible, model: gpt-4o-mini, base_url: "http://secret-host:8000/v1", api_key: "${KEY}", perimeter: on_prem}
+  - {id: stated, provider: openai, model: gpt-4o-mini, api_key: "${KEY}", price: {input: 0.1, output: 0.2, source: contract 7, as_of: "2026-10-01"}}
+  - {id: owned, provider: openai-compatible, base_url: "http://127.0.0.1:1/v1", price: {gpu_second: 0.0009}, context_tokens: 4096, tokenizer: cl100k}
+tasks: {code: {quality_floor: 0.1, weights: {quality: 3, cost: 1}}}
+rules: [{when: 'tokens.input > 10', labels: [internal]}]
+policies: [{name: p, when: '"pii" in labels', require: {perimeter: [on_prem]}}]
+routes:
+  auto: {weights: {quality: 2, cost: 2}}
+  bounded: {models: [listed, owned], bounds: {cost_usd: [0, 0.01], latency_ms: [0, 5000]}, fallback: [owned]}
+"""
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def body() -> bytes:
+    return snapshot_body(load(CONFIG, "test.yaml", {"KEY": "k-very-secret"}), load_catalogue(), TODAY)
+
+
+@pytest.fixture(scope="module")
+def snapshot(body: bytes) -> Snapshot:
+    return snapshot_of(body)
+
+
+def test_a_body_holds_no_secret_and_no_address(body):
+    assert b"k-very-secret" not in body
+    assert b"secret-host" not in body
+
+
+def test_the_same_configuration_on_the_same_day_has_the_same_id(body):
+    again = snapshot_body(load(CONFIG, "test.yaml", {"KEY": "another"}), load_catalogue(), TODAY)
+    assert snapshot_of(again).id == snapshot_of(body).id
+
+
+def test_a_revived_snapshot_decides_alike(body, snapshot):
+    request, signals = Request("r", "auto", labels=("pii",)), Signals()
+    revived = snapshot_of(body)
+    before = decide(request, signals, snapshot, snapshot.routes["auto"], 1)
+    assert decide(request, signals, revived, revived.routes["auto"], 1) == before
+
+
+def test_prices_come_from_the_provider_s_list_or_the_file_and_are_unknown_elsewhere(snapshot):
+    models = snapshot.models
+    assert models["listed"].price.source.startswith("genai-prices")
+    assert models["listed"].context_tokens == 128_000
+    assert models["ours"].price is None, "the same weights on another server cost something else"
+    assert (models["stated"].price.input, models["stated"].price.source) == (per_mtok("0.1"), "contract 7")
+    assert models["owned"].price.per_second == 900_000_000
+    assert (models["listed"].tokenizer, models["owned"].tokenizer) == ("o200k", "cl100k")
+
+
+def test_defaults_are_filled_in_once(snapshot):
+    assert snapshot.routes["auto"].models == ("listed", "ours", "stated", "owned")
+    assert snapshot.routes["auto"].weights.quality == 0.5
+    assert snapshot.routes["bounded"].bounds.cost_picousd == (0, 10_000_000_000)
+    assert snapshot.tasks["code"].weights.quality == 0.75
+    assert (snapshot.models["ours"].security, snapshot.models["listed"].security) == (1.0, 0.4)
+
+
+def outcome(task: str, tokens: int, finish: str = "stop") -> Outcome:
+    return Outcome("d", 1, "m", "ok", task=task, finish_reason=finish, usage=Usage(10, tokens))
+
+
+def test_expected_lengths_are_learned_from_enough_whole_answers():
+    seen = [outcome("code", n) for n in range(1, 40)] + [outcome("rare", 9)] * 3 + [outcome("cut", 9, "length")] * 50
+    assert history(seen) == {"code": 20}

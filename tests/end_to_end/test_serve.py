@@ -1,0 +1,174 @@
+"""The product as a user meets it: a process, a real local model, the official client."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+openai = pytest.importorskip("openai", reason="the official client is a development dependency")
+pytest.importorskip("xllamacpp", reason="the `local` extra is not installed")
+pytestmark = pytest.mark.xdist_group("local-model")
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    key: str
+    folder: Path
+    process: subprocess.Popen[str]
+    said: str
+
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=120)
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pointsman", *arguments], cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=60
+        )
+
+
+def environment() -> dict[str, str]:
+    """No key of any provider, and no proxy between here and loopback."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and "proxy" not in name.lower()}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+CONFIG = """
+version: 1
+models:
+  - {id: local-fast, provider: local, weights: smollm2-135m, perimeter: on_prem, context_tokens: 2048, tokenizer: smollm2,
+     capabilities: {tools: false}, price: {gpu_second: 0.00001}, quality: {general: 0.3}}
+  - {id: local-careful, provider: local, weights: smollm2-135m, tries: 3, perimeter: on_prem, context_tokens: 2048, tokenizer: smollm2,
+     capabilities: {tools: false}, price: {gpu_second: 0.00001}, speed: {ms_per_output_token: 45}, quality: {general: 0.4}}
+  - {id: elsewhere, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", price: {input: 1, output: 1}, quality: {general: 0.99}}
+keywords: {marked: [internal only]}
+rules:
+  - {name: marked texts, when: '"marked" in signals.keywords', labels: [restricted]}
+policies:
+  - {name: stays inside, when: '"restricted" in labels', require: {perimeter: [on_prem]}}
+routes:
+  auto: {models: [local-fast, local-careful], dial: 0}
+  anywhere: {dial: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "pointsman.yaml").write_text(CONFIG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pointsman", "serve", "--port", "0"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "ready" in line:
+            break
+    url = re.search(r"listens on (http://\S+)/v1", said)[1]
+    yield Running(url, re.search(r"key +(pm_\S+)", said)[1], folder, process, said)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+
+def get(url: str, key: str | None = None) -> tuple[int, dict[str, object]]:
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+ASK = [{"role": "user", "content": "What is the capital of France?"}]
+
+
+def test_a_chat_is_answered_by_the_model_that_was_chosen_and_explained(running):
+    raw = running.client().chat.completions.with_raw_response.create(model="auto", messages=ASK, max_tokens=12)
+    answer = raw.parse()
+    assert answer.choices[0].message.content.strip()
+    assert raw.headers["x-pointsman-model"] == "local-fast"
+    assert float(raw.headers["x-pointsman-cost-usd"]) > 0
+    assert float(raw.headers["x-pointsman-overhead-ms"]) >= 0
+    decision = raw.headers["x-pointsman-decision-id"]
+
+    status, shown = get(f"{running.url}/v1/decisions/{decision}", running.key)
+    assert (status, shown["model"]) == (200, "local-fast")
+    assert [c["model"] for c in shown["candidates"]] == ["local-fast", "local-careful"]
+    assert shown["calls"][0]["usage"]["output_tokens"] == answer.usage.completion_tokens
+
+    told = running.cli("explain", "--decision", decision)
+    assert told.returncode == 0, told.stderr
+    assert "`local-fast` scores" in told.stdout
+    assert "1. local-fast  ok" in told.stdout
+
+
+def test_a_streamed_chat_arrives_in_pieces_with_usage(running):
+    stream = running.client().chat.completions.create(
+        model="local-careful", messages=ASK, max_tokens=12, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices).strip()
+    assert len(chunks) > 3
+    assert chunks[-1].usage.completion_tokens > 0
+
+
+def test_a_request_with_a_marked_word_stays_inside(running):
+    marked = [{"role": "user", "content": "INTERNAL  ONLY: what is the capital of France?"}]
+    raw = running.client().chat.completions.with_raw_response.create(model="anywhere", messages=marked, max_tokens=5)
+    assert raw.headers["x-pointsman-model"] == "local-careful"
+    with pytest.raises(openai.PermissionDeniedError, match="policy `stays inside` requires `on_prem`") as refused:
+        running.client().chat.completions.create(model="elsewhere", messages=marked, max_tokens=5)
+    assert refused.value.code == "policy_denied"
+
+
+def test_the_log_holds_no_prompt_and_its_chain_holds(running):
+    running.client().chat.completions.create(model="auto", messages=[{"role": "user", "content": "Xylophonic?"}], max_tokens=1)
+    verified = running.cli("audit", "verify")
+    assert verified.returncode == 0
+    assert "the chain holds" in verified.stdout
+    for file in (running.folder / ".pointsman").iterdir():
+        assert b"Xylophonic" not in file.read_bytes()
+
+
+def test_health_needs_no_key_and_the_rest_does(running):
+    assert get(f"{running.url}/livez")[0] == 200
+    assert get(f"{running.url}/readyz")[0] in (200, 503)
+    status, error = get(f"{running.url}/v1/models")
+    assert (status, error["error"]["code"]) == (401, "invalid_api_key")
+    assert running.key not in (running.folder / ".pointsman" / "pointsman.db").read_bytes().decode("latin-1")
+
+
+def test_a_dry_run_decides_alike_and_calls_nothing(running):
+    body = json.dumps({"model": "auto", "messages": ASK}).encode()
+    request = urllib.request.Request(f"{running.url}/v1/explain", body, {"authorization": f"Bearer {running.key}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        shown = json.load(answer)
+    assert (shown["model"], shown["calls"]) == ("local-fast", [])
+    assert get(f"{running.url}/v1/decisions/{shown['id']}", running.key)[0] == 404
+    assert running.cli("explain", "--json", ASK[0]["content"]).stdout.count('"local-careful"') >= 1
+
+
+def test_the_key_is_shown_once(running):
+    again = subprocess.Popen(
+        [sys.executable, "-m", "pointsman", "serve", "--port", "0"], cwd=running.folder, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    for line in again.stdout:
+        said += line
+        if "ready" in line:
+            break
+    again.send_signal(signal.SIGTERM)
+    again.wait(timeout=30)
+    assert "made earlier" in said
+    assert "pm_" not in said
