@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,6 @@ class Running:
     url: str
     key: str
     folder: Path
-    process: subprocess.Popen[str]
     said: str
 
     def client(self) -> openai.OpenAI:
@@ -63,22 +63,28 @@ routes:
 """
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[Running]:
+    """The gateway as a process, from its first words to its end by SIGTERM."""
+    command = [sys.executable, "-m", "pointsman", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "ready" in line:
+                break
+        key = re.search(r"key +(pm_\S+)", said)
+        yield Running(re.search(r"listens on (http://\S+)/v1", said)[1], key[1] if key else "", folder, said)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "pointsman.yaml").write_text(CONFIG)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pointsman", "serve", "--port", "0"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    said = ""
-    for line in process.stdout:
-        said += line
-        if "ready" in line:
-            break
-    url = re.search(r"listens on (http://\S+)/v1", said)[1]
-    yield Running(url, re.search(r"key +(pm_\S+)", said)[1], folder, process, said)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    with served(folder) as running:
+        yield running
 
 
 def get(url: str, key: str | None = None) -> tuple[int, dict[str, object]]:
@@ -160,15 +166,6 @@ def test_a_dry_run_decides_alike_and_calls_nothing(running):
 
 
 def test_the_key_is_shown_once(running):
-    again = subprocess.Popen(
-        [sys.executable, "-m", "pointsman", "serve", "--port", "0"], cwd=running.folder, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    said = ""
-    for line in again.stdout:
-        said += line
-        if "ready" in line:
-            break
-    again.send_signal(signal.SIGTERM)
-    again.wait(timeout=30)
-    assert "made earlier" in said
-    assert "pm_" not in said
+    with served(running.folder) as again:
+        assert "made earlier" in again.said
+        assert "pm_" not in again.said

@@ -1,0 +1,65 @@
+"""Conditions: compiled and type-checked once, and never true by accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.core.request import Request
+from pointsman.core.ruling import facts
+from pointsman.core.signals import Signals
+from pointsman.errors import ConditionError, ConditionSyntaxError
+from pointsman.policy.cel import compile_condition
+
+FACTS = facts(Request("r", "auto", max_output_tokens=5, tools=("a",), metadata={"team": "blue"}), Signals(keywords=("k",)), ("pii",), "code")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("'pii' in labels", True),
+        ("labels.exists(l, l in ['phi', 'pii'])", True),
+        ("task == 'code' && tokens.output > 10", True),
+        ("tokens.input > 6000", False),
+        ("metadata.team == 'blue'", True),
+        ("'run' in metadata && metadata.run == 'x'", False),
+        ("'k' in signals.keywords", True),
+        ("request.model.startsWith('au')", True),
+        ("size(request.tools) == 1", True),
+        ("has(request.max_output_tokens) && request.max_output_tokens < 50", True),
+        ("key.id == 'anonymous' && key.team == ''", True),
+        ("!request.stream", True),
+    ],
+)
+def test_conditions_read_the_facts(source, expected):
+    assert compile_condition(source)(FACTS) is expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["metadata.absent == 'x'", "request.absent == 1", "signals.keywords[7] == 'x'", "tokens.absent > 1", "1 / tokens.input > 0", "request.model > 3"],
+)
+def test_a_condition_that_fails_raises_and_is_never_true(source):
+    with pytest.raises(ConditionError, match="failed"):
+        compile_condition(source)(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "place"),
+    [
+        ("taks == 'x'", "undeclared reference to 'taks'", (1, 1)),
+        ("task > 3", "no matching overload", (1, 6)),
+        ("true &&\n  foo", "undeclared reference to 'foo'", (2, 3)),
+        ("1 + 1", "gives int, a condition must give a bool", (1, 1)),
+        ("tokens.input >", "Syntax error", (1, 15)),
+        ("", "Syntax error", (1, 1)),
+    ],
+)
+def test_a_mistake_is_found_when_the_rule_is_loaded(source, said, place):
+    with pytest.raises(ConditionSyntaxError, match=said) as found:
+        compile_condition(source)
+    assert (found.value.line, found.value.column) == place
+
+
+@pytest.mark.parametrize(("source", "alone"), [("'pii' in labels", True), ("true", True), ("'pii' in labels && task == 'x'", False)])
+def test_conditions_on_labels_alone_are_known(source, alone):
+    assert compile_condition(source).labels_only is alone

@@ -1,0 +1,122 @@
+"""Each gate: what it refuses, in which words, and what it lets pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.core.gate import Ask
+from pointsman.core.model import Capabilities, Model
+from pointsman.core.prices import Price
+from pointsman.core.request import Caller, Request
+from pointsman.core.rule import Requirement, Ruling
+from pointsman.core.score import Estimate
+from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
+from pointsman.policy.gates import GATES
+
+BY_NAME = {gate.name: gate for gate in (*GATES.standing, *GATES.request, *GATES.estimate)}
+
+
+def ask(
+    request: Request = Request("r", "auto"),
+    signals: Signals = Signals(),
+    require: Requirement | None = None,
+    forbid: Requirement | None = None,
+    exclude: tuple[tuple[str, str], ...] = (),
+    **more: object,
+) -> Ask:
+    ruling = Ruling(
+        "general",
+        (),
+        requirements=(("policy `p`", require),) if require else (),
+        prohibitions=(("policy `p`", forbid),) if forbid else (),
+        exclude=exclude,
+    )
+    return Ask(request, signals, ruling, "auto", **more)
+
+
+def tokens(inputs: int, output: int = 100, exact: bool = True) -> Signals:
+    return Signals(tokens=Tokens((TokenCount("chars", inputs, exact),), output))
+
+
+def limited(**fields: object) -> Request:
+    return Request("r", "auto", caller=Caller(key="team-a", **fields))
+
+
+TOOLS = ask(Request("r", "auto", tools=("search", "buy")), Signals(needs=Needs(tools=True)))
+SEES = ask(Request("r", "auto", images=2), Signals(needs=Needs(vision=True)))
+SCHEMA = ask(Request("r", "auto", response_format="json_schema"), Signals(needs=Needs(json_schema=True)))
+OBJECT = ask(Request("r", "auto", response_format="json_object"), Signals(needs=Needs(json_mode=True)))
+PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=False)
+
+
+@pytest.mark.parametrize(
+    ("gate", "asked", "model", "reason"),
+    [
+        ("approval", ask(require=Requirement(approved=True)), Model("m"), "not approved, which policy `p` requires"),
+        ("approval", ask(require=Requirement(approved=True)), Model("m", approved=True), None),
+        ("provider", ask(require=Requirement(provider=("a", "b"))), Model("m", "c"), "provider is `c`, policy `p` requires `a` or `b`"),
+        ("provider", ask(require=Requirement(provider=("a",))), Model("m", "a"), None),
+        ("provider", ask(forbid=Requirement(provider=("c",))), Model("m", "c"), "provider is `c`, which policy `p` forbids"),
+        ("provider", ask(forbid=Requirement(provider=("c",))), Model("m", "a"), None),
+        ("model", ask(require=Requirement(model=("x",))), Model("m"), "model is `m`, policy `p` requires `x`"),
+        ("perimeter", ask(require=Requirement(perimeter=("on_prem",))), Model("m"), "perimeter is `external`, policy `p` requires `on_prem`"),
+        ("perimeter", ask(require=Requirement(perimeter=("on_prem",))), Model("m", perimeter="on_prem"), None),
+        ("region", ask(require=Requirement(region=("eu",))), Model("m"), "region is not stated, policy `p` requires `eu`"),
+        ("region", ask(require=Requirement(region=("eu",))), Model("m", region="eu"), None),
+        ("region", ask(forbid=Requirement(region=("us",))), Model("m", region="us"), "region is `us`, which policy `p` forbids"),
+        ("tags", ask(require=Requirement(tags=("a", "b"))), Model("m", tags=("a",)), "lacks b, which policy `p` requires"),
+        ("tags", ask(require=Requirement(tags=("a", "b"))), Model("m", tags=("b", "a", "c")), None),
+        ("tags", ask(forbid=Requirement(tags=("x",))), Model("m", tags=("x",)), "has x, which policy `p` forbids"),
+        ("key", ask(limited(models=("x",))), Model("m"), "key `team-a` may not use `m`"),
+        ("key", ask(limited(routes=("x",))), Model("m"), "key `team-a` may not use `auto`"),
+        ("key", ask(limited(routes=("auto",), models=("m",))), Model("m"), None),
+        ("excluded", ask(exclude=(("m", "night"),)), Model("m"), "excluded by rule `night`"),
+        ("excluded", ask(exclude=(("x", "night"),)), Model("m"), None),
+        (
+            "context",
+            ask(signals=tokens(9_000, 1_000)),
+            Model("m", context_tokens=8_192),
+            "needs 10,000 tokens (9,000 in, 1,000 out), context is 8,192",
+        ),
+        (
+            "context",
+            ask(signals=tokens(9_000, 1_000, exact=False)),
+            Model("m", context_tokens=8_192),
+            "needs about 10,000 tokens (9,000 in, 1,000 out), context is 8,192",
+        ),
+        ("context", ask(signals=tokens(7_000, 1_192)), Model("m", context_tokens=8_192), None),
+        ("tools", TOOLS, Model("m", capabilities=PLAIN), "cannot call tools, request offers 2"),
+        ("tools", TOOLS, Model("m"), None),
+        ("json", SCHEMA, Model("m", capabilities=Capabilities(json_schema=False)), "cannot keep to response_format `json_schema`"),
+        ("json", OBJECT, Model("m", capabilities=Capabilities(json_mode=False)), "cannot keep to response_format `json_object`"),
+        ("json", OBJECT, Model("m", capabilities=Capabilities(json_schema=False)), None),
+        ("vision", SEES, Model("m"), "cannot read images, request has 2"),
+        ("vision", SEES, Model("m", capabilities=Capabilities(vision=True)), None),
+        ("price", ask(refuse_unknown_price=True), Model("m"), "price is unknown, route says `unknown_price: refuse`"),
+        ("price", ask(refuse_unknown_price=True), Model("m", price=Price(input=0, output=0)), None),
+    ],
+)
+def test_a_gate_says_why(gate, asked, model, reason):
+    found = BY_NAME[gate]
+    assert found.applies is None or found.applies(asked), "a gate that has something to say applies"
+    assert found.refuse(asked, model) == reason
+
+
+def test_a_model_that_is_switched_off_is_refused():
+    assert BY_NAME["enabled"].refuse(Model("m", disabled="contract ended")) == "switched off: contract ended"
+    assert BY_NAME["enabled"].refuse(Model("m")) is None
+
+
+def test_the_quality_floor_is_judged_at_the_lower_bound():
+    estimate = Estimate(0.9, 0.55, 12, 0, 0.0, 0.0, 0.0, None, 1, "chars")
+    floored = ask(quality_floor=0.6)
+    assert BY_NAME["quality_floor"].applies(floored)
+    assert BY_NAME["quality_floor"].refuse(floored, Model("m"), estimate) == (
+        "quality for `general` is 0.55 at its lower bound (12 graded answers), floor is 0.60"
+    )
+    assert BY_NAME["quality_floor"].refuse(ask(quality_floor=0.55), Model("m"), estimate) is None
+
+
+@pytest.mark.parametrize("gate", [g.name for g in (*GATES.request, *GATES.estimate) if g.applies])
+def test_a_gate_with_nothing_to_say_is_not_asked(gate):
+    assert not BY_NAME[gate].applies(ask())
