@@ -50,8 +50,10 @@ def test_a_condition_that_fails_raises_and_is_never_true(source):
         ("task > 3", "no matching overload", (1, 6)),
         ("true &&\n  foo", "undeclared reference to 'foo'", (2, 3)),
         ("1 + 1", "gives int, a condition must give a bool", (1, 1)),
-        ("tokens.input >", "Syntax error", (1, 15)),
-        ("", "Syntax error", (1, 1)),
+        ("tokens.input >", "^the expression ends too early$", (1, 15)),
+        ("", "^the expression ends too early$", (1, 1)),
+        ("task = 'x'", "compare with `==`", (1, 6)),
+        ("task task", "^syntax error: extraneous input 'task'$", (1, 6)),
     ],
 )
 def test_a_mistake_is_found_when_the_rule_is_loaded(source, said, place):

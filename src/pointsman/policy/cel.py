@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from cel_expr_python import cel
 
 _WHERE = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<what>.*)")
-_CONTAINER = " (in container '')"
+# What the compiler says of its own workings, and what a reader needs instead.
+_PLAIN_WORDS = (
+    (re.compile(r" \(in container ''\)| \[INVALID_ARGUMENT\]| expecting (\{.*\}|<EOF>)"), ""),
+    (re.compile(r"Syntax error: (mismatched|extraneous) input '<EOF>'"), "the expression ends too early"),
+    (re.compile(r"Syntax error: token recognition error at: '= ?'"), "`=` is not an operator: compare with `==`"),
+    (re.compile(r"Syntax error: "), "syntax error: "),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,9 @@ def _compile(environment: cel.Env, source: str) -> Any:
         found = _WHERE.search(str(error))
         if found is None:
             raise ConditionSyntaxError(str(error)) from error
-        what = found["what"].removesuffix(_CONTAINER)
+        what = found["what"]
+        for pattern, instead in _PLAIN_WORDS:
+            what = pattern.sub(instead, what)
         raise ConditionSyntaxError(what, int(found["line"]), int(found["column"])) from error
 
 
