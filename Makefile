@@ -35,7 +35,7 @@ bench: .venv/.dev  ## measure again what the README quotes
 	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py
 
 lock: .venv/.dev  ## resolve the requirement files anew
-	@$(LOCK) --group build -o requirements/run.txt
+	@$(LOCK) --group build --group weights -o requirements/run.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
 
 clean:  ## remove the environment and everything made by running (not your configuration)

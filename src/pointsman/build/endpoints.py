@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pointsman.upstream.client import Endpoint
 from pointsman.upstream.http import HttpTransport, new_client
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
 from pointsman.upstream.transport import Reply, Transport
+
+_CLOSE_S = 5.0
 
 
 class Engines:
@@ -46,10 +49,13 @@ class Engines:
         await asyncio.gather(*self._loading.values())
 
     async def aclose(self) -> None:
-        """Free the weights."""
+        """Free the weights, as far as that can be done in time."""
         for engine in await asyncio.gather(*self._loading.values(), return_exceptions=True):
             if isinstance(engine, LocalEngine):
-                await asyncio.to_thread(engine.close)
+                # llama.cpp's server, stopped in the moment it starts, may never return: nothing that the end of the process waits for.
+                closing = threading.Thread(target=engine.close, name="local-model-close", daemon=True)
+                closing.start()
+                await asyncio.to_thread(closing.join, _CLOSE_S)
 
 
 def _load(path: Path, context_tokens: int) -> LocalEngine:
