@@ -17,8 +17,8 @@ OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
 
 Tier = Literal["strong", "middle", "small"]
 
-STATED_QUALITY: Final[Mapping[Tier, float]] = MappingProxyType({"strong": 0.85, "middle": 0.75, "small": 0.65})
-"""Expected quality of a tier: a guess with no graded answers behind it."""
+STATED_QUALITY: Final[Mapping[Tier, float]] = MappingProxyType({"strong": 0.97, "middle": 0.94, "small": 0.90})
+"""Expected quality of a tier on short everyday questions (the scale on which the local models are measured): a guess, not graded."""
 STATED_SOURCE: Final = "stated: vendor tier, not measured"
 
 

@@ -83,7 +83,7 @@ class ModelConfig:
     base_url: Annotated[str, _says("URL up to and including `/v1`; known providers have one")] = ""
     api_key: Annotated[str, _says("the provider's key, as ${NAME} from the environment")] = field(default="", repr=False)
     weights: Annotated[str, _says("`local` only: name of the packaged weights, or a path to a GGUF file")] = ""
-    tries: Annotated[int, Meta(ge=1, le=16), _says("`local` only: prompt forms tried, of which the surest answer is kept")] = 1
+    tries: Annotated[int, Meta(ge=1, le=4), _says("`local` only: prompt forms tried, of which the surest answer is kept")] = 1
     perimeter: Annotated[Name, _says("where data goes: `on_prem`, `vpc`, `external`, or a word of your own")] = "external"
     region: Annotated[str, _says("where it is processed, such as `eu`; empty: not stated, refused by every region requirement")] = ""
     approved: Annotated[bool, _says("approved for production; policies can require it")] = False
