@@ -24,9 +24,7 @@ PERIMETERS = ("on_prem", "vpc", "external")
 LABELS = ("public", "internal", "confidential", "restricted", "pii", "phi", "made-up")
 
 
-def snapshot(
-    models: Iterable[Model], *routes: Route, policies: tuple[Policy, ...] = (), gates: Gates = GATES, **more: object
-) -> Snapshot:
+def snapshot(models: Iterable[Model], *routes: Route, policies: tuple[Policy, ...] = (), gates: Gates = GATES, **more: object) -> Snapshot:
     """A snapshot of these models; without routes, `auto` over all of them."""
     pool = {model.id: model for model in models}
     known = {route.name: route for route in routes} or {"auto": Route("auto", tuple(pool))}
@@ -94,9 +92,13 @@ requirements = st.none() | st.builds(
     approved=st.sampled_from((None, True)),
     tags=st.none() | st.just(("soc2",)),
 )
-policies = st.builds(Policy, name=st.just("policy"), when=st.none() | conditions, require=requirements, forbid=requirements.map(
-    lambda found: found and replace(found, approved=None)
-))
+policies = st.builds(
+    Policy,
+    name=st.just("policy"),
+    when=st.none() | conditions,
+    require=requirements,
+    forbid=requirements.map(lambda found: found and replace(found, approved=None)),
+)
 weights = st.builds(Weights, *[st.floats(0.01, 10)] * 5).map(Weights.normalised) | shares.map(dial)
 rules = st.builds(
     Rule,

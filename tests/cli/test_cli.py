@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.cli import main
-from pointsman.server.run import check_operator_key
 from pointsman.errors import ConfigError
+from pointsman.server.run import check_operator_key
 
 CONFIG = """
 version: 1
@@ -64,7 +64,11 @@ def test_check_prints_what_each_route_and_label_can_reach(capsys):
 
 def test_check_fails_for_a_route_without_a_legal_model(capsys, folder):
     (folder / "pointsman.yaml").write_text(CONFIG + "  stuck: {models: [outside]}\n" + "")
-    text = (folder / "pointsman.yaml").read_text().replace("policies:\n", "policies:\n  - {name: none outside, require: {perimeter: [on_prem]}}\n")
+    text = (
+        (folder / "pointsman.yaml")
+        .read_text()
+        .replace("policies:\n", "policies:\n  - {name: none outside, require: {perimeter: [on_prem]}}\n")
+    )
     (folder / "pointsman.yaml").write_text(text)
     status, out, _ = run(capsys, "check")
     assert status == 1

@@ -194,7 +194,9 @@ def test_a_policy_whose_condition_fails_applies():
 
 
 def test_labels_add_up_over_key_route_request_and_rules():
-    world = snapshot([CHEAP], Route("auto", ("cheap",), labels=("phi",), rules=(rule(labels=("financial",)),)), rules=(rule(labels=("mine",)),))
+    world = snapshot(
+        [CHEAP], Route("auto", ("cheap",), labels=("phi",), rules=(rule(labels=("financial",)),)), rules=(rule(labels=("mine",)),)
+    )
     request = Request("r", "auto", labels=("pii",))
     request = replace(request, caller=replace(request.caller, labels=("internal",)))
     decision = decide(request, Signals(labels=("secret",)), world, world.routes["auto"], 0)

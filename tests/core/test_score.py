@@ -135,7 +135,8 @@ def test_an_irrelevant_candidate_changes_the_order_under_pool_bounds_only():
 
 
 @pytest.mark.parametrize(
-    "shares", [{"quality": -1, "cost": 2}, {"quality": 0, "cost": 0, "latency": 0, "security": 0}, {"quality": float("nan")}, {"cost": float("inf")}]
+    "shares",
+    [{"quality": -1, "cost": 2}, {"quality": 0, "cost": 0, "latency": 0, "security": 0}, {"quality": float("nan")}, {"cost": float("inf")}],
 )
 def test_impossible_weights_are_refused(shares):
     with pytest.raises(ConfigError, match="weights"):

@@ -10,7 +10,9 @@ from pointsman.core.signals import Signals
 from pointsman.errors import ConditionError, ConditionSyntaxError
 from pointsman.policy.cel import compile_condition
 
-FACTS = facts(Request("r", "auto", max_output_tokens=5, tools=("a",), metadata={"team": "blue"}), Signals(keywords=("k",)), ("pii",), "code")
+FACTS = facts(
+    Request("r", "auto", max_output_tokens=5, tools=("a",), metadata={"team": "blue"}), Signals(keywords=("k",)), ("pii",), "code"
+)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,14 @@ def test_conditions_read_the_facts(source, expected):
 
 @pytest.mark.parametrize(
     "source",
-    ["metadata.absent == 'x'", "request.absent == 1", "signals.keywords[7] == 'x'", "tokens.absent > 1", "1 / tokens.input > 0", "request.model > 3"],
+    [
+        "metadata.absent == 'x'",
+        "request.absent == 1",
+        "signals.keywords[7] == 'x'",
+        "tokens.absent > 1",
+        "1 / tokens.input > 0",
+        "request.model > 3",
+    ],
 )
 def test_a_condition_that_fails_raises_and_is_never_true(source):
     with pytest.raises(ConditionError, match="failed"):

@@ -59,7 +59,12 @@ PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=Fal
         ("provider", ask(forbid=Requirement(provider=("c",))), Model("m", "c"), "provider is `c`, which policy `p` forbids"),
         ("provider", ask(forbid=Requirement(provider=("c",))), Model("m", "a"), None),
         ("model", ask(require=Requirement(model=("x",))), Model("m"), "model is `m`, policy `p` requires `x`"),
-        ("perimeter", ask(require=Requirement(perimeter=("on_prem",))), Model("m"), "perimeter is `external`, policy `p` requires `on_prem`"),
+        (
+            "perimeter",
+            ask(require=Requirement(perimeter=("on_prem",))),
+            Model("m"),
+            "perimeter is `external`, policy `p` requires `on_prem`",
+        ),
         ("perimeter", ask(require=Requirement(perimeter=("on_prem",))), Model("m", perimeter="on_prem"), None),
         ("region", ask(require=Requirement(region=("eu",))), Model("m"), "region is not stated, policy `p` requires `eu`"),
         ("region", ask(require=Requirement(region=("eu",))), Model("m", region="eu"), None),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from statistics import median
 
 from pointsman.build.endpoints import Engines, endpoints
@@ -15,6 +16,7 @@ from pointsman.config.schema import Config
 from pointsman.core.codec import from_json
 from pointsman.core.outcome import Outcome
 from pointsman.core.snapshot import Snapshot
+from pointsman.errors import ConfigError
 from pointsman.gateway import Gateway, World
 from pointsman.signals.extract import SignalSettings, word_list
 from pointsman.signals.tokens import warm
@@ -106,6 +108,8 @@ def history(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 
 def open_log(config: Config) -> tuple[Gateway, SqliteLog]:
-    """A gateway that can read its log but calls nothing, and the log, to be closed after use."""
+    """A gateway that can read its log but calls nothing, and the log, to be closed after use. Raises `ConfigError` without a log."""
+    if not Path(config.store.path).exists():
+        raise ConfigError(f"{config.store.path}: no such log: start the gateway first, or name its configuration with --config")
     log = SqliteLog(config.store.path, config.store.durability)
     return Gateway(offline_world(config), log, Egress({}), snapshot_of), log

@@ -68,8 +68,6 @@ def _body(given: argparse.Namespace) -> bytes:
 
 
 async def _recorded(config: Config, decision: str) -> dict[str, Any]:
-    if not Path(config.store.path).exists():
-        raise ConfigError(f"{config.store.path}: no such log: start the gateway first, or name its configuration with --config")
     gateway, log = open_log(config)
     try:
         return await gateway.recorded(decision, None)
@@ -98,9 +96,7 @@ def _head(shown: Mapping[str, Any]) -> str:
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",
     ]
-    for name in ("rules", "policies", "errors"):
-        if shown[name]:
-            lines.append(f"{name:<8}  {', '.join(shown[name])}")
+    lines += [f"{name:<8}  {', '.join(shown[name])}" for name in ("rules", "policies", "errors") if shown[name]]
     weights = ", ".join(f"{term} {shown['weights'][term]:g}" for term in _TERMS if shown["weights"][term])
     lines.append(f"weights   {weights} ({shown['form']})")
     return "\n".join(lines)

@@ -117,7 +117,7 @@ def wilson_low(mean: float, evidence: int, z: float = _Z95) -> float:
     A prior with no graded answers is a statement, not a measurement: its bound is the statement itself, and `evidence` says 0.
 
     >>> round(wilson_low(0.8, 50), 3), wilson_low(0.8, 0)
-    (0.691, 0.8)
+    (0.693, 0.8)
     """
     if evidence <= 0:
         return mean

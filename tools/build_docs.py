@@ -1,0 +1,374 @@
+"""Write every generated part of the manual: settings and their JSON Schema, the command line, layers, gates, records, the README's figures.
+
+python tools/build_docs.py           # write them
+python tools/build_docs.py --check   # name those that are not current; exit status 1 if there are any
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # so that this runs as a script, too
+
+from pointsman import cli  # noqa: E402
+from pointsman.build.service import signal_settings  # noqa: E402
+from pointsman.build.snapshot import snapshot_body, snapshot_of  # noqa: E402
+from pointsman.catalogue.prices import load as load_catalogue  # noqa: E402
+from pointsman.cli.serve import KEY_VARIABLE  # noqa: E402
+from pointsman.config import schema_json  # noqa: E402
+from pointsman.config.load import load  # noqa: E402
+from pointsman.config.providers import PROVIDERS  # noqa: E402
+from pointsman.core.codec import to_builtins  # noqa: E402
+from pointsman.core.decide import decide  # noqa: E402
+from pointsman.core.decision import Decision  # noqa: E402
+from pointsman.core.gate import Verdict  # noqa: E402
+from pointsman.core.model import Capabilities, Model, Prior  # noqa: E402
+from pointsman.core.outcome import Outcome  # noqa: E402
+from pointsman.core.prices import Usage, cost_picousd  # noqa: E402
+from pointsman.core.record import record  # noqa: E402
+from pointsman.core.request import Caller, Request  # noqa: E402
+from pointsman.core.rule import Effects, Policy, Requirement, Rule  # noqa: E402
+from pointsman.core.signals import Needs, Signals, TokenCount, Tokens  # noqa: E402
+from pointsman.core.snapshot import Route, Snapshot  # noqa: E402
+from pointsman.estimators.prior import PriorEstimator  # noqa: E402
+from pointsman.policy.cel import compile_condition  # noqa: E402
+from pointsman.policy.gates import GATES  # noqa: E402
+from pointsman.signals.extract import extract  # noqa: E402
+from pointsman.wire import destinations  # noqa: E402
+from pointsman.wire.explanation import explanation  # noqa: E402
+from pointsman.wire.openai_chat import parse_request  # noqa: E402
+from tools import build_config_docs, build_readme  # noqa: E402
+
+DOCS = ROOT / "docs"
+BY = "written by tools/build_docs.py"
+BUILD_TOOLS = {"editables", "hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers"}
+"""What `pip install .` needs, and the gateway does not."""
+
+
+def parts() -> dict[Path, Callable[[], str]]:
+    """Every file with a generated part, and what gives its text as it should be."""
+    return {
+        DOCS / "configuration.md": lambda: build_config_docs.documented(_read(DOCS / "configuration.md")),
+        build_config_docs.SCHEMA: schema_json.schema_text,
+        DOCS / "cli.md": lambda: command_line(cli.parser()),
+        DOCS / "architecture.md": lambda: _with("architecture.md", "layers", layers()),
+        DOCS / "dependencies.md": lambda: _with("dependencies.md", "counts", counts()),
+        DOCS / "http-api.md": lambda: _with("http-api.md", "destinations", refused_fields()),
+        DOCS / "gates.md": lambda: _with("gates.md", "sentences", gate_rows()),
+        DOCS / "decision-record.md": lambda: _with("decision-record.md", "example", record_example(_read(DOCS / "decision-record.md"))),
+        ROOT / "README.md": build_readme.readme_text,
+    }
+
+
+def is_current(path: Path) -> bool:
+    """Whether a file is as it should be."""
+    return path.exists() and _read(path) == parts()[path]()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _with(name: str, part: str, lines: Iterable[str]) -> str:
+    """A page with a part of it made new."""
+    begin, end = f"<!-- {part}: {BY} -->", f"<!-- end of {part} -->"
+    before, rest = _read(DOCS / name).split(begin)
+    _, after = rest.split(end)
+    body = "\n".join(lines).strip("\n")
+    return f"{before}{begin}\n\n{body}\n\n{end}{after}"
+
+
+# The command line
+
+
+def command_line(parser: argparse.ArgumentParser) -> str:
+    """`docs/cli.md`. Not argparse's own text, which differs from one Python to the next."""
+    (verbs,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    purposes = {action.dest: action.help for action in verbs._choices_actions}
+    lines = [*_head(), "| command | |", "|---|---|"]
+    lines += [f"| [`{name}`](#pointsman-{name}) | {purpose} |" for name, purpose in purposes.items()]
+    for name, sub in verbs.choices.items():
+        lines += ["", *_verb(name, sub)]
+    return "\n".join((*lines, "", *_variables(), ""))
+
+
+def _head() -> Iterator[str]:
+    yield "# Command line"
+    yield ""
+    yield f"<!-- {BY} from `pointsman.cli.parser()` -->"
+    yield ""
+    yield "```sh"
+    yield "pointsman check                            # is the configuration right, and what could each route reach"
+    yield 'pointsman explain "my text" --label pii    # which model would answer, and why, without calling any'
+    yield "pointsman serve                            # start the gateway"
+    yield "```"
+    yield ""
+    yield "Exit status: 0 well, 1 a finding, 2 a mistake in what was asked or configured, which is said on standard error."
+    yield "`--json` prints what a program can read. `python -m pointsman` does the same as `pointsman`."
+    yield ""
+
+
+def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    yield f"## pointsman {name}"
+    yield ""
+    yield (parser.description or "").strip()
+    if "; 1 if " in (does := parser.get_default("run").__doc__):
+        yield does.replace("; 1 if ", "; exit status 1 if ")
+    yield ""
+    yield f"    {' '.join(('pointsman', name, *map(_usage, actions)))}"
+    yield ""
+    yield "| argument | |"
+    yield "|---|---|"
+    for action in actions:
+        yield f"| `{_spelt(action)}` | {parser._get_formatter()._expand_help(action).replace('|', '/')} |"
+
+
+def _usage(action: argparse.Action) -> str:
+    return _spelt(action) if action.required else f"[{_spelt(action)}]"
+
+
+def _spelt(action: argparse.Action) -> str:
+    value = " or ".join(action.choices) if action.choices else str(action.metavar or action.dest)
+    if not action.option_strings:
+        return value
+    return action.option_strings[-1] if action.nargs == 0 else f"{action.option_strings[-1]} {value if action.metavar else value.upper()}"
+
+
+def _variables() -> Iterator[str]:
+    providers = ", ".join(" or ".join(f"`{name}`" for name in provider.key_variables) for provider in PROVIDERS.values())
+    own = "`serve`: a key of your own choice that opens the gateway, beside those it makes. Beyond loopback a weak one is refused"
+    values = "[values from the environment](configuration.md#values-from-the-environment)"
+    yield "## Environment"
+    yield ""
+    yield "| variable | |"
+    yield "|---|---|"
+    yield f"| `{KEY_VARIABLE}` | {own} |"
+    yield f"| {providers} | `init`, and every command without a configuration file: adds models of that provider to the pool |"
+    yield f"| any other | as `${{NAME}}` in the configuration, see {values} |"
+
+
+# Layers
+
+
+def layers() -> Iterator[str]:
+    """The import rule as import-linter checks it, and what each package says of itself."""
+    (rule,) = (contract for contract in _contracts() if contract["type"] == "layers")
+    yield "    " + " > ".join(layer for layer in rule["layers"] if layer != "__main__")
+    yield ""
+    yield "| package | | third-party imports |"
+    yield "|---|---|---|"
+    for name in (name.strip() for layer in rule["layers"] for name in layer.split("|")):
+        trees = [ast.parse(_read(path)) for path in _files(name)]
+        foreign = sorted({module for tree in trees for module in _imports(tree)} - sys.stdlib_module_names - {"pointsman"})
+        if name != "__main__":
+            yield f"| `{name}` | {(ast.get_docstring(trees[0]) or '').splitlines()[0]} | {', '.join(foreign) or 'none'} |"
+
+
+def _contracts() -> list[dict[str, Any]]:
+    contracts: list[dict[str, Any]] = tomllib.loads(_read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    return contracts
+
+
+def _files(package: str) -> list[Path]:
+    folder = ROOT / "src" / "pointsman" / package
+    return [folder / "__init__.py", *sorted(folder.rglob("[!_]*.py"))] if folder.is_dir() else [folder.with_suffix(".py")]
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+# Dependencies
+
+
+def counts() -> Iterator[str]:
+    """How many distributions a user installs."""
+    project = tomllib.loads(_read(ROOT / "pyproject.toml"))
+    installed = set(re.findall(r"^([\w-]+)==", _read(ROOT / "requirements" / "run.txt"), re.MULTILINE))
+    local = _names(project["project"]["optional-dependencies"]["local"]) | _names(project["dependency-groups"]["weights"])
+    every = installed - BUILD_TOOLS
+    yield f"{len(every - local)} distributions are installed for the gateway, {len(every)} with a local model."
+    yield "`requirements/run.txt` names each with version and hash; beside them it holds"
+    yield f"the {len(installed & BUILD_TOOLS)} that build the package."
+
+
+def _names(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[^\w.-]", text)[0] for text in requirements}
+
+
+# What clients may not say
+
+
+def refused_fields() -> Iterator[str]:
+    """Fields by which a body could choose where it goes."""
+    yield "| refused | names |"
+    yield "|---|---|"
+    yield f"| everywhere but in what the model reads | {_listed(destinations.ADDRESSES)} |"
+    yield f"| the same, and not in `metadata` | {_listed(destinations.DESTINATIONS - destinations.ADDRESSES)} |"
+    yield f"| there as well, whatever begins with | {_listed(destinations._FAMILIES)} |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+# What gates say
+
+
+def gate_rows() -> Iterator[str]:
+    """A row a gate: its kind, and a sentence that it really said."""
+    said = {verdict.gate: verdict for verdict in (*_of_a_hopeless_model(), *_of_a_weak_model())}
+    yield "| gate | kind | it says, for example |"
+    yield "|---|---|---|"
+    for name in gate_names():
+        if name not in said:
+            raise SystemExit(f"gate `{name}` said nothing: make the request or the model of `_of_a_hopeless_model` fail it as well")
+        yield f"| [`{name}`](#{name}) | {said[name].kind} | {said[name].reason} |"
+
+
+def gate_names() -> list[str]:
+    """Every gate in the order in which it is asked; `health` is the snapshot's own."""
+    return [*(gate.name for gate in GATES.standing), "health", *(gate.name for gate in (*GATES.request, *GATES.estimate))]
+
+
+def _of_a_hopeless_model() -> tuple[Verdict, ...]:
+    """What one model hears that fails every gate but those that need an estimate."""
+    model = Model(
+        "frontier",
+        provider="acme",
+        region="us",
+        disabled="contract ended",
+        tags=("trains_on_input",),
+        capabilities=Capabilities(tools=False, json_mode=False, json_schema=False),
+        tokenizer="o200k",
+    )
+    request = Request(
+        "example",
+        "auto",
+        Caller("team-a", models=("local-fast",)),
+        images=2,
+        tools=("search", "book", "pay"),
+        response_format="json_schema",
+        labels=("pii",),
+    )
+    signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=Needs(tools=True, json_schema=True, vision=True))
+    policies = (
+        Policy("approved in production", require=Requirement(approved=True)),
+        Policy("contracts", require=Requirement(provider=("openai", "mistral"))),
+        Policy("withdrawn", forbid=Requirement(model=("frontier",))),
+        Policy("regulated data stays inside", compile_condition('"pii" in labels'), Requirement(perimeter=("on_prem",))),
+        Policy("stays in europe", require=Requirement(region=("eu", "ch"))),
+        Policy("nobody trains on our prompts", forbid=Requirement(tags=("trains_on_input",))),
+    )
+    night = Rule("night shift", compile_condition("true"), Effects(exclude=("frontier",)))
+    return _verdicts(model, request, signals, Route("auto", ("frontier",), (night,), unknown_price="refuse"), policies)
+
+
+def _of_a_weak_model() -> tuple[Verdict, ...]:
+    model = Model("frontier", quality={"general": Prior(0.8, evidence=50)})
+    return _verdicts(model, Request("example", "auto"), Signals(), Route("auto", ("frontier",), quality_floor=0.75))
+
+
+def _verdicts(model: Model, request: Request, signals: Signals, route: Route, policies: tuple[Policy, ...] = ()) -> tuple[Verdict, ...]:
+    health = {"frontier": "5 of its last 6 calls failed"} if policies else {}
+    snapshot = Snapshot("example", {model.id: model}, {"auto": route}, GATES, PriorEstimator([model]), policies, health=health)
+    return decide(request, signals, snapshot, route, 0).candidates[0].verdicts
+
+
+# A decision and what is kept of it
+
+_ID = "dec_019aa9f2c1e07c5b1d0f7a3e64b29c85"
+_ASKED = {
+    "model": "auto",
+    "messages": [{"role": "user", "content": "Summarise the letter of Mrs Jones in two sentences."}],
+    "max_tokens": 120,
+    "metadata": {"pointsman_labels": "phi"},
+}
+
+
+def record_example(page: str) -> Iterator[str]:
+    """What the page's own configuration makes of one request: the records, and the explanation worked out from them."""
+    decision, snapshot = _decided(re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0])
+    outcome = _answered(decision, snapshot)
+    yield "The record of kind `decision`:"
+    yield from _json_block(to_builtins(record(decision)))
+    yield "The record of kind `outcome`, one for each call:"
+    yield from _json_block(to_builtins(outcome))
+    yield "And the explanation that is worked out from them, here without `request`, `signals` and `calls`, which are as above:"
+    explained = explanation(decision, snapshot, [outcome])
+    yield from _json_block({name: value for name, value in explained.items() if name not in {"request", "signals", "calls"}})
+
+
+def _decided(config_text: str) -> tuple[Decision, Snapshot]:
+    config = load(config_text, "docs/decision-record.md", {})
+    snapshot = snapshot_of(snapshot_body(config, load_catalogue(), date(2026, 11, 22)))
+    request = parse_request(json.dumps(_ASKED).encode(), _ID, Caller("k3v7qd2maxwe"), {})
+    return decide(
+        request, extract(request, signal_settings(config, snapshot)), snapshot, snapshot.routes["auto"], 5_712_034_518_203_117
+    ), snapshot
+
+
+def _answered(decision: Decision, snapshot: Snapshot) -> Outcome:
+    model = snapshot.models[str(decision.chosen)]
+    usage = Usage(input_tokens=18, output_tokens=64)
+    asked = Outcome(decision.request.id, 1, model.id, "ok", task=decision.ruling.task, http_status=200, finish_reason="stop")
+    cost = cost_picousd(model.price, usage, 1.9) if model.price else None
+    return replace(asked, usage=usage, usage_source="reported", cost_picousd=cost, total_ms=1900.0)
+
+
+def _json_block(value: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "```json"
+    yield from _lines(value, "", 140)
+    yield "```"
+    yield ""
+
+
+def _lines(value: Any, indent: str, width: int, name: str = "") -> Iterator[str]:
+    """JSON in which whatever fits stands on one line."""
+    whole = f"{indent}{name}{json.dumps(value, ensure_ascii=False)}"
+    if not isinstance(value, (dict, list)) or (indent and len(whole) <= width):
+        yield whole
+        return
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    items = list(value.items()) if isinstance(value, dict) else [(None, item) for item in value]
+    yield f"{indent}{name}{opening}"
+    for at, (key, item) in enumerate(items, 1):
+        *first, last = _lines(item, indent + "  ", width, "" if key is None else f"{json.dumps(key)}: ")
+        yield from first
+        yield last + ("," if at < len(items) else "")
+    yield indent + closing
+
+
+def main() -> int:
+    """Write the files, or with `--check` name those that are not current."""
+    if "--check" in sys.argv:
+        found = [path for path in parts() if not is_current(path)]
+        for path in found:
+            print(f"{path.relative_to(ROOT)}: not current: run `python tools/build_docs.py`")
+        return 1 if found else 0
+    for path, text in parts().items():
+        if not is_current(path):
+            path.write_text(text(), encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The README's figures, from the benchmarks' result files, and its example, from a real run.
+
+`tools/build_docs.py` writes it together with the rest of the manual.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pointsman.build.service import signal_settings
+from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.catalogue.prices import load as load_catalogue
+from pointsman.cli.explain import describe
+from pointsman.config.defaults import default_config
+from pointsman.core.decide import decide
+from pointsman.core.request import Caller
+from pointsman.signals.extract import extract
+from pointsman.wire.explanation import explanation
+from pointsman.wire.openai_chat import parse_request
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+QUESTION = b'{"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}'
+
+
+def readme_text() -> str:
+    """README.md as it should be."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = {"example": example(), "arms": arms(_results("local_arms")), "speed": speed(_results("decide"), _results("log"))}
+    for name, body in parts.items():
+        place = re.compile(rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = place.subn(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)
+        if found != 1:
+            raise SystemExit(f"README.md: the place `<!-- {name}: … -->` stands there {found} times, not once")
+    return text
+
+
+def example() -> str:
+    """What `pointsman explain` says of the first request, on the built-in pool without a key."""
+    catalogue = load_catalogue()
+    config, _ = default_config({})
+    snapshot = snapshot_of(snapshot_body(config, catalogue, catalogue.as_of))
+    request = parse_request(QUESTION, "dec_01a200d4…", Caller(key="command-line"), {})
+    route = snapshot.route(request.model)
+    assert route is not None
+    decision = decide(request, extract(request, signal_settings(config, snapshot)), snapshot, route, seed=0)
+    return f"```\n{describe(explanation(decision, snapshot))}\n```"
+
+
+def arms(found: Any) -> str:
+    """The two arms of the local model, beside what a choice between them is to be compared with."""
+    questions = found["arms"]["local-fast"]["all"]["questions"]
+    rows = [f"| | right of {questions} questions (95 %) | answer, p50 | CPU a request |", "|---|---|---|---|"]
+    for name, by_task in found["arms"].items():
+        all_ = by_task["all"]
+        rows.append(f"| `{name}` | {_share(all_)} | {all_['total_p50_ms'] / 1000:.1f} s | {all_['cpu_s_per_request']:.1f} s |")
+    rows.append(f"| baseline: an arm at random | {_share(found['baselines']['random_arm'])} | | |")
+    rows.append(f"| bound: whichever arm is right (oracle) | {_share(found['baselines']['oracle_arm'])} | | |")
+    cores = found["machine"]["cores"]
+    said = f"Measured {found['date']} on {cores} cores by `benchmarks/local_arms.py`. The questions are our own: short, easy, checked by program."
+    return "\n".join([*rows, "", said])
+
+
+def speed(decided: Any, logged: Any) -> str:
+    """What a decision and its record cost, beside the bare work."""
+    rows = ["| what | ours | baseline in the same run | ratio |", "|---|---|---|---|"]
+    for row in decided["rows"]:
+        what = f"one decision, {row['candidates']} candidates, every reason and term kept"
+        rows.append(f"| {what} | {row['decide']:.0f} µs | {row['bare']:.0f} µs: a bare loop over the same numbers | {row['ratio']:.0f} |")
+    rate = {name: found["per_s"] for name, found in logged["results"].items()}
+    bare, hashing = "baseline: bare insert a row, synchronous=", "baseline: sha256 of the chain alone"
+    for what, ours, base, named in (
+        (
+            "records a second, durability `crash`, hash chain included",
+            "crash, 64 callers",
+            f"{bare}NORMAL",
+            "bare SQLite inserts, one a commit",
+        ),
+        ("records a second, durability `power`", "power, 64 callers", f"{bare}FULL", "the same, with a sync each"),
+        ("records verified a second (`pointsman audit verify`)", "verify", hashing, "SHA-256 alone"),
+    ):
+        rows.append(f"| {what} | {rate[ours]:,.0f} | {rate[base]:,.0f}: {named} | {rate[ours] / rate[base]:.1f} |")
+    imports = ", ".join(f"`{module}` {ms:.0f} ms" for module, ms in decided["import_ms"].items())
+    return "\n".join([*rows, "", f"Import time: {imports}."])
+
+
+def _share(counted: Any) -> str:
+    low, high = counted["wilson_95"]
+    return f"{counted['accuracy']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def _results(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
