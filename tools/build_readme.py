@@ -60,7 +60,7 @@ def arms(found: Any) -> str:
     rows.append(f"| baseline: an arm at random | {_share(found['baselines']['random_arm'])} | | |")
     rows.append(f"| bound: whichever arm is right (oracle) | {_share(found['baselines']['oracle_arm'])} | | |")
     cores = found["machine"]["cores"]
-    said = f"Measured {found['date']} on {cores} cores by `benchmarks/local_arms.py`. The questions are our own: short, easy, checked by program."
+    said = f"Measured {found['date']} on {cores} cores by `benchmarks/local_arms.py`: short, easy questions of our own, checked by program."
     return "\n".join([*rows, "", said])
 
 
