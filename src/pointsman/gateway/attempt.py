@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 import msgspec
@@ -16,17 +16,20 @@ from pointsman.core.prices import Usage, cost_picousd, usd
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import PointsmanError, UpstreamError, UpstreamStreamBroken, UpstreamTimeout
 from pointsman.plans.steps import Call, Reached
+from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Egress
 from pointsman.upstream.transport import Reply
-from pointsman.wire.openai_answer import ChatStream, read_completion, refused
+from pointsman.wire.openai_answer import ChatStream, Completion, read_completion, refused
 from pointsman.wire.openai_chat import wants_usage
 
 MAX_ANSWER_BYTES = 64_000_000
+_MAX_ERROR_BYTES = 1_000_000
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class Attempt:
-    """One upstream call: opened until there is something to deliver, followed to its end, recorded whatever happens."""
+    """`open` it; if that reached something, deliver `body` or `events`; `aclose` it in any case."""
 
     def __init__(self, decision: Decision, snapshot: Snapshot, call: Call, number: int, egress: Egress, log: DecisionLog) -> None:
         self._decision, self._call, self._egress, self._log = decision, call, egress, log
@@ -36,46 +39,60 @@ class Attempt:
         self._deadline = asyncio.get_running_loop().time() + egress.timeout_s(call.model)
         self._reply: Reply | None = None
         self._first: list[bytes] = []
+        self._completion: Completion | None = None
         self._recorded = False
+        self._events: AsyncGenerator[bytes, None] | None = None
         self.stream = ChatStream(keep_usage=wants_usage(decision.request)) if decision.request.stream else None
         self.body = b""
-        self.error: PointsmanError | None = None
+        self.error: UpstreamError | None = None
+        self.waited_s = 0.0  #: for the upstream, until there was something to deliver
 
     async def open(self) -> Reached:
-        """Call, and read until the first content (streamed) or the whole answer. A failure is recorded and told, not raised."""
+        """Call, and read until the first content (streamed) or the whole answer. A failed call is recorded and told, not raised."""
+        try:
+            await self._reach()
+            if self._completion is not None:
+                await self._finish("ok", usage=self._completion.usage)
+        except UpstreamError as error:
+            self.error = error
+            await self._finish("error", error)
+        except Exception as error:
+            await self._finish("error", error)
+            raise
+        return Reached(self._call.model, ok=self.error is None, try_another=self.error is not None and self.error.try_another)
+
+    async def _reach(self) -> None:
         try:
             async with asyncio.timeout_at(self._deadline):
                 self._reply = await self._egress.call(self._call.clearance, self._decision.request)
+                self._outcome = replace(self._outcome, http_status=self._reply.status)
                 await self._read_first(self._reply)
         except TimeoutError:
-            return await self._failed(UpstreamTimeout("the model did not answer in time"))
-        except UpstreamError as error:
-            return await self._failed(error)
-        except BaseException as error:
-            await self._finish(*_cut_short(error))
-            raise
-        return Reached(self._call.model, ok=True)
+            raise UpstreamTimeout("the model did not answer in time") from None
+        finally:
+            self.waited_s = time.monotonic() - self._started
 
     async def _read_first(self, reply: Reply) -> None:
-        if reply.status >= 400:
-            raise refused(reply.status, await _whole(reply, 1_000_000), reply.headers)
+        if reply.status != 200:
+            raise refused(reply.status, await _whole(reply, _MAX_ERROR_BYTES), reply.headers)
         if self.stream is None:
             self.body = await _whole(reply, MAX_ANSWER_BYTES)
-            completion = read_completion(self.body)
-            self._outcome = replace(self._outcome, http_status=reply.status, finish_reason=completion.finish_reason)
-            await self._finish("ok", usage=completion.usage)
+            self._completion = read_completion(self.body)
+            self._outcome = replace(self._outcome, finish_reason=_code(self._completion.finish_reason))
             return
-        async for chunk in reply.body:
-            if first := self.stream.feed(chunk):
-                self._first = first
-                self._outcome = replace(self._outcome, http_status=reply.status, ttft_ms=self._elapsed_ms())
-                return
-            if self.stream.done:
-                break
-        raise UpstreamStreamBroken("the upstream's stream ended before any content")
+        # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
+        while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
+            self._first += self.stream.feed(chunk)
+        if not self.stream.begun:
+            raise UpstreamStreamBroken("the upstream's stream ended before any content")
+        self._outcome = replace(self._outcome, ttft_ms=round(self._elapsed_ms(), 3))
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """The stream for the client. From here on no other model is tried: a failure is the stream's last event, raised."""
+    def events(self) -> AsyncIterator[bytes]:
+        """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it."""
+        self._events = self._deliver()
+        return self._events
+
+    async def _deliver(self) -> AsyncGenerator[bytes, None]:
         assert self.stream is not None
         assert self._reply is not None
         try:
@@ -85,12 +102,12 @@ class Attempt:
                 for event in self.stream.feed(chunk):
                     yield event
             ending = self.stream.ended()
-            self._outcome = replace(self._outcome, finish_reason=self.stream.finish_reason)
+            self._outcome = replace(self._outcome, finish_reason=_code(self.stream.finish_reason))
             await self._finish("ok", usage=self.stream.usage)
-            yield ending
-        except BaseException as error:
-            await self._finish(*_cut_short(error), self.stream.usage)
+        except Exception as error:
+            await self._finish("error", error, self.stream.usage)
             raise
+        yield ending
 
     async def _next_chunk(self, reply: Reply) -> bytes | None:
         try:
@@ -99,43 +116,57 @@ class Attempt:
         except TimeoutError:
             raise UpstreamTimeout("the model did not finish in time") from None
 
-    async def _failed(self, error: PointsmanError) -> Reached:
-        self.error = error
-        self._outcome = replace(self._outcome, http_status=error.status)
-        await self._finish("error", error.code or error.type)
-        return Reached(self._call.model, ok=False, try_another=error.try_another)
+    async def aclose(self) -> None:
+        """Let go of the call. One that has not ended by itself ends now: the client left, and the upstream hears of it."""
+        if self._events is not None:
+            await self._events.aclose()
+        await self._finish("aborted", usage=None if self.stream is None else self.stream.usage)
 
-    async def _finish(self, status: Status, error: str | None = None, usage: Usage | None = None) -> None:
-        """Close the call and record its outcome, once; survives the cancellation of whoever asked."""
+    async def _finish(self, status: Status, error: Exception | None = None, usage: Usage | None = None) -> None:
+        """Record the outcome and close the call, once. The cancellation of whoever asked cannot stop it, only wait."""
         if self._recorded:
             return
         self._recorded = True
-        self._outcome = self._settled(status, usage, error)
-        closing = asyncio.ensure_future(self._close_and_record())
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(closing)
-            return
-        await closing
-        raise asyncio.CancelledError
-
-    async def _close_and_record(self) -> None:
+        self._outcome = self._settled(status, error, usage)
+        ending = asyncio.ensure_future(self._end())
+        cancelled: asyncio.CancelledError | None = None
+        while not ending.done():
+            try:
+                await asyncio.wait({ending})
+            except asyncio.CancelledError as asked:
+                cancelled = asked
         try:
-            if self._reply is not None:
-                await self._reply.aclose()
+            ending.result()
         finally:
-            await self._log.append("outcome", self._outcome.decision, msgspec.json.encode(self._outcome))
+            if cancelled is not None:
+                raise cancelled
 
-    def _settled(self, status: Status, usage: Usage | None, error: str | None) -> Outcome:
+    async def _end(self) -> None:
+        """An unfinished call is closed before anything else, so that the upstream stops; after a whole one, its connection can be kept."""
+        try:
+            if self._outcome.status != "ok":
+                await self._close()
+            await self._log.append("outcome", self._outcome.decision, msgspec.json.encode(self._outcome))
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._reply is not None:
+            await self._reply.aclose()
+            if isinstance(self._reply.body, AsyncGenerator):
+                await self._reply.body.aclose()
+
+    def _settled(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
         total_ms = self._elapsed_ms()
         source: UsageSource = "reported" if usage is not None else "none"
-        if usage is None and (usage := self._estimated_usage()) is not None:
+        if usage is None and (usage := self._estimated_usage(status, error)) is not None:
             source = "estimated"
         price = self._model.price
         cost = None if usage is None or price is None else cost_picousd(price, usage, total_ms / 1000)
         return replace(
             self._outcome,
             status=status,
-            error=error,
+            error="client_disconnected" if status == "aborted" else None if error is None else _name(error),
             usage=usage,
             usage_source=source,
             cost_picousd=cost,
@@ -143,12 +174,18 @@ class Attempt:
             try_another=self.error is not None and self.error.try_another,
         )
 
-    def _estimated_usage(self) -> Usage | None:
-        """What an unfinished stream used: the estimated input, and a token for each chunk that came. `None` when nothing came."""
-        if self.stream is None or not self.stream.chunks:
+    def _estimated_usage(self, status: Status, error: Exception | None) -> Usage | None:
+        """What a call used that did not say so: the estimated input, and what came of the answer. `None` where it was not answered at all.
+
+        A call cut short by us, or by its client, was being worked on: its input counts though nothing came.
+        """
+        came = self.stream is not None and self.stream.pieces > 0
+        if self._completion is None and not came and status != "aborted" and not isinstance(error, UpstreamTimeout):
             return None
-        tokens = self._decision.signals.tokens.input_for(self._model.tokenizer).tokens
-        return Usage(input_tokens=tokens, output_tokens=self.stream.chunks)
+        written = 0 if self.stream is None else self.stream.pieces
+        if self._completion is not None:
+            written = count(self._completion.text, self._model.tokenizer)
+        return Usage(input_tokens=self._decision.signals.tokens.input_for(self._model.tokenizer).tokens, output_tokens=written)
 
     def _elapsed_ms(self) -> float:
         return (time.monotonic() - self._started) * 1000
@@ -170,11 +207,13 @@ class Attempt:
         return said
 
 
-def _cut_short(error: BaseException) -> tuple[Status, str]:
-    """How a call that did not end by itself is recorded. A closed generator or a cancelled task means that the client left."""
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return "aborted", "client_disconnected"
-    return "error", (error.code or error.type) if isinstance(error, PointsmanError) else "internal"
+def _name(error: Exception) -> str:
+    return _code((error.code or error.type) if isinstance(error, PointsmanError) else "internal") or "upstream_error"
+
+
+def _code(text: str | None) -> str | None:
+    """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
+    return text if text is not None and _CODE.fullmatch(text) else None
 
 
 async def _whole(reply: Reply, limit: int) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -14,23 +16,26 @@ from pointsman.core.outcome import Outcome
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller
 from pointsman.core.snapshot import Snapshot
-from pointsman.errors import NotFound, PointsmanError, RecordError
+from pointsman.errors import NotFound, PointsmanError, RecordError, UpstreamError
 from pointsman.gateway.attempt import Attempt
 from pointsman.gateway.refusal import no_eligible_model
-from pointsman.gateway.understand import World, decide_request
+from pointsman.gateway.understand import World, decide_request, decide_understood, understand
 from pointsman.plans.start import start
 from pointsman.plans.steps import Deliver
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Egress
 from pointsman.wire.explanation import explanation
 
+_LARGE_BYTES = 200_000
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client gets: one body, or a stream of events."""
+    """What the client gets: one body, or a stream of events. Close it in any case: an unread stream holds a connection."""
 
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
+    aclose: Callable[[], Awaitable[None]]  #: ends a call that is still running; may be called twice
 
 
 class Gateway:
@@ -48,23 +53,24 @@ class Gateway:
 
         The decision is durable before anything goes out; each call's outcome is durable before its answer is complete.
         """
-        clock = _Clock()
+        started = time.monotonic()
         world = self.world
-        decision = decide_request(raw, world, caller, headers)
+        decision = await self._decide(raw, world, caller, headers)
         try:
             await self._record(decision, world)
             if decision.plan is None:
                 raise no_eligible_model(decision)
-            attempt = await self._carry_out(decision, world.snapshot, clock)
+            attempt, waited_s = await self._carry_out(decision, world.snapshot)
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
-        return Answer(attempt.headers(clock.overhead_ms), attempt.body if attempt.stream is None else attempt.events())
+        told = attempt.headers(overhead_ms=(time.monotonic() - started - waited_s) * 1000)
+        return Answer(told, attempt.body if attempt.stream is None else attempt.events(), attempt.aclose)
 
-    def explain(self, raw: bytes, caller: Caller, headers: Mapping[str, str]) -> dict[str, object]:
+    async def explain(self, raw: bytes, caller: Caller, headers: Mapping[str, str]) -> dict[str, object]:
         """The decision that this request would get now, explained; nothing is recorded or called."""
         world = self.world
-        return explanation(decide_request(raw, world, caller, headers), world.snapshot)
+        return explanation(await self._decide(raw, world, caller, headers), world.snapshot)
 
     async def recorded(self, decision_id: str, caller: Caller | None) -> dict[str, object]:
         """A recorded decision, worked out again from its record, with its calls. `caller` sees its own only; `None` sees all."""
@@ -75,6 +81,12 @@ class Gateway:
         snapshot = await self._snapshot(kept.snapshot)
         outcomes = [from_json(Outcome, entry.body) for entry in entries if entry.kind == "outcome"]
         return explanation(remake(kept, snapshot), snapshot, outcomes)
+
+    async def _decide(self, raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> Decision:
+        if len(raw) < _LARGE_BYTES:
+            return decide_request(raw, world, caller, headers)
+        # Other requests go on meanwhile.
+        return decide_understood(*await asyncio.to_thread(understand, raw, world, caller, headers), world)
 
     async def _snapshot(self, snapshot_id: str) -> Snapshot:
         if snapshot_id == self.world.snapshot.id:
@@ -90,38 +102,27 @@ class Gateway:
             await self._log.append("content", request.id, msgspec.json.encode(request.content.body))
         await self._log.append("decision", request.id, msgspec.json.encode(record(decision)))
 
-    async def _carry_out(self, decision: Decision, snapshot: Snapshot, clock: _Clock) -> Attempt:
-        """Run the plan until a call has content to deliver. Raises the first call's error when none has."""
+    async def _carry_out(self, decision: Decision, snapshot: Snapshot) -> tuple[Attempt, float]:
+        """Run the plan until a call has content to deliver: that call, and the seconds spent waiting for upstreams.
+
+        Raises the first call's error when none has: it is the one about the model that was chosen.
+        """
         steps = start(decision)
-        attempts: list[Attempt] = []
-        call = next(steps)
-        while True:
-            attempt = Attempt(decision, snapshot, call, len(attempts) + 1, self._egress, self._log)
-            attempts.append(attempt)
-            with clock:
+        call, waited_s = next(steps), 0.0
+        first_error: PointsmanError | None = None
+        for number in itertools.count(1):
+            attempt = Attempt(decision, snapshot, call, number, self._egress, self._log)
+            try:
                 reached = await attempt.open()
+            except BaseException:
+                await attempt.aclose()
+                raise
+            waited_s += attempt.waited_s
+            first_error = first_error or attempt.error
             try:
                 call = steps.send(reached)
             except StopIteration as stop:
                 if isinstance(stop.value, Deliver):
-                    return attempt
-                # The first error, not the last: it is the one about the model that was chosen.
-                raise attempts[0].error from None  # type: ignore[misc]
-
-
-class _Clock:
-    """Splits a request's time into waiting for upstreams (within `with`) and our own."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._waited_s = 0.0
-
-    def __enter__(self) -> None:
-        self._since = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._waited_s += time.monotonic() - self._since
-
-    @property
-    def overhead_ms(self) -> float:
-        return (time.monotonic() - self._started - self._waited_s) * 1000
+                    return attempt, waited_s
+                break
+        raise first_error or UpstreamError("the plan ended without an answer")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
-from pointsman.core.request import Caller
+from pointsman.core.request import Caller, Request
+from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
 from pointsman.signals.extract import SignalSettings, extract
@@ -29,12 +30,22 @@ class World:
 
 def decide_request(raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> Decision:
     """Understand a chat completion request and decide. Raises `RequestError` and `ModelNotFound`."""
+    return decide_understood(*understand(raw, world, caller, headers), world)
+
+
+def understand(raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> tuple[Request, Signals]:
+    """What is asked, and what there is to know about it. Raises `RequestError`. Takes its time over megabytes."""
     request = parse_request(raw, new_id(), caller, headers, world.max_json_depth)
+    return request, extract(request, world.signals)
+
+
+def decide_understood(request: Request, signals: Signals, world: World) -> Decision:
+    """Decide. Raises `ModelNotFound`."""
     route = world.snapshot.route(request.model)
     if route is None:
         raise ModelNotFound(f"no route or model `{request.model}`: GET /v1/models lists what this key may use", param="model")
     # 53 bits: a seed must survive JSON. It decides experiments, not secrets.
-    return decide(request, extract(request, world.signals), world.snapshot, route, random.getrandbits(53))
+    return decide(request, signals, world.snapshot, route, random.getrandbits(53))
 
 
 def new_id() -> str:

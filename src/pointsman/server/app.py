@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import aclosing
@@ -12,7 +13,7 @@ import msgspec
 
 from pointsman import __version__
 from pointsman.core.request import Caller
-from pointsman.errors import MethodNotAllowed, NotFound, Overloaded, PointsmanError
+from pointsman.errors import MethodNotAllowed, NotFound, Overloaded, PointsmanError, RequestTimeout
 from pointsman.gateway import Gateway
 from pointsman.server.asgi import (
     ClientLeftError,
@@ -47,6 +48,7 @@ class Limits:
     max_body_bytes: int = 20_000_000
     body_timeout_s: float = 30.0
     max_concurrent: int = 1_000
+    send_timeout_s: float = 60.0  #: a client that takes nothing for so long has left
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,12 @@ class App:
 
         async def send_noting(message: MutableMapping[str, Any]) -> None:
             nonlocal answered
+            try:
+                async with asyncio.timeout(self._limits.send_timeout_s):
+                    await send(message)
+            except TimeoutError:
+                raise ClientLeftError from None
             answered = True
-            await send(message)
 
         self._in_progress += 1
         try:
@@ -120,12 +126,15 @@ class App:
         except ClientLeftError:
             pass
         except PointsmanError as error:
-            await _respond_error(send, error)
+            if answered:
+                _log.error("%s %s failed after its answer had begun: %s", scope["method"], scope["path"], error)
+            else:
+                await _respond_error(send, error)
         except Exception:  # noqa: BLE001
             # The last resort: the client learns nothing of the inside, the operator everything.
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if not answered:
-                await _respond_error(send, PointsmanError("the gateway failed: the operator's log says more"))
+                await _respond_error(send, _unexpected())
         finally:
             self._in_progress -= 1
 
@@ -137,7 +146,7 @@ class App:
                 raise NotFound(f"no such path: `{path[:200]}`", code="unknown_url")
             found, name = self._under[prefix], path[len(prefix) :]
         allowed, handler = found
-        if method != allowed:
+        if method != allowed and (method, allowed) != ("HEAD", "GET"):
             raise MethodNotAllowed(f"`{path[:200]}` takes {allowed}, not {method}", allowed)
         return handler, name
 
@@ -146,15 +155,15 @@ class App:
         await until_client_leaves(self._answer(call, body), call.receive)
 
     async def _answer(self, call: Call, body: bytes) -> None:
-        answer = await self._gateway.chat(body, call.caller, call.headers)
-        if isinstance(answer.body, bytes):
-            await respond(call.send, 200, answer.body, answer.headers)
-        else:
-            await begin(call.send, 200, {**_STREAM_HEADERS, **answer.headers})
-            await _stream(call.send, answer.body)
+        async with aclosing(await self._gateway.chat(body, call.caller, call.headers)) as answer:
+            if isinstance(answer.body, bytes):
+                await respond(call.send, 200, answer.body, answer.headers)
+            else:
+                await begin(call.send, 200, {**_STREAM_HEADERS, **answer.headers})
+                await _stream(call.send, answer.body)
 
     async def _explain(self, call: Call) -> None:
-        explained = self._gateway.explain(await self._body(call), call.caller, call.headers)
+        explained = await self._gateway.explain(await self._body(call), call.caller, call.headers)
         await respond(call.send, 200, msgspec.json.encode(explained), {})
 
     async def _decision(self, call: Call) -> None:
@@ -203,15 +212,28 @@ _HEALTH = {
 async def _stream(send: Send, events: AsyncIterator[bytes]) -> None:
     """Send events as they come. A failure becomes the stream's last event: an error object, and no `[DONE]`."""
     last = b""
-    async with aclosing(events):  # type: ignore[type-var]
-        try:
-            async for event in events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-        except PointsmanError as error:
-            last = encode(error_body(error))
+    try:
+        async for event in events:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+    except PointsmanError as error:
+        last = encode(error_body(error))
+    except Exception as error:
+        if isinstance(error, ClientLeftError):
+            raise
+        _log.exception("a stream failed")
+        last = encode(error_body(_unexpected()))
     await send({"type": "http.response.body", "body": last})
 
 
 async def _respond_error(send: Send, error: PointsmanError) -> None:
-    decision = {} if error.decision is None else {"x-request-id": error.decision, "x-pointsman-decision-id": error.decision}
-    await respond(send, error.status, error_body(error), {**error.headers(), **decision})
+    headers = {**error.headers()}
+    if error.decision is not None:
+        headers |= {"x-request-id": error.decision, "x-pointsman-decision-id": error.decision}
+    if isinstance(error, RequestTimeout):
+        headers["connection"] = "close"  # the rest of the body may still come, at whatever pace
+    await respond(send, error.status, error_body(error), headers)
+
+
+def _unexpected() -> PointsmanError:
+    """What a client learns of a fault of ours: nothing of the inside."""
+    return PointsmanError("the gateway failed: the operator's log says more")

@@ -6,8 +6,11 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 from __future__ import annotations
 
 import asyncio
+import string
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 from pointsman.errors import PayloadTooLarge, RequestError, RequestTimeout
 
@@ -15,13 +18,20 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_MOST_HEADER_BYTES = 65_536
+
 
 class ClientLeftError(Exception):
     """The client closed its connection; there is nobody to answer."""
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Header names in lower case. Of a header sent twice the values are joined, as HTTP allows, so that neither is lost."""
+    """Header names in lower case. Of a header sent twice the values are joined, as HTTP allows, so that neither is lost.
+
+    Raises `RequestError` where they are too large.
+    """
+    if (size := sum(len(name) + len(value) for name, value in scope["headers"])) > _MOST_HEADER_BYTES:
+        raise RequestError(f"the headers have {size:,} bytes, at most {_MOST_HEADER_BYTES:,} are accepted")
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -32,9 +42,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
     """The whole request body. Refuses one over `limit` bytes before reading it, where its length is announced."""
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isdecimal() and int(announced) > limit:
         raise PayloadTooLarge(f"the body has {int(announced):,} bytes, at most {limit:,} are accepted")
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise RequestError("compressed bodies are not accepted: send it without `content-encoding`")
     try:
         async with asyncio.timeout(timeout_s):
@@ -67,8 +77,16 @@ async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, st
 
 async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
     """Status and headers."""
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    raw = [(name.encode("latin-1"), _header_value(value)) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+_PLAIN = string.ascii_letters + string.digits + string.punctuation + " "
+
+
+def _header_value(text: str) -> bytes:
+    # Names of models and codes of upstreams may hold anything, line breaks too.
+    return text.encode() if text.isascii() and text.isprintable() else quote(text, safe=_PLAIN, errors="replace").encode()
 
 
 async def until_client_leaves(work: Coroutine[Any, Any, None], receive: Receive) -> None:
@@ -77,16 +95,16 @@ async def until_client_leaves(work: Coroutine[Any, Any, None], receive: Receive)
     leaving = asyncio.ensure_future(_left(receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
-            raise ClientLeftError
-        await working
+        left = not working.done()
     finally:
         leaving.cancel()
         if not working.done():
             working.cancel()
             await asyncio.wait({working})
+    with suppress(asyncio.CancelledError):
+        working.result()  # raises what it raised, also while cleaning up
+    if left:
+        raise ClientLeftError
 
 
 async def _left(receive: Receive) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pointsman.core.request import Content, Request
@@ -12,7 +12,6 @@ from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
 from pointsman.signals.tokens import count_messages
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
-_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def plain(text: str) -> str:
     """
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    return _SPACES.sub(" ", text).strip().casefold()
+    return " ".join(text.split()).casefold()
 
 
 def extract(request: Request, settings: SignalSettings) -> Signals:
@@ -86,7 +85,34 @@ def _expected_output(task: str, settings: SignalSettings) -> Tokens:
 def _keywords(content: Content, keywords: Mapping[str, re.Pattern[str]]) -> tuple[str, ...]:
     if not keywords:
         return ()
-    pieces = [message.text for message in content.messages]
-    pieces += [f"{tool.name}\n{tool.schema}" for tool in content.tools]
-    text = plain("\n".join(pieces))
+    text = " ".join(plain(piece) for piece in _readable(content))
     return tuple(sorted(name for name, pattern in keywords.items() if pattern.search(text)))
+
+
+_NOT_READ = frozenset({"metadata", "model", "user"})
+_MARKS = frozenset({"role", "type"})
+_BINARY = frozenset({("file", "file_data"), ("image_url", "url"), ("input_audio", "data")})
+
+
+def _readable(content: Content) -> Iterator[str]:
+    """All text that the model may read, wherever in the body it stands: what a word list looks for must not hide in an unusual field."""
+    body = content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
+    for name, value in body.items():
+        if name not in _NOT_READ:
+            yield from _strings(value, names=name != "messages")
+
+
+def _strings(value: object, *, names: bool) -> Iterator[str]:
+    """Every string within, in order; names of fields too, where these are the user's own."""
+    level: list[tuple[str, object]] = [("", value)]
+    while level:
+        parent, item = level.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            level.extend((parent, inner) for inner in reversed(item))
+        elif isinstance(item, dict):
+            if names:
+                yield from item
+            kept = ((name, inner) for name, inner in item.items() if (names or name not in _MARKS) and (parent, name) not in _BINARY)
+            level.extend(reversed(tuple(kept)))

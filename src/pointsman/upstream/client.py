@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,8 +46,8 @@ class Egress:
 
     async def aclose(self) -> None:
         """Close every transport."""
-        for transport in {id(e.transport): e.transport for e in self._endpoints.values()}.values():
-            await transport.aclose()
+        transports = {id(endpoint.transport): endpoint.transport for endpoint in self._endpoints.values()}
+        await asyncio.gather(*(transport.aclose() for transport in transports.values()))
 
 
 def _headers(endpoint: Endpoint) -> Mapping[str, str]:

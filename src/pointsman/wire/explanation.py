@@ -11,6 +11,7 @@ from pointsman.core.decision import Decision
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
 from pointsman.core.prices import usd
+from pointsman.core.score import Score
 from pointsman.core.snapshot import Snapshot
 
 
@@ -23,7 +24,7 @@ def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outco
         "route": decision.route,
         "model": decision.chosen,
         "plan": to_builtins(decision.plan),
-        "reason": reason(decision),
+        "reason": reason(decision, snapshot),
         "snapshot": decision.snapshot,
         "seed": decision.seed,
         "propensity": decision.propensity,
@@ -41,7 +42,7 @@ def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outco
     }
 
 
-def reason(decision: Decision) -> str:
+def reason(decision: Decision, snapshot: Snapshot) -> str:
     """Why it came out so, in one sentence.
 
     Names the runner-up and the terms that decided.
@@ -57,15 +58,17 @@ def reason(decision: Decision) -> str:
     second = survivors[1]
     assert first.score is not None
     assert second.score is not None
-    if decision.ruling.prefer and first.model in decision.ruling.prefer and second.model not in decision.ruling.prefer:
+    route = snapshot.route(decision.route)
+    if route is not None and first.model in route.models and second.model not in route.models:
+        return f"`{first.model}` is the best of the route's models; `{second.model}` is there as a fallback only ({among})"
+    if first.model in decision.ruling.prefer and second.model not in decision.ruling.prefer:
         return f"`{first.model}` is preferred by a rule ({among})"
-    gains = sorted(
-        ((getattr(decision.weights, term) * (getattr(first.score, term) - getattr(second.score, term)), term) for term in _TERMS),
-        reverse=True,
-    )
-    better = [f"{term} +{gain:.3f}" for gain, term in gains if gain >= 0.0005]
-    by = f": {', '.join(better)}" if better else ", on the tie-break (quality, cost, name)"
-    return f"`{first.model}` scores {first.score.total:.3f}, ahead of `{second.model}` at {second.score.total:.3f}{by} ({among})"
+    ahead = f"`{first.model}` scores {first.score.total:.3f}, ahead of `{second.model}` at {second.score.total:.3f}"
+    if first.score.total == second.score.total:
+        return f"{ahead} on the tie-break: quality, then cost, then name ({among})"
+    ours, theirs = (_weighted(points, decision) for points in (first.score, second.score))
+    gains = sorted(((ours[term] - theirs[term], term) for term in _TERMS), reverse=True)
+    return f"{ahead}: {', '.join(f'{term} +{gain:.3f}' for gain, term in gains if gain > 0)} ({among})"
 
 
 _TERMS = ("quality", "cost", "latency", "security", "energy")
@@ -84,9 +87,7 @@ def _candidate(candidate: Candidate, decision: Decision, model: Model) -> dict[s
             "cost_usd": None if estimate.cost_picousd is None else usd(estimate.cost_picousd),
         },
         "terms": None if points is None else {term: getattr(points, term) for term in _TERMS},
-        "weighted": None
-        if points is None
-        else {term: round(getattr(points, term) * getattr(decision.weights, term), 6) for term in _TERMS},
+        "weighted": None if points is None else _weighted(points, decision),
         "total": None if points is None else points.total,
         "price": None if price is None else _price(to_builtins(price)),
         "quality_source": model.prior(decision.ruling.task).source,
@@ -94,6 +95,15 @@ def _candidate(candidate: Candidate, decision: Decision, model: Model) -> dict[s
         "perimeter": model.perimeter,
         "region": model.region,
     }
+
+
+def _weighted(points: Score, decision: Decision) -> dict[str, float]:
+    """What each term adds to the total, in the form of that total: the subtractive one takes costs away and has no security."""
+    weights = decision.weights
+    added = {term: getattr(points, term) * getattr(weights, term) for term in _TERMS}
+    if decision.form == "subtractive":
+        added |= {term: added[term] - getattr(weights, term) for term in ("cost", "latency", "energy")} | {"security": 0.0}
+    return {term: round(value, 6) for term, value in added.items()}
 
 
 def _price(price: Mapping[str, Any]) -> dict[str, Any]:

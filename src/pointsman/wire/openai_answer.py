@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -22,13 +23,14 @@ class _CompletionDetails(Struct):
 
 
 class _Usage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Choice(Struct):
+    message: dict[str, Any]
     finish_reason: str | None = None
 
 
@@ -37,14 +39,22 @@ class _Answer(Struct):
     usage: _Usage | None = None
 
 
+class _Delta(Struct):
+    index: int = 0
+    delta: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
 class _Chunk(Struct):
-    choices: list[_Choice] = []
+    choices: list[_Delta] = []
     usage: _Usage | None = None
     error: Any = None
+    object: str | None = None
 
 
 _answer = msgspec.json.Decoder(_Answer).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Completion(Struct, frozen=True):
@@ -52,28 +62,36 @@ class Completion(Struct, frozen=True):
 
     finish_reason: str | None
     usage: Usage | None
+    text: str  #: of all choices, tool calls included; empty where usage is reported
 
 
 def read_completion(body: bytes) -> Completion:
     """Read a non-streamed answer. Raises `UpstreamError` when it is none."""
     try:
         answer = _answer(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise UpstreamError("the upstream answered 200 with something that is not a chat completion") from error
     if not answer.choices:
         raise UpstreamError("the upstream answered with no choices")
-    return Completion(answer.choices[0].finish_reason, _usage(answer.usage))
+    usage = _usage(answer.usage)
+    text = "" if usage else "\n".join(_said(choice.message) for choice in answer.choices)
+    return Completion(answer.choices[0].finish_reason, usage, text)
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    return "\n".join(str(value) for name, value in message.items() if value and name != "role")
 
 
 def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None:
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    read, written = max(0, usage.prompt_tokens), max(0, usage.completion_tokens)
     return Usage(
-        input_tokens=max(0, usage.prompt_tokens),
-        output_tokens=max(0, usage.completion_tokens),
-        cached_input_tokens=min(max(0, (prompt and prompt.cached_tokens) or 0), max(0, usage.prompt_tokens)),
-        reasoning_tokens=min(max(0, (completion and completion.reasoning_tokens) or 0), max(0, usage.completion_tokens)),
+        input_tokens=read,
+        output_tokens=written,
+        cached_input_tokens=min(max(0, (prompt and prompt.cached_tokens) or 0), read),
+        reasoning_tokens=min(max(0, (completion and completion.reasoning_tokens) or 0), written),
     )
 
 
@@ -86,82 +104,102 @@ class ChatStream:
     def __init__(self, *, keep_usage: bool) -> None:
         self._reader = sse.SSEReader()
         self._keep_usage = keep_usage
+        self._finish_reasons: dict[int, str | None] = {}
         self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.chunks = 0
+        self.pieces = 0  #: of text and the like: near enough a token each
+        self.begun = False  #: a choice has said something, beyond whose turn it is, or has ended
         self.done = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended, `None` while it has not."""
+        return self._finish_reasons.get(min(self._finish_reasons, default=0))
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """What the client gets of `data`: whole events, `[DONE]` held back until `ended`.
 
         Raises `UpstreamRefused` for an error event and `UpstreamStreamBroken` for what is not a chunk.
         """
-        out = []
         for event in self._reader.feed(data):
             if self.done or event.is_comment:
                 continue
             if event.data == b"[DONE]":
                 self.done = True
-                continue
-            if (passed := self._chunk(event)) is not None:
-                out.append(passed)
-        return out
+            elif (passed := self._chunk(event)) is not None:
+                yield passed
 
     def ended(self) -> bytes:
         """The stream's own ending, once the upstream has closed. Raises `UpstreamStreamBroken` if it ended without one."""
-        if not self.done and self.finish_reason is None:
+        finished = self._finish_reasons and None not in self._finish_reasons.values()
+        if not self.done and not finished:
             raise UpstreamStreamBroken("the upstream's stream stopped before its end")
         return sse.encode(b"[DONE]")
 
     def _chunk(self, event: sse.Event) -> bytes | None:
         try:
             chunk = _chunk(event.data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise UpstreamStreamBroken("the upstream sent an event that is not a chat completion chunk") from error
-        if chunk.error is not None or event.name == "error":
+        if chunk.error is not None or chunk.object == "error" or event.name == "error":
             raise refused(502, event.data, {})
-        self.chunks += 1
         for choice in chunk.choices:
-            self.finish_reason = choice.finish_reason or self.finish_reason
+            self._follow(choice)
         if chunk.usage is not None:
-            self.usage = _usage(chunk.usage)
+            self.usage = _usage(chunk.usage) or self.usage
         if self._keep_usage or b'"usage"' not in event.data:
             return event.raw
         return None if chunk.usage is not None and not chunk.choices else _without_usage(event.data)
 
+    def _follow(self, choice: _Delta) -> None:
+        says = any(value for name, value in (choice.delta or {}).items() if name != "role")
+        self.pieces += says
+        self.begun = self.begun or says or choice.finish_reason is not None
+        self._finish_reasons[choice.index] = choice.finish_reason or self._finish_reasons.get(choice.index)
+
+
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
+
 
 def _without_usage(data: bytes) -> bytes:
+    # Within a JSON string the quotes would be escaped, so this is a key. Where there is but one, cutting it out leaves the rest as it was.
+    if data.count(b'"usage"') == 1 and (found := _NO_USAGE.search(data)) is not None and b"\n" not in data:
+        return sse.encode(data[: found.start()] + data[found.end() :])
     body = msgspec.json.decode(data)
     body.pop("usage", None)
     return sse.encode(msgspec.json.encode(body))
 
 
 _PASSED_ON = frozenset({400, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529})
+_RETRY_AFTER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|[A-Za-z]{3}, [0-9A-Za-z :]{20,30}")
 
 
 def refused(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamRefused:
-    """The error that an upstream's error answer becomes. Understands OpenAI's object, vLLM's flat one, and plain text.
+    """The error that an upstream's answer other than 200 becomes. Understands OpenAI's object, vLLM's flat one, and plain text.
 
-    A refusal of *our* credentials or of our choice of model name is not the client's to mend: it becomes 502.
+    A refusal of *our* credentials or of our choice of model name is not the client's to mend, and neither is a redirection: they become
+    502.
     """
     fields = _error_fields(body)
     if status not in _PASSED_ON:
-        return UpstreamRefused(f"the model's provider refused the gateway's call with status {status}", status=502, code="upstream_refused")
+        return UpstreamRefused(
+            f"the model's provider did not accept the gateway's call: status {status}", status=502, code="upstream_refused"
+        )
     message = fields.get("message")
+    retry_after = headers.get("retry-after", "")
     return UpstreamRefused(
         str(message)[:2000] if message else f"the model's provider answered with status {status}",
         status=status,
         type=_text(fields.get("type")) or ("invalid_request_error" if status < 500 else "server_error"),
         code=_text(fields.get("code")),
         param=_text(fields.get("param")),
-        retry_after=headers.get("retry-after"),
+        retry_after=retry_after if _RETRY_AFTER.fullmatch(retry_after) else None,
     )
 
 
 def _error_fields(body: bytes) -> Mapping[str, Any]:
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return {}
     if isinstance(value, list) and value:  # Gemini's OpenAI-compatible endpoint wraps its error in a list
         value = value[0]

@@ -10,7 +10,7 @@ from pointsman.core.snapshot import Snapshot
 
 def models_list(snapshot: Snapshot, caller: Caller) -> list[dict[str, Any]]:
     """Routes first, then models, each in the order of the configuration."""
-    listed = [(name, "pointsman") for name, route in snapshot.routes.items() if _some_model(caller, route.models)]
+    listed = [(name, "pointsman") for name, route in snapshot.routes.items() if _some_model(caller, route.candidates)]
     listed += [(model.id, model.provider) for model in snapshot.models.values() if _some_model(caller, (model.id,))]
     return [
         {"id": name, "object": "model", "created": 0, "owned_by": owner}

@@ -6,12 +6,14 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pointsman.errors import UpstreamStreamBroken
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")  # a line's end and an empty line
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +31,56 @@ class Event:
 
 
 class SSEReader:
-    """Cuts a stream into events. Raises `UpstreamStreamBroken` for an event beyond `max_bytes`."""
+    """Cuts a stream into events. Raises `UpstreamStreamBroken` for an event of more than `max_bytes`."""
 
     def __init__(self, max_bytes: int = 4_000_000) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        self._at_start = True
         self._max_bytes = max_bytes
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """The events completed by `chunk`.
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events completed by `chunk`, which is taken in as far as they are asked for.
 
         >>> [event.data for event in SSEReader().feed(b"data: one\\ndata: two\\n\\n: hello\\n\\ndata: th")]
         [b'one\\ntwo', b'']
         """
         self._buffer += chunk
-        events, start = [], 0
-        while found := _END.search(self._buffer, max(start, self._searched - 3)):
-            # A terminator that ends in CR at the very end may still be waiting for its LF.
-            if found.end() == len(self._buffer) and self._buffer.endswith(b"\r"):
-                break
-            events.append(_event(bytes(self._buffer[start : found.end()])))
-            start = self._searched = found.end()
-        del self._buffer[:start]
+        if self._at_start and not self._started():
+            return
+        start = 0
+        try:
+            while found := _END.search(self._buffer, max(start, self._searched - 3)):
+                # A terminator that ends in CR at the very end may still be waiting for its LF.
+                if found.end() == len(self._buffer) and self._buffer.endswith(b"\r"):
+                    break
+                raw = bytes(self._buffer[start : found.end()])
+                start = self._searched = found.end()
+                self._check(len(raw))
+                yield _event(raw)
+        finally:
+            del self._buffer[:start]
+            self._searched = 0
         self._searched = len(self._buffer)
-        if self._searched > self._max_bytes:
-            raise UpstreamStreamBroken(f"the upstream sent an event of more than {self._max_bytes:,} bytes")
-        return events
+        self._check(self._searched)
 
     @property
     def pending(self) -> bool:
         """Whether bytes of an unfinished event are left."""
         return bool(self._buffer.strip())
+
+    def _started(self) -> bool:
+        """Skip a byte order mark; false while it is not known whether there is one."""
+        if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+            return False
+        self._at_start = False
+        if self._buffer.startswith(_BOM):
+            del self._buffer[: len(_BOM)]
+        return True
+
+    def _check(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise UpstreamStreamBroken(f"the upstream sent an event of more than {self._max_bytes:,} bytes")
 
 
 def _event(raw: bytes) -> Event:

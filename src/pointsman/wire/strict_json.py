@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,6 +16,8 @@ from pointsman.errors import RequestError
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+_MOST_CONTAINERS = 50_000
 
 
 def parse_object(body: bytes, max_depth: int = 64) -> dict[str, Any]:
@@ -27,17 +29,17 @@ def parse_object(body: bytes, max_depth: int = 64) -> dict[str, Any]:
     """
     try:
         value = _decode(body)
+        if not isinstance(value, dict):
+            raise RequestError("the body must be a JSON object")
+        if body.count(b"{") + body.count(b"[") > max_depth:
+            _refuse_sprawl(value, max_depth)
+        _refuse_duplicate_keys(body, value)
     except UnicodeDecodeError as error:
-        raise RequestError(f"the body is not UTF-8: byte {error.start} is not valid") from error
+        raise RequestError("the body is not UTF-8") from error
     except RecursionError as error:
         raise RequestError(f"the body is nested more than {max_depth} deep: flatten it") from error
     except msgspec.MsgspecError as error:
         raise RequestError(f"the body is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise RequestError("the body must be a JSON object")
-    if body.count(b"{") + body.count(b"[") > max_depth and _depth(value) > max_depth:
-        raise RequestError(f"the body is nested more than {max_depth} deep: flatten it")
-    _refuse_duplicate_keys(body, value)
     return value
 
 
@@ -46,7 +48,8 @@ def _refuse_duplicate_keys(body: bytes, value: dict[str, Any]) -> None:
     # colon could hide that; bodies that have one are read a second time.
     if b"\\u003" not in body and body.count(b":") == _encode(value).count(b":"):
         return
-    json.loads(body, object_pairs_hook=_refuse_twice)
+    # Numbers are left as text: what they are worth is settled, and Python refuses very long ones.
+    json.loads(body, object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
 
 
 def _refuse_twice(pairs: Iterable[tuple[str, Any]]) -> None:
@@ -57,15 +60,17 @@ def _refuse_twice(pairs: Iterable[tuple[str, Any]]) -> None:
         seen.add(name)
 
 
-def _depth(value: object) -> int:
-    depth, level = 0, [value]
+def _refuse_sprawl(value: object, max_depth: int) -> None:
+    """Refuse what is nested too deep, or in too many pieces to look at in reasonable time."""
+    level: list[object] = [value]
+    depth = containers = 0
     while level:
+        depth, containers = depth + 1, containers + len(level)
+        if depth > max_depth:
+            raise RecursionError
+        if containers > _MOST_CONTAINERS:
+            raise RequestError(f"the body has more than {_MOST_CONTAINERS:,} objects and lists: send fewer, larger ones")
         below: list[object] = []
         for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-        depth += any(isinstance(item, (dict, list)) for item in level)
-        level = below
-    return depth
+            below.extend(item.values() if isinstance(item, dict) else cast("list[object]", item))
+        level = [item for item in below if isinstance(item, (dict, list))]
