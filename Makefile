@@ -14,11 +14,11 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --extra local --python-version 3.11
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run  ## start the gateway with a local model (PORT=8080 HOST=127.0.0.1)
+run: .venv/.run  ## start the gateway with a local model (PORT=8080 HOST=127.0.0.1 ARGS=--new-key)
 	@echo "starting the gateway on $(HOST):$(PORT); stop it with Ctrl-C"
-	@exec $(BIN)/pointsman serve --host $(HOST) --port $(PORT)
+	@exec $(BIN)/pointsman serve --host $(HOST) --port $(PORT) $(ARGS)
 
-test: .venv/.dev  ## every fast test: types of tests a change must pass
+test: .venv/.dev  ## every test that a change must pass
 	@echo "running the tests on all cores"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
@@ -38,8 +38,8 @@ lock: .venv/.dev  ## resolve the requirement files anew
 	@$(LOCK) --group build --group weights -o requirements/run.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
 
-clean:  ## remove the environment and everything made by running (not your configuration)
-	rm -rf .venv .pointsman .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## remove the environment and caches (never your configuration, nor .pointsman, which holds keys and the decision log)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	@echo "making a virtual environment in .venv with $$($(PYTHON) --version)"

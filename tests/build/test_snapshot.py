@@ -85,4 +85,5 @@ def outcome(task: str, tokens: int, finish: str = "stop") -> Outcome:
 
 def test_expected_lengths_are_learned_from_enough_whole_answers():
     seen = [outcome("code", n) for n in range(1, 40)] + [outcome("rare", 9)] * 3 + [outcome("cut", 9, "length")] * 50
-    assert history(seen) == {"code": 20}
+    assert history(seen, {"m"}) == {"code": 20}
+    assert history(seen, {"another"}) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.core.request import Request
-from pointsman.core.ruling import facts
+from pointsman.core.ruling import FIELDS, facts
 from pointsman.core.signals import Signals
 from pointsman.errors import ConditionError, ConditionSyntaxError
 from pointsman.policy.cel import compile_condition
@@ -40,9 +40,9 @@ def test_conditions_read_the_facts(source, expected):
     "source",
     [
         "metadata.absent == 'x'",
-        "request.absent == 1",
+        "request['absent'] == 1",
         "signals.keywords[7] == 'x'",
-        "tokens.absent > 1",
+        "tokens['absent'] > 1",
         "1 / tokens.input > 0",
         "request.model > 3",
     ],
@@ -62,6 +62,8 @@ def test_a_condition_that_fails_raises_and_is_never_true(source):
         ("tokens.input >", "^the expression ends too early$", (1, 15)),
         ("", "^the expression ends too early$", (1, 1)),
         ("task = 'x'", "compare with `==`", (1, 6)),
+        ("tokens.inputs > 3", "^unknown field `tokens.inputs`; did you mean `tokens.input`\\?$", (1, 1)),
+        ("true && '.x' == task &&\n request.prompt.contains('a')", "^unknown field `request.prompt`; there are choices, ", (2, 2)),
         ("task task", "^syntax error: extraneous input 'task'$", (1, 6)),
     ],
 )
@@ -69,6 +71,13 @@ def test_a_mistake_is_found_when_the_rule_is_loaded(source, said, place):
     with pytest.raises(ConditionSyntaxError, match=said) as found:
         compile_condition(source)
     assert (found.value.line, found.value.column) == place
+
+
+def test_every_fact_can_be_named_and_no_other():
+    for record, names in FIELDS.items():
+        assert set(FACTS[record]) <= names
+        for name in names:
+            compile_condition(f"has({record}.{name}) || '{record}.absent' == task")
 
 
 @pytest.mark.parametrize(("source", "alone"), [("'pii' in labels", True), ("true", True), ("'pii' in labels && task == 'x'", False)])

@@ -39,3 +39,9 @@ async def _tidy(test: Callable[[], Awaitable[None]]) -> None:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, f"tasks left behind: {left}"
     assert not unheard, unheard
+
+
+async def soon(condition: Callable[[], object]) -> None:
+    """Let the event loop turn until something holds that nobody announces."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.server.conftest import Serve
+from tests.server.coroutines import soon
 from tests.server.raw import Connection
 from tests.server.served import OPERATOR, Served, chat, model
 
@@ -108,8 +109,7 @@ async def test_leaving_while_sending_the_body_is_no_request(serve: Serve):
                 f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATOR}\r\ncontent-length: 50\r\n\r\n".encode()
                 + sent
             )
-            while not gateway.state.tasks:
-                await asyncio.sleep(0)
+            await soon(lambda: gateway.state.tasks)
             connection.close()
             await gateway.quiet()
         assert await gateway.kinds() == ["snapshot"]

@@ -14,6 +14,7 @@ from pointsman.errors import UpstreamUnreachable
 from pointsman.testing import ScriptedUpstream
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.transport import Reply
+from tests.server.coroutines import soon
 
 BOTH_LOOPS = True
 
@@ -195,8 +196,7 @@ async def test_a_connection_that_the_server_closes_is_not_used_again(header):
         transport = HttpTransport(f"http://127.0.0.1:{port}", pool)
         for _ in range(3):
             assert await post(transport) == (200, b"hi")
-            while pool.idle(transport._origin):  # the server's FIN is on its way
-                await asyncio.sleep(0)
+            await soon(lambda: not any(connection.usable for connection in pool._open))  # the server's FIN is on its way
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,7 @@ async def test_giving_up_closes_the_connection_whatever_the_upstream_was_doing(s
 
         calling = asyncio.ensure_future(call())
         await upstream.until(lambda: upstream.ledger and (script == "hang" or upstream.ledger[0].bytes_sent))
-        while script != "hang" and not replies:
-            await asyncio.sleep(0)
+        await soon(lambda: script == "hang" or replies)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
@@ -297,7 +296,7 @@ async def test_an_answer_that_came_whole_gives_its_connection_back_though_nobody
 async def test_nobody_there_is_told_without_saying_where():
     async with pooled() as pool:
         for url in ("http://127.0.0.1:1/v1", "http://no.such.host.invalid/v1", "http://" + "x" * 80 + ".invalid/v1"):
-            with pytest.raises(UpstreamUnreachable, match="^the model's server could not be reached$"):
+            with pytest.raises(UpstreamUnreachable, match=r"^the model's server could not be reached$"):
                 await post(HttpTransport(url, pool))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,8 @@ from pointsman.gateway import Gateway, World
 from pointsman.signals.extract import SignalSettings, word_list
 from pointsman.signals.tokens import warm
 from pointsman.stores.keys import Key, new_key
+from pointsman.stores.log import LogRecord
+from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.upstream.client import Egress
@@ -66,8 +68,7 @@ async def open_service(config: Config) -> Service:
     log = SqliteLog(config.store.path, config.store.durability)
     snapshot, body = current_snapshot(config)
     await log.put_snapshot(snapshot.id, body)
-    outcomes = [from_json(Outcome, entry.body) for entry in await log.recent(_HISTORY, kind="outcome")]
-    settings = signal_settings(config, snapshot, history(outcomes))
+    settings = signal_settings(config, snapshot, _observed(config, await log.recent(_HISTORY, kind="outcome")))
     egress = Egress(endpoints(config.models, engines))
     world = World(snapshot, settings, config.server.max_json_depth, config.store.content)
     engines.load()
@@ -93,16 +94,29 @@ def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int]
 
 
 def offline_world(config: Config) -> World:
-    """What a dry run needs: no store, no model, no network."""
+    """What a dry run needs: no model, no network, and of the store only what a gateway started now would have learned from it."""
     snapshot, _ = current_snapshot(config)
-    return World(snapshot, signal_settings(config, snapshot), config.server.max_json_depth)
+    observed: dict[str, int] = {}
+    if (path := Path(config.store.path)).exists():
+        log = LogFile(path)
+        try:
+            observed = _observed(config, log.recent(_HISTORY, kind="outcome"))
+        finally:
+            log.close()
+    return World(snapshot, signal_settings(config, snapshot, observed), config.server.max_json_depth)
 
 
-def history(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """Expected output tokens by task class: the median of whole answers, where there are enough of them."""
+def _observed(config: Config, entries: Iterable[LogRecord]) -> dict[str, int]:
+    # Of a model that tries several times, usage counts every try: it says little about the length of an answer.
+    once = frozenset(model.id for model in config.models if model.tries == 1)
+    return history((from_json(Outcome, entry.body) for entry in entries), once)
+
+
+def history(outcomes: Iterable[Outcome], models: Container[str]) -> dict[str, int]:
+    """Expected output tokens by task class: the median of these models' whole answers, where there are enough of them."""
     lengths: dict[str, list[int]] = {}
     for outcome in outcomes:
-        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop":
+        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop" and outcome.model in models:
             lengths.setdefault(outcome.task, []).append(outcome.usage.output_tokens)
     return {task: max(1, round(median(found))) for task, found in lengths.items() if len(found) >= _ENOUGH}
 

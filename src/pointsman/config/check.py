@@ -40,6 +40,9 @@ TOKENIZERS = (*VOCABULARIES, CHARS)
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
+_KEYWORD = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')\s+in\s+signals\.keywords")
+# A word that is compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
+_COMPARED = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')(?=\s+in\s|\s*==|\s*,|\s*\])|(?:==\s*)(?:\"([^\"\\]*)\"|'([^'\\]*)')")
 _TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
 _NO_EFFECTS = ("when", "name")  # fields of a rule that do nothing by themselves
 
@@ -301,16 +304,28 @@ def _condition(source: str, config: Config, path: Path) -> Problems:
     except ConditionSyntaxError as error:
         yield Problem(path, f"does not compile: line {error.line}, column {error.column} of the expression: {error}")
         return
+    yield from _about_keywords(source, config, path)
     if condition.labels_only:
         yield from _about_labels(condition, config, path)
+
+
+def _about_keywords(source: str, config: Config, path: Path) -> Problems:
+    """A word list that does not exist is never found: what the condition protects would be open."""
+    for double, single in _KEYWORD.findall(source):
+        name = double or single
+        if name not in config.keywords:
+            hint = did_you_mean(name, set(config.keywords)) or ": define it under `keywords`"
+            yield Problem(path, f"unknown word list `{short(name)}`{hint}")
 
 
 def _about_labels(condition: CelCondition, config: Config, path: Path) -> Problems:
     """A misspelt label in a condition would silently never match."""
     known = KNOWN | set(config.labels)
     words = {double or single for double, single in _QUOTED.findall(condition.source)}
+    compared = {word for found in _COMPARED.findall(condition.source) for word in found if word}
     for word in sorted(words - known):
-        yield _warning(path, f"`{short(word)}` is not a known label{did_you_mean(word, known) or ': define it under `labels`'}")
+        sentence = f"`{short(word)}` is not a known label{did_you_mean(word, known) or ': define it under `labels`'}"
+        yield Problem(path, sentence) if word in compared else _warning(path, sentence)
     sets = [(), tuple(sorted(known)), *((label,) for label in sorted(known))]
     if words <= known and not any(_holds(condition, close(labels, known)) for labels in sets):
         yield _warning(path, "holds for none of the known labels: is it meant so?")

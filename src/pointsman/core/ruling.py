@@ -6,7 +6,7 @@ exclusions) and as not holding for everything else; the failure is kept in `Ruli
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pointsman.core.labels import KNOWN, close
 from pointsman.core.request import Request
@@ -14,6 +14,14 @@ from pointsman.core.rule import Condition, Effects, Facts, Policy, Requirement, 
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Match, Route, Snapshot
 from pointsman.errors import ConditionError
+
+FIELDS: Mapping[str, frozenset[str]] = {
+    "request": frozenset({"model", "stream", "choices", "messages", "images", "tools", "response_format", "max_output_tokens"}),
+    "signals": frozenset({"task", "task_source", "keywords", "needs_tools", "needs_json", "needs_vision"}),
+    "tokens": frozenset({"input", "output"}),
+    "key": frozenset({"id", "team"}),
+}
+"""What the records among the facts may hold. Only `metadata` is the client's to fill."""
 
 
 def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str) -> Facts:

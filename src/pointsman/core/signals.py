@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+OutputSource = Literal["default", "max_tokens", "task", "history"]
+"""Where the expected answer length comes from: nothing known, the client's limit, the configuration, or earlier answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
@@ -25,7 +28,8 @@ class Tokens:
 
     counts: tuple[TokenCount, ...] = (TokenCount("chars", 0, False),)
     output: int = 256  #: expected output tokens of one choice
-    output_source: Literal["default", "max_tokens", "task", "history"] = "default"
+    room: int | None = None  #: output tokens that must fit into a context beside the input; `None`: as many as are expected
+    output_source: OutputSource = "default"
 
     @property
     def input(self) -> int:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pointsman.core.rule import Facts
+from pointsman.core.ruling import FIELDS
 from pointsman.errors import ConditionError, ConditionSyntaxError
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
 
+_STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_FIELD = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\.\s*(?P<name>\w+)(?!\w|\s*\()")
 _WHERE = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<what>.*)")
 # What the compiler says of its own workings, and what a reader needs instead.
 _PLAIN_WORDS = (
@@ -56,7 +60,22 @@ def compile_condition(source: str) -> CelCondition:
     program = _compile(_environment(), source)
     if (kind := program.return_type().name()) != "BOOL":
         raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
+    _refuse_unknown_fields(source)
     return CelCondition(source, _reads_labels_only(source), program)
+
+
+def _refuse_unknown_fields(source: str) -> None:
+    """CEL checks the fields of maps only when they are read, and then every request would fail."""
+    # Strings are blanked out, at the same length, so that columns stay and nothing in quotes is taken for a field.
+    code = _STRING.sub(lambda found: " " * len(found[0]), source)
+    for found in _FIELD.finditer(code):
+        record, name = found["record"], found["name"]
+        if name not in FIELDS[record]:
+            near = get_close_matches(name, FIELDS[record], 1)
+            hint = f"did you mean `{record}.{near[0]}`?" if near else f"there are {', '.join(sorted(FIELDS[record]))}"
+            line = code.count("\n", 0, found.start()) + 1
+            column = found.start() - (code.rfind("\n", 0, found.start()) + 1) + 1
+            raise ConditionSyntaxError(f"unknown field `{record}.{name}`; {hint}", line, column)
 
 
 def _compile(environment: cel.Env, source: str) -> Any:

@@ -79,12 +79,12 @@ def excluded(ask: Ask, model: Model) -> str | None:
 
 
 def context(ask: Ask, model: Model) -> str | None:
-    """Refuse a model whose context window is too small for the input and the expected output of one choice."""
+    """Refuse a model whose context window is too small for the input and the output: the client's limit, else what is expected."""
     tokens = ask.signals.tokens
-    count = tokens.input_for(model.tokenizer)
-    if (needed := count.tokens + tokens.output) > model.context_tokens:
+    count, room = tokens.input_for(model.tokenizer), tokens.output if tokens.room is None else tokens.room
+    if (needed := count.tokens + room) > model.context_tokens:
         about = "" if count.exact else "about "
-        return f"needs {about}{needed:,} tokens ({count.tokens:,} in, {tokens.output:,} out), context is {model.context_tokens:,}"
+        return f"needs {about}{needed:,} tokens ({count.tokens:,} in, {room:,} out), context is {model.context_tokens:,}"
     return None
 
 

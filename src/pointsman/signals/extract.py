@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pointsman.core.request import Content, Request
-from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
+from pointsman.core.signals import Needs, OutputSource, Signals, TokenCount, Tokens
 from pointsman.signals.tokens import count_messages
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
@@ -68,18 +68,18 @@ def extract(request: Request, settings: SignalSettings) -> Signals:
 
 def _tokens(request: Request, content: Content, task: str, settings: SignalSettings) -> Tokens:
     counts: tuple[TokenCount, ...] = tuple(count_messages(content.messages, tokenizer, content.tools) for tokenizer in settings.tokenizers)
-    expected, limit = _expected_output(task, settings), request.max_output_tokens
-    if limit is not None and limit <= expected.output:
-        return Tokens(counts, limit, "max_tokens")
-    return Tokens(counts, expected.output, expected.output_source)
-
-
-def _expected_output(task: str, settings: SignalSettings) -> Tokens:
+    stated = settings.output_tokens.get(task)
+    expected = settings.default_output_tokens if stated is None else stated
+    source: OutputSource = "default" if stated is None else "task"
+    # What was observed is better to reckon cost and time with, but a promise of room must hold for the answers longer than most.
+    room, limit = expected, request.max_output_tokens
     if (observed := settings.history.get(task)) is not None:
-        return Tokens(output=observed, output_source="history")
-    if (configured := settings.output_tokens.get(task)) is not None:
-        return Tokens(output=configured, output_source="task")
-    return Tokens(output=settings.default_output_tokens, output_source="default")
+        expected, source, room = observed, "history", max(room, observed)
+    if limit is not None:
+        room = limit
+        if limit <= expected:
+            expected, source = limit, "max_tokens"
+    return Tokens(counts, expected, room, source)
 
 
 def _keywords(content: Content, keywords: Mapping[str, re.Pattern[str]]) -> tuple[str, ...]:
