@@ -53,7 +53,7 @@ def example() -> str:
 def arms(found: Any) -> str:
     """The two arms of the local model, beside what a choice between them is to be compared with."""
     questions = found["arms"]["local-fast"]["all"]["questions"]
-    rows = [f"| | right of {questions} questions (95 %) | answer, p50 | CPU a request |", "|---|---|---|---|"]
+    rows = [f"| | right of {questions} questions (95 %) | a short answer, p50 | CPU a request |", "|---|---|---|---|"]
     for name, by_task in found["arms"].items():
         all_ = by_task["all"]
         rows.append(f"| `{name}` | {_share(all_)} | {all_['total_p50_ms'] / 1000:.1f} s | {all_['cpu_s_per_request']:.1f} s |")
@@ -89,7 +89,7 @@ def speed(decided: Any, logged: Any) -> str:
 
 def _share(counted: Any) -> str:
     low, high = counted["wilson_95"]
-    return f"{counted['accuracy']:.2f} ({low:.2f}–{high:.2f})"
+    return f"{counted['right'] / counted['questions']:.2f} ({low:.2f}–{high:.2f})"
 
 
 def _results(name: str) -> Any:

@@ -43,5 +43,5 @@ async def _tidy(test: Callable[[], Awaitable[None]]) -> None:
 
 async def soon(condition: Callable[[], object]) -> None:
     """Let the event loop turn until something holds that nobody announces."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await asyncio.sleep(0)

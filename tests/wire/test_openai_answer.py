@@ -79,9 +79,10 @@ def test_usage_that_nobody_asked_for_is_cut_out_and_nothing_else(data, kept):
     assert b"".join(out) == (b"data: " + kept + b"\n\n" if kept else b"")
 
 
-def test_comments_are_dropped_and_nothing_follows_the_end():
-    out, stream = follow(b": wait\n\n" + chunk({"content": "x"}) + b":\n\n" + chunk(finish="stop") + DONE + chunk({"content": "late"}))
-    assert out == chunk({"content": "x"}) + chunk(finish="stop") + DONE
+def test_keep_alives_go_on_once_there_is_an_answer_and_nothing_follows_the_end():
+    said, finish = chunk({"content": "x"}), chunk(finish="stop")
+    out, stream = follow(b": wait\n\n" + said + b": wait\n\n:\n\ndata:\n\nid: 5\n\n" + finish + DONE + chunk({"content": "late"}))
+    assert out == said + b": wait\n\n:\n\n" + finish + DONE
     assert stream.done
 
 

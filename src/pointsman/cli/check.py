@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from pointsman.build.endpoints import Engines
 from pointsman.build.service import offline_world
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
@@ -24,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the reach; 1 if a route has no legal model for unlabelled requests."""
     found = source(given)
+    Engines(found.config.models)  # finds the local models' weights, or says how to get them
     snapshot = offline_world(found.config).snapshot
     matrix = {name: _reach(snapshot, name) for name in snapshot.routes}
     stranded = [name for name, by_label in matrix.items() if not by_label[UNLABELLED]]
@@ -38,7 +40,8 @@ def run(given: argparse.Namespace) -> int:
         print(
             f"route `{route}`: no model may ever answer it: policies or `disabled` remove all of {', '.join(snapshot.routes[route].models)}"
         )
-    print(f"{found.origin}: {'not usable as it is' if stranded else 'ok'}")
+    counted = f", with {len(found.notes)} remarks above" if found.notes else ""
+    print(f"{found.origin}: {'not usable as it is' if stranded else 'ok'}{counted}")
     return 1 if stranded else 0
 
 

@@ -11,7 +11,7 @@ import uvloop
 
 from pointsman.build.service import Service
 from pointsman.cli.source import Source, argument, probe, source, tell
-from pointsman.server.run import bind, check_operator_key
+from pointsman.server.run import bind, check_operator_key, is_loopback
 from pointsman.server.run import run as run_server
 
 KEY_VARIABLE = "POINTSMAN_API_KEY"
@@ -30,16 +30,19 @@ def run(given: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     found = _located(source(given, probe(except_ports={given.port or 8080})), given)
     server = found.config.server
-    operator = os.environ.get(KEY_VARIABLE)
-    warning = check_operator_key(operator, server.host)
+    given_key = os.environ.get(KEY_VARIABLE)
+    warning = check_operator_key(given_key, server.host)
+    operator = given_key if given_key and given_key.strip() else None
     tell(found.notes + ((warning,) if warning else ()))
+    if not is_loopback(server.host):
+        tell(("warning: beyond this machine keys and prompts travel in the clear: put a proxy with TLS in front",))
     listener = bind(server.host, server.port)
     port = listener.getsockname()[1]
     uvloop.run(
         run_server(
             found.config,
             listener,
-            operator or None,
+            operator,
             given.new_key,
             lambda service, key: _announce(service, found, port, key, bool(operator)),
         )

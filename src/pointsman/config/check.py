@@ -41,7 +41,7 @@ TOKENIZERS = (*VOCABULARIES, CHARS)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
 _KEYWORD = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')\s+in\s+signals\.keywords")
-# A word that is compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
+# A word compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
 _COMPARED = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')(?=\s+in\s|\s*==|\s*,|\s*\])|(?:==\s*)(?:\"([^\"\\]*)\"|'([^'\\]*)')")
 _TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
 _NO_EFFECTS = ("when", "name")  # fields of a rule that do nothing by themselves

@@ -19,6 +19,7 @@ PLACEHOLDER: Final = "  # {{models}}\n"
 #: What local servers cut prompts to unless told otherwise; a larger guess would lose the beginning of a conversation silently.
 _CAUTIOUS_CONTEXT_TOKENS = 4096
 _GUESSED_PRICE = '{gpu_second: 0.0001, source: "stated: a guess, write what a second of this machine costs"}'
+_OUR_KEYS = "pm_"  # what gateway keys begin with: clients of ours may have put one where the provider's belongs
 
 
 def default_config(env: Mapping[str, str], servers: Sequence[FoundServer] = ()) -> tuple[Config, list[str]]:
@@ -39,6 +40,9 @@ def render(env: Mapping[str, str], servers: Sequence[FoundServer] = ()) -> tuple
     for provider in PROVIDERS.values():
         if (key := _key_variable(provider, env)) is None:
             continue
+        if env[key].strip().startswith(_OUR_KEYS):
+            said.append(f"{key} holds a key of this gateway, not the provider's: its models are left out")
+            continue
         if elsewhere := next((name for name in provider.elsewhere_variables if env.get(name)), None):
             said.append(f"{key} is set, and so is {elsewhere}: what models are there is not known, add them to the file")
             continue
@@ -51,7 +55,6 @@ def render(env: Mapping[str, str], servers: Sequence[FoundServer] = ()) -> tuple
     if not blocks:
         variables = ", ".join(provider.key_variables[0] for provider in PROVIDERS.values())
         blocks.append(f"  # More models appear here when `pointsman init` finds a key: {variables}.\n")
-        said.append("no other model was found: requests are answered by the local one alone")
     template = resources.files("pointsman.config").joinpath("template.yaml").read_text(encoding="utf-8")
     return template.replace(PLACEHOLDER, "\n".join(blocks)), said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -23,8 +24,11 @@ from pointsman.upstream.transport import Reply
 from pointsman.wire.openai_answer import ChatStream, Completion, read_completion, refused
 from pointsman.wire.openai_chat import wants_usage
 
+logger = logging.getLogger("pointsman.calls")
+
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_ERROR_BYTES = 1_000_000
+_MAX_HELD_BYTES = 8_000_000
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -81,8 +85,11 @@ class Attempt:
             self._outcome = replace(self._outcome, finish_reason=_code(self._completion.finish_reason))
             return
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
+        held = 0
         while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
             self._first += self.stream.feed(chunk)
+            if (held := held + len(chunk)) > _MAX_HELD_BYTES and not self.stream.begun:
+                raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
         if not self.stream.begun:
             raise UpstreamStreamBroken("the upstream's stream ended before any content")
         self._outcome = replace(self._outcome, ttft_ms=round(self._elapsed_ms(), 3))
@@ -128,6 +135,9 @@ class Attempt:
             return
         self._recorded = True
         self._outcome = self._settled(status, error, usage)
+        if status == "error":
+            # Codes and ids only: what an upstream says may be the user's own words.
+            logger.warning("a call of `%s` failed: %s (%s)", self._call.model, self._outcome.error, self._outcome.decision)
         ending = asyncio.ensure_future(self._end())
         cancelled: asyncio.CancelledError | None = None
         while not ending.done():

@@ -10,7 +10,7 @@ def no_eligible_model(decision: Decision) -> NoEligibleModel:
     """The error that lists every candidate with every reason."""
     reasons = {c.model: tuple(verdict.reason for verdict in c.verdicts) for c in decision.candidates}
     listed = "; ".join(f"`{model}`: {', '.join(why)}" for model, why in reasons.items())
-    message = f"no model can answer route `{decision.route}`: {listed or 'it has no candidates'}"
+    message = f"no model may or can answer `{decision.route}`: {listed or 'it has no candidates'}"
     kinds = [{verdict.kind for verdict in candidate.verdicts} for candidate in decision.candidates]
     if any(kind == {"health"} for kind in kinds):
         return NoEligibleModel(message, reasons, status=503, type="server_error", code="no_eligible_model")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
@@ -26,7 +28,8 @@ def check_operator_key(text: str | None, host: str) -> str | None:
     """
     if text is None or (why := weak(text)) is None:
         return None
-    sentence = f"POINTSMAN_API_KEY {why}: take one from `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+    cure = "unset it, or take one from `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+    sentence = f"POINTSMAN_API_KEY {why}: {cure}"
     if not is_loopback(host):
         raise ConfigError(f"refusing to listen on {host}: {sentence}")
     return f"warning: {sentence}"
@@ -77,8 +80,17 @@ def _limits(config: ServerConfig) -> Limits:
     return Limits(config.max_body_bytes, config.body_timeout_s, config.max_concurrent)
 
 
-def _server(app: App) -> uvicorn.Server:
-    return uvicorn.Server(
+class _Server(uvicorn.Server):
+    """Says what it waits for when it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            print(f"stopping: requests in progress have {_DRAIN_S} s to end; once more stops at once", file=sys.stderr, flush=True)
+        super().handle_exit(sig, frame)
+
+
+def _server(app: App) -> _Server:
+    return _Server(
         uvicorn.Config(
             app,
             http="httptools",

@@ -126,7 +126,7 @@ def weak(text: str) -> str | None:
     if len(text) < 16:
         return f"has {len(text)} characters: use at least 16"
     if (distinct := len(set(text))) < 8:
-        return f"has only {distinct} different characters"
+        return f"has only {distinct} different character{'s' if distinct > 1 else ''}"
     if _is_a_run(text):
         return "is a run of neighbouring characters"
     if any(_common(spelling) for spelling in (text.lower(), text.lower().translate(_LEET))):

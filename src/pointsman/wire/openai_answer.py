@@ -121,9 +121,13 @@ class ChatStream:
         Raises `UpstreamRefused` for an error event and `UpstreamStreamBroken` for what is not a chunk.
         """
         for event in self._reader.feed(data):
-            if self.done or event.is_comment:
-                continue
-            if event.data == b"[DONE]":
+            if self.done:
+                return
+            if event.is_comment:
+                # A keep-alive, which the client's connection needs as well. One that is an event without data would trip some clients.
+                if self.begun and event.raw.startswith(b":"):
+                    yield event.raw
+            elif event.data == b"[DONE]":
                 self.done = True
             elif (passed := self._chunk(event)) is not None:
                 yield passed
