@@ -75,6 +75,20 @@ async def test_no_answer_is_complete_before_its_outcome_is_durable(serve: Serve,
         assert await rest == b"data: [DONE]\n\n" if stream else (await rest)[0] == 200
 
 
+async def test_a_stream_gives_its_connection_back_though_its_last_bytes_come_after_done(serve: Serve):
+    """An abandoned connection is a new one, with its handshakes, for every stream."""
+    kept = Kept(Holding, "outcome")
+    async with serve([model("inside", "stall-after-6")], log=kept) as gateway:  # role, two words, finish, usage, [DONE]
+        asking = asyncio.ensure_future(gateway.chat("inside", "one two", stream=True))
+        await kept.log.asked.wait()
+        gateway.upstream.release.set()
+        await gateway.upstream.until(lambda: gateway.ledger[0].answered)
+        kept.log.release.set()
+        assert (await asking).events[-1] == b"[DONE]"
+        assert (await gateway.chat("inside", "one two", stream=True)).status == 200
+        assert [exchange.connection for exchange in gateway.ledger] == [1, 1]
+
+
 async def test_an_answer_whose_outcome_cannot_be_recorded_is_no_answer(serve: Serve):
     async with serve(log=Kept(Failing, "outcome")) as gateway:
         failed = await gateway.chat("inside", "one two")

@@ -30,6 +30,8 @@ FACTS = facts(
         ("has(request.max_output_tokens) && request.max_output_tokens < 50", True),
         ("key.id == 'anonymous' && key.team == ''", True),
         ("!request.stream", True),
+        ("labels.filter(l, l != 'pii').size() == 0", True),
+        ("metadata.exists(k, metadata[k] == 'blue')", True),
     ],
 )
 def test_conditions_read_the_facts(source, expected):
@@ -64,6 +66,8 @@ def test_a_condition_that_fails_raises_and_is_never_true(source):
         ("task = 'x'", "compare with `==`", (1, 6)),
         ("tokens.inputs > 3", "^unknown field `tokens.inputs`; did you mean `tokens.input`\\?$", (1, 1)),
         ("true && '.x' == task &&\n request.prompt.contains('a')", "^unknown field `request.prompt`; there are choices, ", (2, 2)),
+        ("metadata.filter(k, k == 'a').size() > 0", "^`filter` works on labels, request.tools, signals.keywords only", (1, 9)),
+        ("[metadata][0].map(k, k)[0] == 'a'", "^`map` works on ", (1, 14)),
         ("task task", "^syntax error: extraneous input 'task'$", (1, 6)),
     ],
 )

@@ -18,7 +18,8 @@ from pointsman.core.outcome import Outcome
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
 from pointsman.gateway import Gateway, World
-from pointsman.signals.extract import SignalSettings, word_list
+from pointsman.signals.extract import SignalSettings
+from pointsman.signals.keywords import word_list
 from pointsman.signals.tokens import warm
 from pointsman.stores.keys import Key, new_key
 from pointsman.stores.log import LogRecord

@@ -31,7 +31,7 @@ from pointsman.core.labels import KNOWN, close
 from pointsman.core.prices import per_mtok, picousd
 from pointsman.errors import ConditionError, ConditionSyntaxError
 from pointsman.policy.cel import CelCondition, compile_condition
-from pointsman.signals.extract import plain
+from pointsman.signals.keywords import plain
 from pointsman.signals.tokens import CHARS, VOCABULARIES
 
 Problems = Iterator[Problem]

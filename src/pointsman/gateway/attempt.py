@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
+from pointsman.core.request import Request
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import PointsmanError, UpstreamError, UpstreamStreamBroken, UpstreamTimeout
 from pointsman.plans.steps import Call, Reached
@@ -46,7 +47,7 @@ class Attempt:
         self._completion: Completion | None = None
         self._recorded = False
         self._events: AsyncGenerator[bytes, None] | None = None
-        self.stream = ChatStream(keep_usage=wants_usage(decision.request)) if decision.request.stream else None
+        self.stream = _stream(decision.request) if decision.request.stream else None
         self.body = b""
         self.error: UpstreamError | None = None
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
@@ -215,6 +216,10 @@ class Attempt:
         if self._outcome.cost_picousd is not None:
             said["x-pointsman-cost-usd"] = usd(self._outcome.cost_picousd)
         return said
+
+
+def _stream(request: Request) -> ChatStream:
+    return ChatStream(keep_usage=wants_usage(request), choices=request.choices)
 
 
 def _name(error: Exception) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _FIELD = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\.\s*(?P<name>\w+)(?!\w|\s*\()")
+_LIST_MACRO = re.compile(r"\.\s*(map|filter)\s*\(")
+_LISTS = ("labels", "request.tools", "signals.keywords")
 _WHERE = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<what>.*)")
 # What the compiler says of its own workings, and what a reader needs instead.
 _PLAIN_WORDS = (
@@ -60,22 +62,34 @@ def compile_condition(source: str) -> CelCondition:
     program = _compile(_environment(), source)
     if (kind := program.return_type().name()) != "BOOL":
         raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
-    _refuse_unknown_fields(source)
+    # Strings are blanked out, at the same length, so that columns stay and nothing in quotes is taken for a name.
+    code = _STRING.sub(lambda found: " " * len(found[0]), source)
+    _refuse_unknown_fields(code)
+    _refuse_order_of_maps(code)
     return CelCondition(source, _reads_labels_only(source), program)
 
 
-def _refuse_unknown_fields(source: str) -> None:
+def _refuse_unknown_fields(code: str) -> None:
     """CEL checks the fields of maps only when they are read, and then every request would fail."""
-    # Strings are blanked out, at the same length, so that columns stay and nothing in quotes is taken for a field.
-    code = _STRING.sub(lambda found: " " * len(found[0]), source)
     for found in _FIELD.finditer(code):
         record, name = found["record"], found["name"]
         if name not in FIELDS[record]:
             near = get_close_matches(name, FIELDS[record], 1)
             hint = f"did you mean `{record}.{near[0]}`?" if near else f"there are {', '.join(sorted(FIELDS[record]))}"
-            line = code.count("\n", 0, found.start()) + 1
-            column = found.start() - (code.rfind("\n", 0, found.start()) + 1) + 1
-            raise ConditionSyntaxError(f"unknown field `{record}.{name}`; {hint}", line, column)
+            raise ConditionSyntaxError(f"unknown field `{record}.{name}`; {hint}", *_place(code, found.start()))
+
+
+def _refuse_order_of_maps(code: str) -> None:
+    """The runtime walks maps in an order that changes from one evaluation to the next: a decision could not be made again."""
+    for found in _LIST_MACRO.finditer(code):
+        if not code[: found.start()].rstrip().endswith(_LISTS):
+            what = f"`{found[1]}` works on {', '.join(_LISTS)} only: the entries of a map have no order; use `exists` or `all`"
+            raise ConditionSyntaxError(what, *_place(code, found.start()))
+
+
+def _place(code: str, at: int) -> tuple[int, int]:
+    """Line and column, from 1."""
+    return code.count("\n", 0, at) + 1, at - code.rfind("\n", 0, at)
 
 
 def _compile(environment: cel.Env, source: str) -> Any:

@@ -13,20 +13,7 @@ from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.wire import sse
 
-
-class _PromptDetails(Struct):
-    cached_tokens: int | None = None
-
-
-class _CompletionDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
+MOST_TOKENS = 100_000_000  # of one call; an upstream that claims more is not believed
 
 
 class _Choice(Struct):
@@ -36,7 +23,7 @@ class _Choice(Struct):
 
 class _Answer(Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: Any = None
 
 
 class _Delta(Struct):
@@ -47,7 +34,7 @@ class _Delta(Struct):
 
 class _Chunk(Struct):
     choices: list[_Delta] = []
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
     object: str | None = None
 
@@ -82,17 +69,19 @@ def _said(message: Mapping[str, Any]) -> str:
     return "\n".join(str(value) for name, value in message.items() if value and name != "role")
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+def _usage(usage: Any) -> Usage | None:
+    """What was reported; `None` for what cannot be meant: the answer is good all the same, and its tokens are estimated."""
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if read is None or written is None:
         return None
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-    read, written = max(0, usage.prompt_tokens), max(0, usage.completion_tokens)
-    return Usage(
-        input_tokens=read,
-        output_tokens=written,
-        cached_input_tokens=min(max(0, (prompt and prompt.cached_tokens) or 0), read),
-        reasoning_tokens=min(max(0, (completion and completion.reasoning_tokens) or 0), written),
-    )
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or 0
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0
+    return Usage(read, written, cached_input_tokens=min(cached, read), reasoning_tokens=min(reasoning, written))
+
+
+def _count(record: Any, name: str) -> int | None:
+    value = record.get(name) if isinstance(record, dict) else None
+    return max(0, value) if type(value) is int and value <= MOST_TOKENS else None
 
 
 class ChatStream:
@@ -101,9 +90,10 @@ class ChatStream:
     `keep_usage` is false for a client that did not ask for usage: it is asked for upstream, and taken out again here.
     """
 
-    def __init__(self, *, keep_usage: bool) -> None:
+    def __init__(self, *, keep_usage: bool, choices: int = 1) -> None:
         self._reader = sse.SSEReader()
         self._keep_usage = keep_usage
+        self._choices = choices
         self._finish_reasons: dict[int, str | None] = {}
         self.usage: Usage | None = None
         self.pieces = 0  #: of text and the like: near enough a token each
@@ -134,7 +124,7 @@ class ChatStream:
 
     def ended(self) -> bytes:
         """The stream's own ending, once the upstream has closed. Raises `UpstreamStreamBroken` if it ended without one."""
-        finished = self._finish_reasons and None not in self._finish_reasons.values()
+        finished = len(self._finish_reasons) >= self._choices and None not in self._finish_reasons.values()
         if not self.done and not finished:
             raise UpstreamStreamBroken("the upstream's stream stopped before its end")
         return sse.encode(b"[DONE]")
@@ -152,7 +142,12 @@ class ChatStream:
             self.usage = _usage(chunk.usage) or self.usage
         if self._keep_usage or b'"usage"' not in event.data:
             return event.raw
-        return None if chunk.usage is not None and not chunk.choices else _without_usage(event.data)
+        if chunk.usage is not None and not chunk.choices:
+            return None
+        try:
+            return _without_usage(event.data)
+        except _UNREADABLE as error:
+            raise UpstreamStreamBroken("the upstream sent an event that cannot be passed on") from error
 
     def _follow(self, choice: _Delta) -> None:
         says = any(value for name, value in (choice.delta or {}).items() if name != "role")
