@@ -85,5 +85,6 @@ def outcome(task: str, tokens: int, finish: str = "stop") -> Outcome:
 
 def test_expected_lengths_are_learned_from_enough_whole_answers():
     seen = [outcome("code", n) for n in range(1, 40)] + [outcome("rare", 9)] * 3 + [outcome("cut", 9, "length")] * 50
-    assert history(seen, {"m"}) == {"code": 20}
-    assert history(seen, {"another"}) == {}
+    assert history(seen, {"m": 1_000}) == {"code": 20}
+    assert history(seen, {"another": 1_000}) == {}
+    assert history([*seen, *[outcome("code", 10**12)] * 100], {"m": 1_000}) == {"code": 20}

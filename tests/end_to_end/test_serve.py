@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
+from pointsman.testing.upstream import ScriptedUpstream
 from tests.end_to_end.running import Running, served
 
 pytest.importorskip("xllamacpp", reason="the `local` extra is not installed")
@@ -124,3 +126,30 @@ def test_the_key_is_shown_once(running):
     with served(running.folder) as again:
         assert "made earlier" in again.said
         assert "pm_" not in again.said
+
+
+def test_a_model_behind_http_is_called_by_the_real_process(tmp_path):
+    async def asked() -> tuple[list[str], list[str]]:
+        async with ScriptedUpstream() as upstream:
+            (tmp_path / "pointsman.yaml").write_text(
+                f"""
+version: 1
+models:
+  - {{id: broken, provider: openai-compatible, model: error-503, base_url: "{upstream.base_url}", quality: {{general: 0.9}}}}
+  - {{id: sound, provider: openai-compatible, model: ok, base_url: "{upstream.base_url}", api_key: sk-upstream-key, quality: {{general: 0.5}}}}
+routes:
+  auto: {{dial: 1, plan: fallback}}
+"""
+            )
+            with served(tmp_path) as running:
+                return await asyncio.to_thread(talk, running), [call.model for call in upstream.ledger]
+
+    def talk(running: Running) -> list[str]:
+        create = running.client().chat.completions.create
+        whole = create(model="auto", messages=ASK)
+        streamed = create(model="auto", messages=ASK, stream=True)
+        return [whole.choices[0].message.content, "".join(c.choices[0].delta.content or "" for c in streamed if c.choices)]
+
+    said, called = asyncio.run(asked())
+    assert all(said)
+    assert called == ["error-503", "ok", "error-503", "ok"]

@@ -8,7 +8,6 @@ from hypothesis import given
 
 from pointsman.core.decide import decide
 from pointsman.core.model import Model
-from pointsman.core.request import Caller
 from pointsman.core.rule import Policy, Requirement
 from pointsman.core.snapshot import Route
 from pointsman.policy.cel import compile_condition
@@ -29,6 +28,11 @@ def test_only_what_certainly_applies_removes_a_model():
         ("'pii' in labels", (), ("inside", "outside")),
         ("'confidential' in labels", ("restricted",), ("inside",)),
         ("task == 'code'", ("pii",), ("inside", "outside")),
+        # Not monotone: one more label, and the policy is off.
+        ("!('internal' in labels)", (), ("inside", "outside")),
+        ("labels == ['pii']", ("pii",), ("inside", "outside")),
+        ("size(labels) < 5 && 'pii' in labels", ("pii",), ("inside", "outside")),
+        ("!('nobody-defined-this' in labels) && 'pii' in labels", ("pii",), ("inside",)),
     ]:
         world = snapshot([INSIDE, OUTSIDE], policies=(policy(when),))
         assert reach(world, world.routes["auto"], labels) == expected, when
@@ -42,8 +46,7 @@ def test_a_model_that_is_only_a_fallback_is_within_reach_and_a_disabled_one_is_n
 @given(cases())
 def test_nothing_is_reached_that_the_proof_does_not_name(case):
     request, signals, world, route = case
-    bare = replace(world, rules=())
-    route = replace(route, rules=())
-    request = replace(request, caller=Caller())
-    decision = decide(request, signals, bare, route, 0)
-    assert set(decision.order) <= set(reach(bare, route, decision.ruling.labels))
+    request = replace(request, caller=replace(request.caller, models=None))
+    decision = decide(request, signals, world, route, 0)
+    for labels in ((), request.labels, decision.ruling.labels):
+        assert set(decision.order) <= set(reach(world, route, labels))

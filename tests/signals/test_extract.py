@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointsman.core.request import Caller, Content, Message, Request, Text, Tool
 from pointsman.core.signals import Needs, Signals
 from pointsman.signals.extract import SignalSettings, extract
-from pointsman.signals.keywords import MOST_CHARS, plain, word_list
+from pointsman.signals.keywords import plain, word_list
 from pointsman.wire.openai_chat import parse_request
 
 SETTINGS = SignalSettings(

@@ -89,6 +89,7 @@ def endpoints(models: Sequence[ModelConfig], engines: Engines) -> dict[str, Endp
             model.model or model.id,
             model.api_key,
             model.timeout_s,
+            "" if model.provider == LOCAL else _base_url(model),
         )
         for model in models
     }

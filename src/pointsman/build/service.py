@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.snapshot import snapshot_body, snapshot_of
@@ -69,7 +69,7 @@ async def open_service(config: Config) -> Service:
     log = SqliteLog(config.store.path, config.store.durability)
     snapshot, body = current_snapshot(config)
     await log.put_snapshot(snapshot.id, body)
-    settings = signal_settings(config, snapshot, _observed(config, await log.recent(_HISTORY, kind="outcome")))
+    settings = signal_settings(config, snapshot, _observed(config, snapshot, await log.recent(_HISTORY, kind="outcome")))
     egress = Egress(endpoints(config.models, engines))
     world = World(snapshot, settings, config.server.max_json_depth, config.store.content)
     engines.load()
@@ -101,25 +101,32 @@ def offline_world(config: Config) -> World:
     if (path := Path(config.store.path)).exists():
         log = LogFile(path)
         try:
-            observed = _observed(config, log.recent(_HISTORY, kind="outcome"))
+            observed = _observed(config, snapshot, log.recent(_HISTORY, kind="outcome"))
         finally:
             log.close()
     return World(snapshot, signal_settings(config, snapshot, observed), config.server.max_json_depth)
 
 
-def _observed(config: Config, entries: Iterable[LogRecord]) -> dict[str, int]:
+def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:
     # Of a model that tries several times, usage counts every try: it says little about the length of an answer.
-    once = frozenset(model.id for model in config.models if model.tries == 1)
+    once = {model.id: snapshot.models[model.id].context_tokens for model in config.models if model.tries == 1}
     return history((from_json(Outcome, entry.body) for entry in entries), once)
 
 
-def history(outcomes: Iterable[Outcome], models: Container[str]) -> dict[str, int]:
-    """Expected output tokens by task class: the median of these models' whole answers, where there are enough of them."""
+def history(outcomes: Iterable[Outcome], most: Mapping[str, int]) -> dict[str, int]:
+    """Expected output tokens by task class: the median of whole answers, where there are enough of them.
+
+    `most` names the models that count, and the longest answer of each that is believed.
+    """
     lengths: dict[str, list[int]] = {}
     for outcome in outcomes:
-        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop" and outcome.model in models:
+        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop" and _believed(outcome, most):
             lengths.setdefault(outcome.task, []).append(outcome.usage.output_tokens)
-    return {task: max(1, round(median(found))) for task, found in lengths.items() if len(found) >= _ENOUGH}
+    return {task: max(1, median_low(found)) for task, found in lengths.items() if len(found) >= _ENOUGH}
+
+
+def _believed(outcome: Outcome, most: Mapping[str, int]) -> bool:
+    return outcome.usage is not None and outcome.usage.output_tokens <= most.get(outcome.model, -1)
 
 
 def open_log(config: Config) -> tuple[Gateway, SqliteLog]:

@@ -10,10 +10,11 @@ from pointsman.build.service import offline_world
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
 from pointsman.core.labels import KNOWN
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.snapshot import Route, Snapshot
 from pointsman.policy.reach import reach
 
 UNLABELLED = "(none)"
+BY_NAME = "(a model by name)"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,9 @@ def run(given: argparse.Namespace) -> int:
     found = source(given)
     Engines(found.config.models)  # finds the local models' weights, or says how to get them
     snapshot = offline_world(found.config).snapshot
-    matrix = {name: _reach(snapshot, name) for name in snapshot.routes}
+    matrix = {name: _reach(snapshot, route) for name, route in snapshot.routes.items()}
     stranded = [name for name, by_label in matrix.items() if not by_label[UNLABELLED]]
+    matrix[BY_NAME] = _reach(snapshot, Route(BY_NAME, tuple(snapshot.models)))
     if given.json:
         print(json.dumps({"origin": found.origin, "notes": found.notes, "reach": matrix, "stranded": stranded}, indent=2))
         return 1 if stranded else 0
@@ -45,7 +47,6 @@ def run(given: argparse.Namespace) -> int:
     return 1 if stranded else 0
 
 
-def _reach(snapshot: Snapshot, route: str) -> dict[str, tuple[str, ...]]:
+def _reach(snapshot: Snapshot, route: Route) -> dict[str, tuple[str, ...]]:
     labels = sorted(KNOWN | snapshot.labels)
-    by_label = {UNLABELLED: reach(snapshot, snapshot.routes[route])}
-    return by_label | {label: reach(snapshot, snapshot.routes[route], (label,)) for label in labels}
+    return {UNLABELLED: reach(snapshot, route)} | {label: reach(snapshot, route, (label,)) for label in labels}

@@ -42,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("name one thing to explain: a text, --request FILE or --decision ID")
     found = source(given)
     tell(found.notes)
-    shown = asyncio.run(_recorded(found.config, given.decision)) if given.decision else _fresh(found.config, given)
+    shown = asyncio.run(_recorded(found.config, given.decision)) if given.decision is not None else _fresh(found.config, given)
     print(json.dumps(shown, indent=2) if given.json else describe(shown))
     return 0 if shown["model"] else 1
 

@@ -134,8 +134,10 @@ class Attempt:
         """Record the outcome and close the call, once. The cancellation of whoever asked cannot stop it, only wait."""
         if self._recorded:
             return
-        self._recorded = True
+        if isinstance(error, PointsmanError):
+            self._egress.redact(self._call.model, error)
         self._outcome = self._settled(status, error, usage)
+        self._recorded = True
         if status == "error":
             # Codes and ids only: what an upstream says may be the user's own words.
             logger.warning("a call of `%s` failed: %s (%s)", self._call.model, self._outcome.error, self._outcome.decision)

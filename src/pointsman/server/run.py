@@ -15,6 +15,7 @@ from pointsman.config.schema import Config, ServerConfig
 from pointsman.errors import ConfigError
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
+from pointsman.server.protocol import Protocol
 from pointsman.stores.keys import weak
 
 _DRAIN_S = 30
@@ -93,7 +94,7 @@ def _server(app: App) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Protocol,
             loop="none",
             log_config=None,
             access_log=False,

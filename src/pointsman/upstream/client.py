@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from pointsman.core.clearance import Clearance
 from pointsman.core.request import Request
-from pointsman.errors import ClearanceError
+from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.openai_chat import upstream_body
+
+_SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class Endpoint:
     name: str  #: what the provider calls the model
     api_key: str = field(default="", repr=False)
     timeout_s: float = 600.0
+    address: str = field(default="", repr=False)  #: base URL, which no client may learn
+
+    def redacted(self, text: str) -> str:
+        """`text` without this endpoint's key and address."""
+        host = self.address.partition("://")[2].partition("/")[0]
+        for secret in (self.api_key, self.address, host):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "[redacted]")
+        return text
 
 
 class Egress:
@@ -43,6 +54,14 @@ class Egress:
             raise ClearanceError(f"request `{request.id}` has no clearance for this call")
         endpoint = self._endpoints[clearance.model]
         return await endpoint.transport.send("/chat/completions", _headers(endpoint), upstream_body(request, endpoint.name))
+
+    def redact(self, model: str, error: PointsmanError) -> None:
+        """Take out of an error what the upstream should not have said in it: the gateway's key, and where the model is."""
+        redacted = self._endpoints[model].redacted
+        error.message, error.type = redacted(error.message), redacted(error.type)
+        error.code = error.code and redacted(error.code)
+        error.param = error.param and redacted(error.param)
+        error.args = (error.message,)
 
     async def aclose(self) -> None:
         """Close every transport."""

@@ -36,7 +36,20 @@ DESTINATIONS = ADDRESSES | _words(
 )
 """Choices of where a request goes: refused everywhere but in `metadata` and in what the model reads."""
 
-_FAMILIES = ("aws", "bootstrap", "langfuse", "langsmith", "litellm", "portkey", "sagemaker", "vertex", "watsonx")
+_FAMILIES = (
+    "aws",
+    "bootstrap",
+    "contentpolicyfallback",
+    "langfuse",
+    "langsmith",
+    "litellm",
+    "mocktesting",
+    "portkey",
+    "sagemaker",
+    "tensorzero",
+    "vertex",
+    "watsonx",
+)
 _CONTENT = _words(
     """
     chat_template_kwargs documents function_call functions guided_json logit_bias messages prediction response_format

@@ -93,6 +93,7 @@ class _Body(Struct):
     user: str | None = None
 
 
+_OUR_METADATA = ("pointsman_labels", "pointsman_task")
 _AT = re.compile(r" - at (?P<key>`key` in )?`\$\.?(?P<path>.*)`$", re.DOTALL)
 _FIELDS = frozenset(_Body.__struct_fields__)
 _MESSAGE_FIELDS = frozenset(_Message.__struct_fields__)
@@ -106,6 +107,9 @@ def parse_request(raw: bytes, id: str, caller: Caller, headers: Mapping[str, str
     known = _convert(body)
     _refuse_other_spellings(body)
     metadata = known.metadata or {}
+    for name in metadata:
+        if name.casefold().startswith("pointsman") and name not in _OUR_METADATA:
+            raise RequestError(f"`metadata.{name[:64]}` means nothing: there are {', '.join(_OUR_METADATA)}", param="metadata")
     labels = _names(headers.get("x-pointsman-labels", ""), "x-pointsman-labels") + _names(
         metadata.get("pointsman_labels", ""), "metadata.pointsman_labels"
     )

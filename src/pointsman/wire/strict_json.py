@@ -18,6 +18,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _MOST_CONTAINERS = 50_000
+_MOST_BRACKETS, _MOST_COMMAS = 500_000, 2_000_000
 
 
 def parse_object(body: bytes, max_depth: int = 64) -> dict[str, Any]:
@@ -27,6 +28,9 @@ def parse_object(body: bytes, max_depth: int = 64) -> dict[str, Any]:
     Traceback (most recent call last):
     pointsman.errors.RequestError: the body has the key `model` twice: send each key once
     """
+    # Before anything is made of it: many small values take fifty times the memory of their text. Those within strings are counted as well.
+    if body.count(b"{") + body.count(b"[") > _MOST_BRACKETS or body.count(b",") > _MOST_COMMAS:
+        raise RequestError(f"the body has more than {_MOST_BRACKETS:,} opening brackets or {_MOST_COMMAS:,} commas: send less")
     try:
         value = _decode(body)
         if not isinstance(value, dict):

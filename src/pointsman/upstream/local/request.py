@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -23,8 +24,12 @@ MAX_CHARS_PER_TOKEN: Final = 32  # more text than this cannot fit, and reading m
 MAX_SCHEMA_BYTES: Final = 16_384
 MAX_SCHEMA_DEPTH: Final = 32
 MAX_SCHEMA_ALTERNATIVES: Final = 256  # llama.cpp's time per token grows with their number: 500 take 1 s, 20,000 never end
+MAX_SCHEMA_PROPERTIES: Final = 100  # 1,200 optional ones take 4 s before the first token
+MAX_SCHEMA_COUNT: Final = 1_000  # beyond 2,000 llama.cpp gives up, and prints the grammar, in the client's words
 
 CONTROL = re.compile(r"<\|(?=\w{1,32}\|>)")
+_REFERENCE = re.compile(r"#|#/(\$defs|definitions)/[^/]+")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\[\]\\^]")  # llama.cpp writes names into character classes, unescaped
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)] | None
@@ -164,16 +169,47 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     """
     if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
         raise _schema_error(f"the JSON schema is larger than {MAX_SCHEMA_BYTES:,} bytes: make it smaller")
-    alternatives = 0
+    alternatives = properties = 0
     for depth, part in _schemas(schema):
         if depth > MAX_SCHEMA_DEPTH:
             raise _schema_error(f"the JSON schema is more than {MAX_SCHEMA_DEPTH} deep: flatten it")
-        for name in ("pattern", "patternProperties"):
-            if name in part:
-                raise _schema_error(f"the local model cannot enforce `{name}`: leave it out of the JSON schema")
+        _check_part(part)
         alternatives += sum(len(part[name]) for name in ("enum", "anyOf", "oneOf") if isinstance(part.get(name), list))
+        properties += len(part["properties"]) if isinstance(part.get("properties"), dict) else 0
     if alternatives > MAX_SCHEMA_ALTERNATIVES:
         raise _schema_error(f"the JSON schema has {alternatives:,} alternatives: at most {MAX_SCHEMA_ALTERNATIVES} are supported")
+    if properties > MAX_SCHEMA_PROPERTIES:
+        raise _schema_error(f"the JSON schema has {properties:,} properties: at most {MAX_SCHEMA_PROPERTIES} are supported")
+
+
+def _check_part(part: Mapping[str, Any]) -> None:
+    for name in ("pattern", "patternProperties"):
+        if name in part:
+            raise _schema_error(f"the local model cannot enforce `{name}`: leave it out of the JSON schema")
+    for name in part["properties"] if isinstance(part.get("properties"), dict) else ():
+        if _UNWRITABLE.search(name):
+            raise _schema_error("a property's name in the JSON schema holds a control character or one of `[ ] ^ \\`: rename it")
+    # References to elsewhere may lead to what is no schema to us, and was not checked.
+    if "$ref" in part and not (isinstance(part["$ref"], str) and _REFERENCE.fullmatch(part["$ref"])):
+        raise _schema_error("the local model follows `$ref` only to `#` and `#/$defs/...`: move what it refers to")
+    for least, most in (("minLength", "maxLength"), ("minItems", "maxItems")):
+        for name in (least, most):
+            _check_count(name, part.get(name, 0))
+        _check_order(part, least, most)
+    for least, most in product(("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        _check_order(part, least, most)
+
+
+def _check_count(name: str, count: object) -> None:
+    if type(count) is not int or not 0 <= count <= MAX_SCHEMA_COUNT:
+        raise _schema_error(f"`{name}` in the JSON schema has to be a whole number from 0 to {MAX_SCHEMA_COUNT:,}")
+
+
+def _check_order(part: Mapping[str, Any], least: str, most: str) -> None:
+    # Where nothing lies between them llama.cpp counts down from zero, until the memory is full.
+    low, high = part.get(least), part.get(most)
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise _schema_error(f"`{least}` is greater than `{most}` in the JSON schema: nothing can satisfy it")
 
 
 def _schemas(schema: object, depth: int = 0) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -1,0 +1,129 @@
+"""HTTP as the gateway accepts it: uvicorn's protocol with the limits that it leaves open. All hold before there is a key to check."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from pointsman.errors import RequestError
+from pointsman.wire.openai_errors import error_body
+
+
+def most_connections() -> int:
+    """How many connections may be open: half of the file descriptors that the process may have, at most 4,096.
+
+    >>> 0 < most_connections() <= 4_096
+    True
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 4_096 if soft == resource.RLIM_INFINITY else min(4_096, max(1, soft // 2))
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection.
+
+    An answer counts as complete when the app has sent its last body message; a request that begins before that is pipelined, and ends both.
+    """
+
+    max_header_bytes = 65_536  #: request line and headers; the same again for what surrounds a chunk, and for trailers
+    header_timeout_s = 30.0  #: from the connection, or the first byte after an answer, to the end of the next headers
+    linger_s = 2.0  #: how long a refused client may go on sending, so that it gets to read why
+    max_connections = most_connections()
+
+    _unread = 0  # bytes since the parser last came to the end of something
+    _heading = True  # the next header belongs to a request, not to a trailer
+    _refused = False
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        if len(self.connections) >= self.max_connections:
+            transport.abort()
+        else:
+            super().connection_made(transport)
+            self._abort_in(self.header_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._keep_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        while data and not self._refused and not self.transport.is_closing():
+            # A piece is never larger than what is still allowed: what is too large does not reach the parser, which is quadratic in it.
+            room = self.max_header_bytes - self._unread
+            if not room:
+                self._refuse(431, RequestError(f"the headers have more than {self.max_header_bytes:,} bytes", code="headers_too_large"))
+                return
+            piece, data = data[:room], data[room:]
+            self._unread += len(piece)
+            super().data_received(piece)
+        if self._deadline is None and not self._owes_answer() and not self.transport.is_closing():
+            self._abort_in(self.header_timeout_s)
+
+    def on_message_begin(self) -> None:
+        if self._owes_answer():
+            # Waiting with it would mean to stop reading, and so not to notice when the client leaves.
+            self.transport.abort()
+            raise RequestError("pipelining is not accepted")  # stops the parser
+        self._heading = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._heading:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._heading, self._unread = False, 0
+        self._keep_waiting()
+
+    def on_chunk_header(self) -> None:
+        self._unread = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, RequestError("the request is not valid HTTP/1.1", code="malformed_http"))
+
+    def _should_upgrade(self) -> bool:
+        return False  # a WebSocket would be under none of these limits
+
+    def _unsupported_upgrade_warning(self) -> None:
+        self.cycle.keep_alive = False  # uvicorn drops what follows in the same read, so the rest would have no beginning
+
+    def _owes_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, status: int, error: RequestError) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and (self.cycle.response_started if self._owes_answer() else not self._heading):
+            self.transport.abort()  # the client has an answer, or half of one: another would be read as part of it, or as the next one's
+            return
+        if self._owes_answer():
+            self.cycle.disconnected, self.cycle.waiting_for_100_continue = True, False
+            self.cycle.message_event.set()
+        self._refused = True
+        body = error_body(error)
+        ours = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        theirs = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *theirs, ours, body]))
+        self.transport.write_eof()  # a close while the client still sends would take the answer away from it
+        self._abort_in(self.linger_s)
+
+    def _abort_in(self, seconds: float) -> None:
+        self._keep_waiting()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _keep_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
