@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.testing.answers import events
-from pointsman.wire.openai_answer import ChatStream, read_completion, refused
+from pointsman.wire.openai_answer import MOST_TOKENS, ChatStream, read_completion, refused
 
 ASKED = {
     "model": "m",
@@ -283,3 +283,38 @@ def test_only_a_wait_that_clients_understand_is_passed_on(said, passed):
 def test_texts_of_an_upstream_are_cut_short():
     error = refused(400, json.dumps({"error": {"message": "m" * 10_000, "type": "t" * 1_000, "code": "c" * 1_000}}).encode(), {})
     assert [len(text) for text in (error.message, error.type, error.code)] == [2_000, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        [],
+        "5",
+        {"prompt_tokens": "5", "completion_tokens": 5},
+        {"prompt_tokens": 1e3, "completion_tokens": 5},
+        {"prompt_tokens": True, "completion_tokens": 5},
+        {"prompt_tokens": 5, "completion_tokens": MOST_TOKENS + 1},
+        {"prompt_tokens": 10**400, "completion_tokens": 5},
+    ],
+)
+def test_usage_that_cannot_be_meant_is_no_usage_and_the_answer_is_good(usage):
+    body = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}], "usage": usage}
+    completion = read_completion(json.dumps(body).encode())
+    assert (completion.usage, completion.text) == (None, "hi")
+
+
+def test_several_choices_have_ended_only_when_each_has():
+    stream = ChatStream(keep_usage=True, choices=2)
+    ended = b'{"choices":[{"index":%d,"delta":{"content":"a"},"finish_reason":"stop"}]}'
+    list(stream.feed(b"data: " + ended % 0 + b"\n\n"))
+    with pytest.raises(UpstreamStreamBroken):
+        stream.ended()
+    list(stream.feed(b"data: " + ended % 1 + b"\n\n"))
+    assert stream.ended() == b"data: [DONE]\n\n"
+
+
+def test_a_chunk_that_cannot_be_written_again_breaks_the_stream():
+    chunk = b'{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{},"x":"\xff"}'
+    with pytest.raises(UpstreamStreamBroken):
+        list(ChatStream(keep_usage=False).feed(b"data: " + chunk + b"\n\n"))

@@ -144,3 +144,9 @@ def test_a_key_said_twice_is_always_found(value, data):
     body = json.dumps(value)[:-1] + f', "{spelled}": ' + json.dumps(data.draw(values)) + "}"
     with pytest.raises(RequestError, match="twice"):
         parse_object(body.encode())
+
+
+@pytest.mark.parametrize("body", [b'{"a":[' + b"{}," * 500_001 + b"{}]}", b'{"a":[' + b"1," * 2_000_001 + b"1]}"])
+def test_what_would_fill_the_memory_is_refused_before_it_is_read(body):
+    with pytest.raises(RequestError, match="send less"):
+        parse_object(body)
