@@ -150,7 +150,11 @@ async def test_health_needs_no_key_and_never_waits_for_others(serve: Serve):
 
 async def test_not_ready_says_what_it_waits_for(serve: Serve):
     async with serve() as gateway:
-        gateway.app._ready = lambda: "local model `tiny`"
+
+        async def loading() -> str:
+            return "local model `tiny`"
+
+        gateway.app._ready = loading
         for path in OPEN:
             answer = await gateway.ask(path, key=None)
             ready = "/read" not in path

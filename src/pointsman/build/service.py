@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from statistics import median_low
 
+import msgspec
+
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.snapshot import snapshot_body, snapshot_of
 from pointsman.catalogue.prices import load as load_catalogue
@@ -16,7 +18,7 @@ from pointsman.config.schema import Config
 from pointsman.core.codec import from_json
 from pointsman.core.outcome import Outcome
 from pointsman.core.snapshot import Snapshot
-from pointsman.errors import ConfigError
+from pointsman.errors import ConfigError, RecordError
 from pointsman.gateway import Gateway, World
 from pointsman.signals.extract import SignalSettings
 from pointsman.signals.keywords import word_list
@@ -42,9 +44,19 @@ class Service:
     engines: Engines
     egress: Egress
 
-    def waiting_for(self) -> str | None:
-        """What is not ready yet."""
-        return self.engines.waiting_for() or (f"the decision log: {self.log.failure}" if self.log.failure else None)
+    async def waiting_for(self) -> str | None:
+        """What is not ready yet, `None` when everything is.
+
+        A log that could not be written is tried again: without traffic nothing else would, and traffic may wait for this answer.
+        """
+        if (loading := self.engines.waiting_for()) is not None:
+            return loading
+        if (failure := self.log.failure) is not None:
+            try:
+                await self.log.append("recovered", "log", msgspec.json.encode({"after": failure}))
+            except RecordError:
+                return f"the decision log: {failure}"
+        return None
 
     async def first_key(self) -> str | None:
         """A new key's text if there is none yet. It is kept hashed: nobody can show it again."""

@@ -91,7 +91,7 @@ def _head(shown: Mapping[str, Any]) -> str:
     signals = shown["signals"]
     counted = ", ".join(f"{c['tokenizer']}{'' if c['exact'] else '~'} {c['tokens']:,}" for c in signals["tokens"]["counts"])
     lines = [
-        f"decision  {shown['id']}  route {shown['route']}  ->  {shown['model'] or 'no model'}",
+        f"decision  {shown['id']}  {shown['at'] + '  ' if 'at' in shown else ''}route {shown['route']}  ->  {shown['model'] or 'no model'}",
         f"because   {shown['reason']}",
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",

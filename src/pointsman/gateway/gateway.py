@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -75,12 +76,14 @@ class Gateway:
     async def recorded(self, decision_id: str, caller: Caller | None) -> dict[str, object]:
         """A recorded decision, worked out again from its record, with its calls. `caller` sees its own only; `None` sees all."""
         entries = await self._log.read(decision_id)
-        kept = next((from_json(DecisionRecord, entry.body) for entry in entries if entry.kind == "decision"), None)
-        if kept is None or (caller is not None and kept.request.caller.key != caller.key):
+        made = next((entry for entry in entries if entry.kind == "decision"), None)
+        kept = None if made is None else from_json(DecisionRecord, made.body)
+        if made is None or kept is None or (caller is not None and kept.request.caller.key != caller.key):
             raise NotFound(f"no decision `{decision_id[:100]}`")
         snapshot = await self._snapshot(kept.snapshot)
         outcomes = [from_json(Outcome, entry.body) for entry in entries if entry.kind == "outcome"]
-        return explanation(remake(kept, snapshot), snapshot, outcomes)
+        at = datetime.fromtimestamp(made.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes)}
 
     async def _decide(self, raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> Decision:
         if len(raw) < _LARGE_BYTES:

@@ -37,7 +37,7 @@ _log = logging.getLogger("pointsman.server")
 class Readiness(Protocol):
     """What `/readyz` asks."""
 
-    def __call__(self) -> str | None:
+    async def __call__(self) -> str | None:
         """What is not ready yet, `None` when everything is."""
 
 
@@ -191,7 +191,7 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _health(self, kind: str, send: Send) -> None:
-        waiting = self._ready() if kind == "ready" else None
+        waiting = await self._ready() if kind == "ready" else None
         status = {"status": "ok" if waiting is None else "not ready", "version": __version__}
         body = msgspec.json.encode(status if waiting is None else {**status, "waiting_for": waiting})
         await respond(send, 200 if waiting is None else 503, body, {})

@@ -11,14 +11,7 @@ from pointsman.errors import RequestError
 from pointsman.wire.openai_errors import error_body
 
 
-def most_connections() -> int:
-    """How many connections may be open: half of the file descriptors that the process may have, at most 4,096.
-
-    >>> 0 < most_connections() <= 4_096
-    True
-    """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 4_096 if soft == resource.RLIM_INFINITY else min(4_096, max(1, soft // 2))
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class Protocol(HttpToolsProtocol):
@@ -30,7 +23,7 @@ class Protocol(HttpToolsProtocol):
     max_header_bytes = 65_536  #: request line and headers; the same again for what surrounds a chunk, and for trailers
     header_timeout_s = 30.0  #: from the connection, or the first byte after an answer, to the end of the next headers
     linger_s = 2.0  #: how long a refused client may go on sending, so that it gets to read why
-    max_connections = most_connections()
+    max_connections = 4_096 if _FILES == resource.RLIM_INFINITY else min(4_096, _FILES // 2)  #: half of the files are for calls and the log
 
     _unread = 0  # bytes since the parser last came to the end of something
     _heading = True  # the next header belongs to a request, not to a trailer
@@ -91,7 +84,8 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, RequestError("the request is not valid HTTP/1.1", code="malformed_http"))
+        if not self.transport.is_closing():
+            self._refuse(400, RequestError("the request is not valid HTTP/1.1", code="malformed_http"))
 
     def _should_upgrade(self) -> bool:
         return False  # a WebSocket would be under none of these limits
@@ -103,8 +97,6 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: int, error: RequestError) -> None:
-        if self.transport.is_closing():
-            return
         if self.cycle is not None and (self.cycle.response_started if self._owes_answer() else not self._heading):
             self.transport.abort()  # the client has an answer, or half of one: another would be read as part of it, or as the next one's
             return
