@@ -28,7 +28,7 @@ MAX_SCHEMA_PROPERTIES: Final = 100  # 1,200 optional ones take 3 to 5 s before t
 MAX_SCHEMA_COUNT: Final = 1_000  # beyond 2,000 llama.cpp gives up, and prints the grammar, in the client's words
 
 CONTROL = re.compile(r"<\|(?=\w{1,32}\|>)")
-_REFERENCE = re.compile(r"#|#/(\$defs|definitions)/[^/]+")
+_REFERENCE = re.compile(r"#/(\$defs|definitions)/[^/]+")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\[\]\\^]")  # llama.cpp writes names into character classes, unescaped
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 
@@ -195,7 +195,7 @@ def _check_part(part: Mapping[str, Any]) -> None:
             raise _schema_error("a property's name in the JSON schema holds a control character or one of `[ ] ^ \\`: rename it")
     # References to elsewhere may lead to what is no schema to us, and was not checked.
     if "$ref" in part and not (isinstance(part["$ref"], str) and _REFERENCE.fullmatch(part["$ref"])):
-        raise _schema_error("the local model follows `$ref` only to `#` and `#/$defs/...`: move what it refers to")
+        raise _schema_error("the local model follows `$ref` only to `#/$defs/...`: move what it refers to")
     for least, most in (("minLength", "maxLength"), ("minItems", "maxItems")):
         for name in (least, most):
             _check_count(name, part.get(name, 0))
