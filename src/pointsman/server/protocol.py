@@ -10,7 +10,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from pointsman.errors import RequestError
 from pointsman.wire.openai_errors import error_body
 
-
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
