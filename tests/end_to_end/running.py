@@ -21,9 +21,7 @@ class Running:
     key: str
     folder: Path
     said: str
-
-    def client(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key, max_retries=0, timeout=120)
+    client: openai.OpenAI
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -47,7 +45,9 @@ def served(folder: Path) -> Iterator[Running]:
             said += line
             if "ready" in line:
                 break
-        key = re.search(r"key +(pm_\S+)", said)
-        yield Running(re.search(r"listens on (http://\S+)/v1", said)[1], key[1] if key else "", folder, said)
+        found = re.search(r"key +(pm_\S+)", said)
+        url, key = re.search(r"listens on (http://\S+)/v1", said)[1], found[1] if found else ""
+        with openai.OpenAI(base_url=f"{url}/v1", api_key=key or "none", max_retries=0, timeout=120) as client:
+            yield Running(url, key, folder, said, client)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) in (0, -signal.SIGTERM)

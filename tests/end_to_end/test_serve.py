@@ -50,14 +50,15 @@ def get(url: str, key: str | None = None) -> tuple[int, dict[str, object]]:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 ASK = [{"role": "user", "content": "What is the capital of France?"}]
 
 
 def test_a_chat_is_answered_by_the_model_that_was_chosen_and_explained(running):
-    raw = running.client().chat.completions.with_raw_response.create(model="auto", messages=ASK, max_tokens=12)
+    raw = running.client.chat.completions.with_raw_response.create(model="auto", messages=ASK, max_tokens=12)
     answer = raw.parse()
     assert answer.choices[0].message.content.strip()
     assert raw.headers["x-pointsman-model"] == "local-fast"
@@ -77,7 +78,7 @@ def test_a_chat_is_answered_by_the_model_that_was_chosen_and_explained(running):
 
 
 def test_a_streamed_chat_arrives_in_pieces_with_usage(running):
-    stream = running.client().chat.completions.create(
+    stream = running.client.chat.completions.create(
         model="local-careful", messages=ASK, max_tokens=12, stream=True, stream_options={"include_usage": True}
     )
     chunks = list(stream)
@@ -88,15 +89,15 @@ def test_a_streamed_chat_arrives_in_pieces_with_usage(running):
 
 def test_a_request_with_a_marked_word_stays_inside(running):
     marked = [{"role": "user", "content": "INTERNAL  ONLY: what is the capital of France?"}]
-    raw = running.client().chat.completions.with_raw_response.create(model="anywhere", messages=marked, max_tokens=5)
+    raw = running.client.chat.completions.with_raw_response.create(model="anywhere", messages=marked, max_tokens=5)
     assert raw.headers["x-pointsman-model"] == "local-careful"
     with pytest.raises(openai.PermissionDeniedError, match="policy `stays inside` requires `on_prem`") as refused:
-        running.client().chat.completions.create(model="elsewhere", messages=marked, max_tokens=5)
+        running.client.chat.completions.create(model="elsewhere", messages=marked, max_tokens=5)
     assert refused.value.code == "policy_denied"
 
 
 def test_the_log_holds_no_prompt_and_its_chain_holds(running):
-    running.client().chat.completions.create(model="auto", messages=[{"role": "user", "content": "Xylophonic?"}], max_tokens=1)
+    running.client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Xylophonic?"}], max_tokens=1)
     verified = running.cli("audit", "verify")
     assert verified.returncode == 0
     assert "the chain holds" in verified.stdout
@@ -145,7 +146,7 @@ routes:
                 return await asyncio.to_thread(talk, running), [call.model for call in upstream.ledger]
 
     def talk(running: Running) -> list[str]:
-        create = running.client().chat.completions.create
+        create = running.client.chat.completions.create
         whole = create(model="auto", messages=ASK)
         streamed = create(model="auto", messages=ASK, stream=True)
         return [whole.choices[0].message.content, "".join(c.choices[0].delta.content or "" for c in streamed if c.choices)]

@@ -72,7 +72,7 @@ class _Local:
 
     async def send(self, url_path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         if self._model is None:
-            self._model = LocalModel(await self._engine(), self._tries)
+            self._model = LocalModel(await asyncio.shield(self._engine()), self._tries)
         return await self._model.send(url_path, headers, body)
 
     async def aclose(self) -> None:

@@ -70,9 +70,11 @@ class Service:
 
     async def aclose(self) -> None:
         """Stop, writing out what waits."""
-        await self.egress.aclose()
-        await self.engines.aclose()
-        await self.log.close()
+        try:
+            await self.egress.aclose()
+            await self.engines.aclose()
+        finally:
+            await self.log.close()
 
 
 async def open_service(config: Config) -> Service:

@@ -22,7 +22,7 @@ class Outcome:
     model: str
     status: Status
     task: str = "general"
-    http_status: int | None = None
+    http_status: int | None = None  #: what the upstream answered; `None`: nothing
     error: str | None = None  #: machine-readable code of the failure, never a text of the user's
     finish_reason: str | None = None
     usage: Usage | None = None
