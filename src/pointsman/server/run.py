@@ -97,6 +97,7 @@ def _server(app: App) -> _Server:
             http=Protocol,
             loop="none",
             log_config=None,
+            log_level="error",  # its warnings are about clients, who could fill the log with them
             access_log=False,
             server_header=False,
             proxy_headers=False,
