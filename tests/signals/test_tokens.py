@@ -29,6 +29,7 @@ from pointsman.core.signals import TokenCount
 from pointsman.errors import ConfigError
 from pointsman.signals import tokens
 from pointsman.signals.tokens import CHARS, VOCABULARIES, count, count_messages, measure, tokenizer_for, warm
+from pointsman.upstream.local.forms import FORMS
 
 EXACT = tuple(VOCABULARIES)
 PROSE = "The interlocking will not let him send a train down a forbidden track, whatever the timetable says.\n"
@@ -297,5 +298,7 @@ def test_smollm2_counts_as_llama_cpp_does() -> None:
     assert [count(text, "smollm2") for text in texts] == theirs
     for chat in CHATS:
         messages = [{"role": message.role, "content": message.text} for message in chat]
+        if messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": FORMS[0].instead})
         usage = post("/v1/chat/completions", {"messages": messages, "max_tokens": 1})["usage"]
         assert count_messages(chat, "smollm2") == TokenCount("smollm2", usage["prompt_tokens"], exact=True)

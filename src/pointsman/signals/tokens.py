@@ -50,7 +50,7 @@ class ChatFormat:
 
     per_message: int = 3  #: around a turn, besides its role
     priming: int = 3  #: what starts the answer
-    no_system: int = 0  #: the system turn that the template adds where the conversation begins with none
+    no_system: int = 0  #: the system turn that is added where the conversation begins with none
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
         file="vocab/smollm2.tiktoken.gz",
         pattern=r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+",
         special={},
-        chat=ChatFormat(per_message=4, priming=4, no_system=21),
+        chat=ChatFormat(per_message=4, priming=4, no_system=11),  # of the local arms, in place of the template's own
     ),
 }
 
