@@ -323,3 +323,15 @@ def test_whatever_comes_is_a_request_or_a_request_error(raw, headers):
         json.dumps([error.message, error.param]).encode()
     else:
         assert json.loads(upstream_body(request, "up"))["model"] == "up"
+
+
+@pytest.mark.parametrize("name", ["mock_testing_fallbacks", "tensorzero::params", "content_policy_fallbacks", "TensorZero::episode_id"])
+def test_fields_that_other_gateways_obey_are_refused(name):
+    with pytest.raises(RequestError, match="the gateway's to decide"):
+        parse(**{name: True})
+
+
+@pytest.mark.parametrize("name", ["Pointsman_Labels", "pointsman_label", "POINTSMAN_TASK"])
+def test_a_declaration_that_is_not_spelt_right_is_refused_rather_than_lost(name):
+    with pytest.raises(RequestError, match="there are pointsman_labels, pointsman_task"):
+        parse(metadata={name: "pii"})
