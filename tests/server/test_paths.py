@@ -168,8 +168,20 @@ async def test_a_fault_of_our_own_tells_the_operator_and_not_the_client(serve: S
         failed = await gateway.chat("inside")
         assert (failed.status, set(failed.error), failed.error["type"]) == (500, FOUR_KEYS, "server_error")
         assert "NoneType" not in failed.body.decode()
-        assert "NoneType" in caplog.text
+        assert "AttributeError" in caplog.text
+        assert "gateway.py" in caplog.text
         assert gateway.app._in_progress == 0
+
+
+async def test_what_a_client_sent_is_not_in_the_report_of_a_fault(serve: Serve, caplog):
+    async def chat(body: bytes, *_: object) -> None:
+        raise ValueError(body.decode())
+
+    async with serve() as gateway:
+        gateway.app._gateway.chat = chat
+        assert (await gateway.chat("a-canary")).status == 500
+        assert "ValueError" in caplog.text
+        assert "a-canary" not in caplog.text
 
 
 async def test_requests_on_one_connection_are_answered_in_order(serve: Serve):

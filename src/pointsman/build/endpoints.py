@@ -44,10 +44,6 @@ class Engines:
         """The way to one local model."""
         return _Local(lambda: self._loading[model.weights], model.tries)
 
-    async def loaded(self) -> None:
-        """Return once everything is loaded; raises what went wrong."""
-        await asyncio.gather(*self._loading.values())
-
     async def aclose(self) -> None:
         """Free the weights, as far as that can be done in time."""
         for engine in await asyncio.gather(*self._loading.values(), return_exceptions=True):

@@ -71,7 +71,7 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     policies: list[Policy] = []
     if snapshot.policies:
         known_facts = facts(request, signals, labels, task)
-        policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors, failed=True)]
+        policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors)]
     return Ruling(
         task=task,
         labels=labels,
@@ -101,7 +101,7 @@ def _matching(rules: tuple[Rule, ...], match: Match, known_facts: Facts, errors:
     matching: list[tuple[Rule, Effects]] = []
     for candidate in rules:
         failures = len(errors)
-        if not _holds(candidate.when, known_facts, f"rule `{candidate.name}`", errors, failed=True):
+        if not _holds(candidate.when, known_facts, f"rule `{candidate.name}`", errors):
             continue
         if len(errors) > failures:
             matching.append((candidate, _restrictions(candidate.effects)))
@@ -116,11 +116,12 @@ def _restrictions(effects: Effects) -> Effects:
     return Effects(labels=effects.labels, require=effects.require, exclude=effects.exclude)
 
 
-def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str], *, failed: bool) -> bool:
+def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str]) -> bool:
+    """Whether a condition holds; one that fails counts as holding, and is kept in `errors`."""
     if when is None:
         return True
     try:
         return when(known_facts)
     except ConditionError as error:
         errors.append(f"{owner}: {error}")
-        return failed
+        return True

@@ -7,7 +7,7 @@ out here, once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pointsman.core.gate import Ask, Gates, Verdict
@@ -91,7 +91,3 @@ class Snapshot:
         if (route := self.routes.get(name)) is not None:
             return route
         return Route(name=name, models=(name,)) if name in self.models else None
-
-    def with_health(self, id: str, health: Mapping[str, str]) -> Snapshot:
-        """The next snapshot, in which these models are out of service."""
-        return replace(self, id=id, health=health)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -127,12 +128,12 @@ class App:
             pass
         except PointsmanError as error:
             if answered:
-                _log.error("%s %s failed after its answer had begun: %s", scope["method"], scope["path"], error)
+                _log.error("a request failed after its answer had begun: %s", error.code or error.type)
             else:
                 await _respond_error(send, error)
-        except Exception:  # noqa: BLE001
-            # The last resort: the client learns nothing of the inside, the operator everything.
-            _log.exception("%s %s failed", scope["method"], scope["path"])
+        except Exception as error:  # noqa: BLE001
+            # The last resort: the client learns nothing of the inside.
+            _report(error)
             if not answered:
                 await _respond_error(send, _unexpected())
         finally:
@@ -220,7 +221,7 @@ async def _stream(send: Send, events: AsyncIterator[bytes]) -> None:
     except Exception as error:
         if isinstance(error, ClientLeftError):
             raise
-        _log.exception("a stream failed")
+        _report(error)
         last = encode(error_body(_unexpected()))
     await send({"type": "http.response.body", "body": last})
 
@@ -232,6 +233,11 @@ async def _respond_error(send: Send, error: PointsmanError) -> None:
     if isinstance(error, RequestTimeout):
         headers["connection"] = "close"  # the rest of the body may still come, at whatever pace
     await respond(send, error.status, error_body(error), headers)
+
+
+def _report(error: Exception) -> None:
+    """Tell the operator of a fault of ours: what kind, and where. Not its message: that may hold what the client sent."""
+    _log.error("a request failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def _unexpected() -> PointsmanError:
