@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.testing.answers import events
-from pointsman.wire.openai_answer import MOST_TOKENS, ChatStream, read_completion, refused
+from pointsman.wire.openai_chat.answer import MOST_TOKENS, ChatStream, read_completion, refused
 
 ASKED = {
     "model": "m",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.request import Caller, Image, Opaque, Request, Text, ToolCall
 from pointsman.errors import RequestError
-from pointsman.wire.openai_chat import parse_request, upstream_body, wants_usage
+from pointsman.wire.openai_chat.request import parse_request, upstream_body, wants_usage
 
 USER = [{"role": "user", "content": "hello"}]
 

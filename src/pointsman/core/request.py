@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from pointsman.core.apis import Api, Feature
+
 ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 
@@ -76,6 +78,13 @@ class Content:
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     body: Mapping[str, object] = field(default_factory=dict)
+    translated: Mapping[str, object] | None = None  #: the same as Chat Completions writes it; `None`: that is what the client wrote
+    headers: Mapping[str, str] = field(default_factory=dict)  #: the client's, as far as they are part of its API
+
+    @property
+    def chat(self) -> Mapping[str, object]:
+        """The body in the words of Chat Completions."""
+        return self.body if self.translated is None else self.translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,8 @@ class Request:
 
     id: str
     model: str  #: a route, or a model's own name
+    api: Api = "chat"  #: in whose words it was asked
+    features: tuple[Feature, ...] = ()  #: what not every API has words for
     caller: Caller = Caller()
     digest: str = ""  #: SHA-256 of the body as the client sent it, in hex
     stream: bool = False

@@ -22,8 +22,8 @@ from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Egress
 from pointsman.upstream.transport import Reply
-from pointsman.wire.openai_answer import ChatStream, Completion, read_completion, refused
-from pointsman.wire.openai_chat import wants_usage
+from pointsman.wire.openai_chat.answer import ChatStream, Completion, read_completion, refused
+from pointsman.wire.openai_chat.request import wants_usage
 
 logger = logging.getLogger("pointsman.calls")
 

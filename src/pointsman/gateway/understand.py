@@ -15,7 +15,7 @@ from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
 from pointsman.signals.extract import SignalSettings, extract
-from pointsman.wire.openai_chat import parse_request
+from pointsman.wire.openai_chat.request import parse_request
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pointsman.core.clearance import Clearance
 from pointsman.core.request import Request
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
-from pointsman.wire.openai_chat import upstream_body
+from pointsman.wire.openai_chat.request import upstream_body
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
 
