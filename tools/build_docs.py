@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that this runs as a script, too
 
 from pointsman import cli  # noqa: E402
-from pointsman.build.service import signal_settings  # noqa: E402
+from pointsman.build.world import signal_settings  # noqa: E402
 from pointsman.build.snapshot import snapshot_body, snapshot_of  # noqa: E402
 from pointsman.catalogue.prices import load as load_catalogue  # noqa: E402
 from pointsman.cli.serve import KEY_VARIABLE  # noqa: E402

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointsman.build.service import signal_settings
+from pointsman.build.world import signal_settings
 from pointsman.build.snapshot import snapshot_body, snapshot_of
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.cli.explain import describe

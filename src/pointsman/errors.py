@@ -14,22 +14,55 @@ PointsmanError                    500  server_error
 ├── AuthenticationError           401  no key, or an unknown one
 ├── NoEligibleModel           403/400/503  every candidate was refused; carries each reason
 ├── ClearanceError                500  a call without proof that the gates were passed (a bug of ours: never retried)
+├── ReviewRequired                403  a person has to decide; carries the ticket's id
 ├── Overloaded                    429  a bounded queue is full
+├── IdempotencyConflict           409  a request with this idempotency key is in progress
+├── IdempotencyMismatch           422  this idempotency key belongs to another body
 ├── RecordError                   503  the decision log cannot be written: nothing goes out unrecorded
+├── ShuttingDown                  503  the gateway stops, and the time for finishing is over
 └── UpstreamError                 502  the model's server failed
     ├── UpstreamRefused     as answered  it answered with an error
     ├── UpstreamUnreachable       502  no connection, or it was lost before an answer
-    ├── UpstreamTimeout           504
-    └── UpstreamStreamBroken      502  the stream ended without its ending
+    ├── UpstreamTimeout           504  one of the three clocks ran out
+    ├── UpstreamStreamBroken      502  the stream ended without its ending, or what came is no answer
+    ├── UpstreamUnavailable       503  not called: it is out of service, or a limit of ours is reached
+    └── InvalidOutput             502  the answer does not keep what was asked for
 ```
 
-Each class knows its HTTP status, OpenAI's error `type` and `code`, and whether another model may help (`try_another`).
+Each class knows its HTTP status, OpenAI's error `type` and `code`, and those of upstreams their class of failure (`fault`).
 Foreign exceptions become one of these at one place per border (`raise ... from`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Fault = Literal[
+    "malformed",
+    "context_length",
+    "content_filter",
+    "refused",
+    "quota",
+    "rate_limit",
+    "overloaded",
+    "server_error",
+    "unreachable",
+    "timeout",
+    "broken",
+    "invalid_output",
+    "unavailable",
+]
+"""Class of failure of a call; `core.fault` says what each means and what follows."""
+
+
+class Failure(NamedTuple):
+    """One call that failed on the way to an error."""
+
+    model: str
+    code: str
+    status: int  #: what it would have been for the client
 
 
 class PointsmanError(Exception):
@@ -38,8 +71,8 @@ class PointsmanError(Exception):
     status = 500
     type: str = "server_error"
     code: str | None = None
-    try_another = False  #: could a different model answer where this one failed?
     decision: str | None = None  #: id of the decision during which it happened
+    failures: tuple[Failure, ...] = ()  #: the calls that led to it, in their order
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -171,12 +204,53 @@ class RecordError(PointsmanError):
     code = "record_unavailable"
 
 
+class ReviewRequired(PointsmanError):
+    """A person has to decide; `review` is the id of the ticket."""
+
+    status = 403
+    type = "permission_error"
+    code = "review_required"
+
+    def __init__(self, message: str, review: str) -> None:
+        super().__init__(message)
+        self.review = review
+
+    def headers(self) -> Mapping[str, str]:
+        return {"x-pointsman-review-id": self.review, "x-should-retry": "false"}
+
+
+class IdempotencyConflict(PointsmanError):
+    """A request with this idempotency key is in progress."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "request_in_progress"
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
+class IdempotencyMismatch(RequestError):
+    """This idempotency key was used with another body."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+
+class ShuttingDown(PointsmanError):
+    """The gateway stops, and the time for finishing is over."""
+
+    status = 503
+    code = "shutting_down"
+
+
 class UpstreamError(PointsmanError):
-    """The model's server failed; another model may answer."""
+    """The model's server failed; `fault` says whether the same or another model may answer. `retry_after_s`: when, if that was said."""
 
     status = 502
     code: str | None = "upstream_error"
-    try_another = True
+    fault: Fault = "broken"
+    retry_after_s: float | None = None
 
 
 class UpstreamRefused(UpstreamError):
@@ -187,24 +261,27 @@ class UpstreamRefused(UpstreamError):
         message: str,
         *,
         status: int,
+        fault: Fault,
         type: str = "upstream_error",
         code: str | None = None,
         param: str | None = None,
-        retry_after: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, param=param)
         self.code = code
         self.status = status
         self.type = type
-        self.retry_after = retry_after
-        self.try_another = status in {408, 409, 429} or status >= 500
+        self.fault = fault
+        self.retry_after_s = retry_after_s
 
     def headers(self) -> Mapping[str, str]:
-        return {} if self.retry_after is None else {"retry-after": self.retry_after}
+        return _retry_after(self.retry_after_s)
 
 
 class UpstreamUnreachable(UpstreamError):
     """No connection to the upstream, or it was lost before an answer."""
+
+    fault = "unreachable"
 
 
 class UpstreamTimeout(UpstreamError):
@@ -212,9 +289,36 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+    fault = "timeout"
 
 
 class UpstreamStreamBroken(UpstreamError):
     """A stream ended without its ending: never passed on as a whole answer."""
 
     code = "upstream_stream_broken"
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The upstream was not called: its breaker is open, or a limit of ours is reached."""
+
+    status = 503
+    code = "upstream_unavailable"
+    fault = "unavailable"
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    def headers(self) -> Mapping[str, str]:
+        return _retry_after(self.retry_after_s)
+
+
+class InvalidOutput(UpstreamError):
+    """The answer does not keep what was asked for: it is empty, not of the schema, or cut off."""
+
+    code = "invalid_output"
+    fault = "invalid_output"
+
+
+def _retry_after(seconds: float | None) -> Mapping[str, str]:
+    return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}

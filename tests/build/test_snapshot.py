@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from pointsman.build.service import history
+from pointsman.build.world import history
 from pointsman.build.snapshot import snapshot_body, snapshot_of
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.config.load import load

@@ -12,7 +12,8 @@ from pointsman.core.decide import decide
 from pointsman.core.model import Model, Prior, Speed
 from pointsman.core.prices import Price, Usage, cost_picousd, per_mtok, usd
 from pointsman.core.request import Request
-from pointsman.core.score import Bounds, Estimate, Weights, dial, score, totals
+from pointsman.core.score import Bounds, Estimate, Estimates, Score, Weights, dial, score, totals
+from pointsman.core.score import millionths as grid
 from pointsman.core.signals import Signals, TokenCount, Tokens
 from pointsman.core.snapshot import Route
 from pointsman.errors import ConfigError
@@ -28,7 +29,7 @@ def millionths(*values: float) -> list[int]:
 
 def worked(by: Weights) -> list[float]:
     cost, latency, quality, security = (millionths(*column) for column in zip(*WORKED, strict=True))
-    return [s.total for s in totals(quality, cost, latency, security, [0, 0, 0], by)]
+    return totals(quality, cost, latency, security, [0, 0, 0], by)
 
 
 def test_the_published_example():
@@ -68,6 +69,11 @@ def test_the_published_cost_per_task():
     assert (usd(dear), usd(cheap), dear / cheap) == ("0.00375", "0.0001", 37.5)
 
 
+def scores(found: list[Estimate], security: list[float], *args: object, **more: object) -> list[Score]:
+    columns = score(Estimates.of(found), [grid(value) for value in security], *args, **more)
+    return [columns.row(at) for at in range(len(found))]
+
+
 finite = st.floats(0, 1e6, allow_nan=False)
 estimates = st.builds(
     Estimate,
@@ -88,8 +94,8 @@ bounds = st.none() | st.just(Bounds((10**6, 10**12), (10.0, 60_000.0), (0.0, 5.0
 @given(st.lists(estimates, min_size=1, max_size=8), st.floats(0, 1), weights, bounds)
 def test_both_forms_rank_alike_when_security_is_equal(found, security, by, within):
     safe = [security] * len(found)
-    additive = [s.total for s in score(found, safe, by, "additive", within)]
-    subtractive = [s.total for s in score(found, safe, by, "subtractive", within)]
+    additive = [s.total for s in scores(found, safe, by, "additive", within)]
+    subtractive = [s.total for s in scores(found, safe, by, "subtractive", within)]
 
     def ranks(values: list[float]) -> list[int]:
         # Security shifts every additive total by the same amount, which can cost a total its last digit: nothing below 1e-12 counts.
@@ -100,7 +106,7 @@ def test_both_forms_rank_alike_when_security_is_equal(found, security, by, withi
 
 @given(st.lists(estimates, min_size=1, max_size=8), weights, bounds)
 def test_terms_lie_between_0_and_1_and_so_does_the_additive_total(found, by, within):
-    for points in score(found, [0.5] * len(found), by, "additive", within):
+    for points in scores(found, [0.5] * len(found), by, "additive", within):
         assert all(0 <= term <= 1 for term in points[:5])
         assert -1e-6 <= points.total <= 1 + 1e-6
 
@@ -110,16 +116,16 @@ def estimate(cost: int | None = 0, total_ms: float = 0.0, quality: float = 0.5) 
 
 
 def test_equal_costs_give_1_to_all():
-    assert [s.cost for s in score([estimate(7), estimate(7)], [0, 0], Weights())] == [1.0, 1.0]
+    assert [s.cost for s in scores([estimate(7), estimate(7)], [0, 0], Weights())] == [1.0, 1.0]
 
 
 def test_an_unknown_cost_is_0_and_does_not_move_the_others():
-    assert [s.cost for s in score([estimate(0), estimate(None), estimate(10)], [0] * 3, Weights())] == [1.0, 0.0, 0.0]
+    assert [s.cost for s in scores([estimate(0), estimate(None), estimate(10)], [0] * 3, Weights())] == [1.0, 0.0, 0.0]
 
 
 def test_latency_over_its_budget_is_0():
     found = [estimate(total_ms=100), estimate(total_ms=300), estimate(total_ms=900)]
-    assert [s.latency for s in score(found, [0] * 3, Weights(), latency_budget_ms=250)] == [1.0, 0.0, 0.0]
+    assert [s.latency for s in scores(found, [0] * 3, Weights(), latency_budget_ms=250)] == [1.0, 0.0, 0.0]
 
 
 def test_an_irrelevant_candidate_changes_the_order_under_pool_bounds_only():
@@ -127,7 +133,7 @@ def test_an_irrelevant_candidate_changes_the_order_under_pool_bounds_only():
     fixed = Bounds((0, 400), (0, 1))
 
     def first(found: list[Estimate], within: Bounds | None) -> int:
-        points = [s.total for s in score(found, [0] * len(found), dial(0.5), bounds=within)]
+        points = [s.total for s in scores(found, [0] * len(found), dial(0.5), bounds=within)]
         return points.index(max(points))
 
     assert (first([a, b], None), first([a, b, irrelevant], None)) == (0, 1)

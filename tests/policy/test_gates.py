@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
 
-from pointsman.core.gate import Ask
+from pointsman.core.gate import Ask, Least
 from pointsman.core.model import Capabilities, Model
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
 from pointsman.core.rule import Requirement, Ruling
+from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
 from pointsman.policy.gates import GATES
+from tests.worlds import cases
 
 BY_NAME = {gate.name: gate for gate in (*GATES.standing, *GATES.request, *GATES.estimate)}
 
@@ -31,7 +34,7 @@ def ask(
         prohibitions=(("policy `p`", forbid),) if forbid else (),
         exclude=exclude,
     )
-    return Ask(request, signals, ruling, "auto", **more)
+    return Ask(request, signals, ruling, "auto", **{"least": Least(8_192, frozenset({"chat"})), **more})
 
 
 def tokens(inputs: int, output: int = 100, exact: bool = True) -> Signals:
@@ -125,3 +128,13 @@ def test_the_quality_floor_is_judged_at_the_lower_bound():
 @pytest.mark.parametrize("gate", [g.name for g in (*GATES.request, *GATES.estimate) if g.applies])
 def test_a_gate_with_nothing_to_say_is_not_asked(gate):
     assert not BY_NAME[gate].applies(ask())
+
+
+@given(cases())
+def test_a_gate_that_does_not_apply_would_refuse_nobody(case):
+    request, signals, world, route = case
+    pool = world.pool(route)
+    refuse_unknown = route.unknown_price == "refuse"
+    asked = Ask(request, signals, rule(request, signals, world, route), "auto", 0.0, refuse_unknown, pool.least)
+    idle = [gate for gate in GATES.request if gate.applies is not None and not gate.applies(asked)]
+    assert [gate.name for gate in idle for model in pool.models if gate.refuse(asked, model) is not None] == []

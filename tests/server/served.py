@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from pointsman.build.service import Service, open_service
@@ -23,6 +22,7 @@ from pointsman.core.outcome import Outcome
 from pointsman.gateway import Gateway
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
+from pointsman.server.protocol import Protocol
 from pointsman.stores.keys import Key, new_key
 from pointsman.stores.log import DecisionLog
 from pointsman.testing import ScriptedUpstream
@@ -106,6 +106,7 @@ async def serving(
     models: Sequence[Mapping[str, object]] = (),
     *,
     limits: Limits = Limits(),
+    protocol: type[Protocol] = Protocol,
     log: Callable[[DecisionLog, ScriptedUpstream], DecisionLog] = lambda log, _: log,
     **config: object,
 ) -> AsyncIterator[Served]:
@@ -115,11 +116,11 @@ async def serving(
         store = {"path": str(folder / "log.db"), **config.pop("store", {})}
         text = json.dumps({"version": 1, "models": pool, "routes": {}, **config, "store": store})
         service = await open_service(load(text, "test.yaml", {}))
-        gateway = Gateway(service.gateway.world, log(service.log, upstream), service.egress, snapshot_of)
-        app = App(gateway, Authenticator(service.keys, operator_key(OPERATOR)), service.waiting_for, limits, service.aclose)
+        service.gateway = Gateway(service.gateway.live, log(service.log, upstream), snapshot_of, service.gateway.responses.ttl_s)
+        app = App(service.gateway, Authenticator(service.keys, operator_key(OPERATOR)), service.waiting_for, limits, service.replays)
         state, settings = ServerState(), uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         settings.load()
-        listening = await asyncio.get_running_loop().create_server(lambda: HttpToolsProtocol(settings, state, {}), "127.0.0.1", 0)
+        listening = await asyncio.get_running_loop().create_server(lambda: protocol(settings, state, {}), "127.0.0.1", 0)
         served = Served(upstream, service, app, state, listening.sockets[0].getsockname()[1], folder)
         try:
             yield served

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -210,7 +211,8 @@ def test_a_flipped_bit_anywhere_in_the_file_changes_no_record_unseen(original, t
         if not verify(path).ok:
             found += 1
         else:
-            assert content(path) == true_content, f"byte {position}"
+            with suppress(RecordError):  # an index that is damaged is seen when it is used
+                assert content(path) == true_content, f"byte {position}"
         path.unlink()
     assert found > 10, "the log's own pages were hit as well"
 

@@ -6,43 +6,53 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from pointsman.build.models import apis_of
 from pointsman.config.providers import LOCAL, PROVIDERS
 from pointsman.config.schema import ModelConfig
-from pointsman.upstream.client import Endpoint
-from pointsman.upstream.http import HttpTransport, new_client
+from pointsman.upstream.client import Endpoint, Timeouts
+from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
 from pointsman.upstream.transport import Reply, Transport
 
 _CLOSE_S = 5.0
 
 
+class _Weights(NamedTuple):
+    name: str
+    context_tokens: int
+
+
 class Engines:
     """The local models, loaded once each in the background; a call that comes early waits."""
 
-    def __init__(self, models: Sequence[ModelConfig]) -> None:
-        """Finds the weights now (`ConfigError` where they are missing); loads them with `load`."""
-        self._paths = {model.weights: find_weights(model.weights) for model in models if model.provider == LOCAL}
-        self._context = {weights: max(model.context_tokens or 0 for model in models if model.weights == weights) for weights in self._paths}
-        self._loading: dict[str, asyncio.Task[LocalEngine]] = {}
+    def __init__(self) -> None:
+        self._paths: dict[_Weights, Path] = {}
+        self._loading: dict[_Weights, asyncio.Task[LocalEngine]] = {}
+
+    def add(self, models: Sequence[ModelConfig]) -> None:
+        """Find the weights of these models, for `load` to load. Raises `ConfigError` where they are missing."""
+        self._paths |= {weights: find_weights(weights.name) for weights in _weights(models).values()}
 
     def load(self) -> None:
-        """Begin loading."""
+        """Begin to load what is not loaded yet."""
         for weights, path in self._paths.items():
-            self._loading[weights] = asyncio.create_task(asyncio.to_thread(_load, path, self._context[weights]))
+            if weights not in self._loading:
+                self._loading[weights] = asyncio.create_task(asyncio.to_thread(_load, path, weights.context_tokens))
 
     def waiting_for(self) -> str | None:
         """What is not loaded yet, or why it failed to load."""
         for weights, loading in self._loading.items():
             if not loading.done():
-                return f"local model `{weights}`"
+                return f"local model `{weights.name}`"
             if (error := loading.exception()) is not None:
-                return f"local model `{weights}` failed to load: {error}"
+                return f"local model `{weights.name}` failed to load: {error}"
         return None
 
-    def transport(self, model: ModelConfig) -> Transport:
+    def transport(self, weights: _Weights, tries: int) -> Transport:
         """The way to one local model."""
-        return _Local(lambda: self._loading[model.weights], model.tries)
+        return _Local(lambda: self._loading[weights], tries)
 
     async def aclose(self) -> None:
         """Free the weights, as far as that can be done in time."""
@@ -76,16 +86,26 @@ class _Local:
             await self._model.aclose()
 
 
-def endpoints(models: Sequence[ModelConfig], engines: Engines) -> dict[str, Endpoint]:
-    """An endpoint for each model, by its id. All HTTP calls share one connection pool."""
-    client = new_client()
+def _weights(models: Sequence[ModelConfig]) -> dict[str, _Weights]:
+    """What each local model runs on: models with the same weights share them, with the longest context that one of them wants."""
+    local = [model for model in models if model.provider == LOCAL]
+    longest: dict[str, int] = {}
+    for model in local:
+        longest[model.weights] = max(longest.get(model.weights, 0), model.context_tokens or 0)
+    return {model.id: _Weights(model.weights, longest[model.weights]) for model in local}
+
+
+def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> dict[str, Endpoint]:
+    """An endpoint for each model, by its id."""
+    weights = _weights(models)
     return {
         model.id: Endpoint(
-            engines.transport(model) if model.provider == LOCAL else HttpTransport(_base_url(model), client),
+            engines.transport(weights[model.id], model.tries) if model.id in weights else HttpTransport(_base_url(model), pool),
             model.model or model.id,
             model.api_key,
-            model.timeout_s,
-            "" if model.provider == LOCAL else _base_url(model),
+            Timeouts(model.timeout_s, model.first_token_timeout_s, model.idle_timeout_s),
+            "" if model.id in weights else _base_url(model),
+            apis_of(model),
         )
         for model in models
     }

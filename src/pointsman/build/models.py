@@ -7,6 +7,7 @@ from datetime import date
 from pointsman.catalogue.prices import Catalogue, Listing
 from pointsman.config.providers import PROVIDERS
 from pointsman.config.schema import EnergyConfig, ModelConfig, PriceConfig, PriorConfig
+from pointsman.core.apis import Api
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
 from pointsman.core.prices import Price, per_mtok, picousd
 from pointsman.signals.tokens import tokenizer_for
@@ -24,6 +25,7 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
         id=config.id,
         provider=config.provider,
         name=name,
+        apis=apis_of(config),
         perimeter=config.perimeter,
         region=config.region,
         approved=config.approved,
@@ -50,6 +52,18 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
         security=_SECURITY.get(config.perimeter, _SECURITY_ELSEWHERE) if config.security is None else config.security,
         quality={task: _prior(value) for task, value in config.quality.items()},
     )
+
+
+def apis_of(config: ModelConfig) -> tuple[Api, ...]:
+    """The APIs that a model speaks: stated, or the provider's usual ones."""
+    if config.apis:
+        return config.apis
+    if "embed" in (config.model or config.id).lower():
+        return ("embeddings",)
+    known = PROVIDERS.get(config.provider)
+    if known is None:
+        return ("chat",)
+    return known.apis[:1] if config.base_url else known.apis  # another server that is called the same may speak less
 
 
 def _listing(provider: str, name: str, catalogue: Catalogue, today: date) -> Listing | None:

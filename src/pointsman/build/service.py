@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median_low
 
 import msgspec
 
 from pointsman.build.endpoints import Engines, endpoints
-from pointsman.build.snapshot import snapshot_body, snapshot_of
-from pointsman.catalogue.prices import load as load_catalogue
+from pointsman.build.snapshot import snapshot_of, with_health
+from pointsman.build.world import HISTORY, current_snapshot, offline_world, world_of
 from pointsman.config.schema import Config
-from pointsman.core.codec import from_json
-from pointsman.core.outcome import Outcome
-from pointsman.core.snapshot import Snapshot
-from pointsman.errors import ConfigError, RecordError
-from pointsman.gateway import Gateway, World
-from pointsman.signals.extract import SignalSettings
-from pointsman.signals.keywords import word_list
-from pointsman.signals.tokens import warm
+from pointsman.errors import ConfigError, PointsmanError, RecordError
+from pointsman.gateway import Gateway, Live
+from pointsman.gateway.idempotency import Replays
 from pointsman.stores.keys import Key, new_key
-from pointsman.stores.log import LogRecord
-from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_answers import SqliteAnswers
 from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.upstream.client import Egress
+from pointsman.upstream.health import BreakerSettings, Health
+from pointsman.upstream.http import Pool
+from pointsman.upstream.limits import Limits, LimitSettings, RetryBudget
+from pointsman.upstream.watch import Watch
 
-_HISTORY = 2_000  # calls looked at for expected answer lengths,
-_ENOUGH = 20  # and how many of a task class are needed to believe them
+_log = logging.getLogger("pointsman.service")
 
 
-@dataclass(frozen=True, slots=True)
 class Service:
     """Open with `open_service`; close when done."""
 
-    gateway: Gateway
-    log: SqliteLog
-    keys: SqliteKeys
-    engines: Engines
-    egress: Egress
+    def __init__(self, config: Config, log: SqliteLog, gateway: Gateway, engines: Engines, pool: Pool) -> None:
+        self.gateway = gateway
+        self.log = log
+        self.keys = SqliteKeys(log)
+        self.engines = engines
+        self.replays = Replays(SqliteAnswers(log), config.store.idempotency_ttl_s)
+        self._pool = pool
+        self._config = config
+        self._one_at_a_time = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def waiting_for(self) -> str | None:
         """What is not ready yet, `None` when everything is.
@@ -68,10 +69,64 @@ class Service:
         await self.keys.add_key(Key(made.id, made.hash, created_at_ns=time.time_ns(), name=name))
         return made.text
 
+    async def reload(self, config: Config) -> None:
+        """Put another configuration in force, whole; requests in progress keep to the one they began with.
+
+        Raises `ConfigError` and `RecordError`, and then changes nothing.
+        """
+        async with self._one_at_a_time:
+            before = self.gateway.live
+            self.engines.add(config.models)
+            snapshot, body = await asyncio.to_thread(current_snapshot, config)
+            watch = _watch_on(config, before.watch, self._config)
+            snapshot, body = with_health(snapshot, body, watch.health.out_of_service())
+            await self.log.put_snapshot(snapshot.id, body)
+            world = await asyncio.to_thread(world_of, config, snapshot, await self.log.recent(HISTORY, kind="outcome"))
+            watch.health.keep(list(snapshot.models))
+            self.engines.load()
+            self.gateway.live = Live(world, Egress(endpoints(config.models, self.engines, self._pool)), watch)
+            self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
+            self._config = config
+
+    def follow_health(self) -> None:
+        """Bring what is known of upstreams into the snapshot that decisions are made under, once it has changed."""
+        live = self.gateway.live
+        if (self._following is None or self._following.done()) and live.watch.health.out_of_service() != live.world.snapshot.health:
+            self._following = asyncio.get_running_loop().create_task(self._follow())
+        self._look_again(live.watch.health)
+
+    async def _follow(self) -> None:
+        async with self._one_at_a_time:
+            live = self.gateway.live
+            body = await self.log.get_snapshot(live.world.snapshot.id)
+            health = live.watch.health.out_of_service()
+            if body is None or health == live.world.snapshot.health:
+                return
+            snapshot, body = with_health(live.world.snapshot, body, health)
+            try:
+                await self.log.put_snapshot(snapshot.id, body)
+            except PointsmanError as error:
+                _log.warning("upstreams' health is not in force yet: %s", error)
+                return
+            for model, why in health.items():
+                _log.warning("`%s` is out of service: %s", model, why)
+            self.gateway.live = replace(live, world=replace(live.world, snapshot=snapshot))
+
+    def _look_again(self, health: Health) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (at_s := health.next_change_s()) is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, at_s - time.monotonic()) + 0.001, self.follow_health)
+
     async def aclose(self) -> None:
         """Stop, writing out what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
         try:
-            await self.egress.aclose()
+            if self._following is not None:
+                await asyncio.wait({self._following})
+            await self._pool.aclose()
             await self.engines.aclose()
         finally:
             await self.log.close()
@@ -79,68 +134,53 @@ class Service:
 
 async def open_service(config: Config) -> Service:
     """Open everything a configuration names. Local models load in the background. Raises `ConfigError` and `RecordError`."""
-    engines = Engines(config.models)
+    engines, pool = Engines(), Pool()
+    engines.add(config.models)
     log = SqliteLog(config.store.path, config.store.durability)
     snapshot, body = current_snapshot(config)
     await log.put_snapshot(snapshot.id, body)
-    settings = signal_settings(config, snapshot, _observed(config, snapshot, await log.recent(_HISTORY, kind="outcome")))
-    egress = Egress(endpoints(config.models, engines))
-    world = World(snapshot, settings, config.server.max_json_depth, config.store.content)
+    world = world_of(config, snapshot, await log.recent(HISTORY, kind="outcome"))
+    watch = _watch(config)
+    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch)
+    gateway = Gateway(live, log, snapshot_of, config.store.responses_ttl_s)
     engines.load()
-    return Service(Gateway(world, log, egress, snapshot_of), log, SqliteKeys(log), engines, egress)
+    service = Service(config, log, gateway, engines, pool)
+    watch.changed.append(service.follow_health)
+    return service
 
 
-def current_snapshot(config: Config) -> tuple[Snapshot, bytes]:
-    """The snapshot of today, and the body that the log keeps of it."""
-    body = snapshot_body(config, load_catalogue(), date.today())  # noqa: DTZ011  (price lists change with the local day)
-    return snapshot_of(body), body
+def _watch(config: Config) -> Watch:
+    """Nothing is known of upstreams yet."""
+    return Watch(_health(config), _limits(config), _retries(config))
 
 
-def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int] | None = None) -> SignalSettings:
-    """What signal extraction needs; vocabularies are read now, so that no request waits for one."""
-    tokenizers = tuple(sorted({model.tokenizer for model in snapshot.models.values()}))
-    warm(tokenizers)
-    return SignalSettings(
-        tokenizers=tokenizers,
-        output_tokens={name: task.output_tokens for name, task in config.tasks.items() if task.output_tokens is not None},
-        history=observed or {},
-        keywords={name: word_list(words) for name, words in config.keywords.items()},
+def _watch_on(config: Config, before: Watch, earlier: Config) -> Watch:
+    """With a new configuration, what is known is kept as far as its settings are the same."""
+    same = config.health == earlier.health
+    return Watch(
+        before.health if same else _health(config),
+        before.limits if _limit_settings(config) == _limit_settings(earlier) else _limits(config),
+        before.retries if same else _retries(config),
+        before.changed,
     )
 
 
-def offline_world(config: Config) -> World:
-    """What a dry run needs: no model, no network, and of the store only what a gateway started now would have learned from it."""
-    snapshot, _ = current_snapshot(config)
-    observed: dict[str, int] = {}
-    if (path := Path(config.store.path)).exists():
-        log = LogFile(path)
-        try:
-            observed = _observed(config, snapshot, log.recent(_HISTORY, kind="outcome"))
-        finally:
-            log.close()
-    return World(snapshot, signal_settings(config, snapshot, observed), config.server.max_json_depth)
+def _limit_settings(config: Config) -> dict[str, LimitSettings]:
+    return {model.id: LimitSettings(**asdict(model.limits)) for model in config.models}
 
 
-def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:
-    # Of a model that tries several times, usage counts every try: it says little about the length of an answer.
-    once = {model.id: snapshot.models[model.id].context_tokens for model in config.models if model.tries == 1}
-    return history((from_json(Outcome, entry.body) for entry in entries), once)
+def _limits(config: Config) -> Limits:
+    return Limits(_limit_settings(config), time.monotonic)
 
 
-def history(outcomes: Iterable[Outcome], most: Mapping[str, int]) -> dict[str, int]:
-    """Expected output tokens by task class: the median of whole answers, where there are enough of them.
-
-    `most` names the models that count, and the longest answer of each that is believed.
-    """
-    lengths: dict[str, list[int]] = {}
-    for outcome in outcomes:
-        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop" and _believed(outcome, most):
-            lengths.setdefault(outcome.task, []).append(outcome.usage.output_tokens)
-    return {task: max(1, median_low(found)) for task, found in lengths.items() if len(found) >= _ENOUGH}
+def _health(config: Config) -> Health:
+    said = config.health
+    settings = BreakerSettings(said.failures, said.window, said.share, said.cooldown_s, said.longest_cooldown_s, said.slow_factor)
+    return Health(time.monotonic, settings)
 
 
-def _believed(outcome: Outcome, most: Mapping[str, int]) -> bool:
-    return outcome.usage is not None and outcome.usage.output_tokens <= most.get(outcome.model, -1)
+def _retries(config: Config) -> RetryBudget:
+    return RetryBudget(time.monotonic, share=config.health.retry_share, floor=config.health.retry_floor)
 
 
 def open_log(config: Config) -> tuple[Gateway, SqliteLog]:
@@ -148,4 +188,4 @@ def open_log(config: Config) -> tuple[Gateway, SqliteLog]:
     if not Path(config.store.path).exists():
         raise ConfigError(f"{config.store.path}: no such log: start the gateway first, or name its configuration with --config")
     log = SqliteLog(config.store.path, config.store.durability)
-    return Gateway(offline_world(config), log, Egress({}), snapshot_of), log
+    return Gateway(Live(offline_world(config), Egress({}), _watch(config)), log, snapshot_of), log

@@ -7,7 +7,8 @@ and no URL.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from pointsman.build.models import model_of
 from pointsman.catalogue.prices import Catalogue
 from pointsman.config.schema import (
+    HUMAN,
     BoundsConfig,
     Config,
     ForbidConfig,
@@ -26,6 +28,7 @@ from pointsman.config.schema import (
     WeightsConfig,
 )
 from pointsman.core.model import Model
+from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import picousd
 from pointsman.core.rule import Effects, Policy, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
@@ -72,7 +75,7 @@ def snapshot_of(body: bytes) -> Snapshot:
     known = _decode(body)
     models = {model.id: model for model in known.models}
     return Snapshot(
-        id=f"sha256:{hashlib.sha256(body).hexdigest()}",
+        id=_id(body),
         models=models,
         routes={name: _route(name, route, tuple(models)) for name, route in known.routes.items()},
         gates=GATES,
@@ -83,6 +86,16 @@ def snapshot_of(body: bytes) -> Snapshot:
         labels=frozenset(known.labels),
         health=known.health,
     )
+
+
+def with_health(snapshot: Snapshot, body: bytes, health: Mapping[str, str]) -> tuple[Snapshot, bytes]:
+    """The same with other models out of service, and its body. Nothing is compiled anew."""
+    changed = msgspec.json.encode(replace(_decode(body), health=dict(health)))
+    return replace(snapshot, id=_id(changed), health=dict(health)), changed
+
+
+def _id(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
@@ -99,7 +112,18 @@ def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
         latency_budget_ms=config.latency_budget_ms,
         unknown_price=config.unknown_price,
         plan=config.plan,
-        fallback=config.fallback,
+        fallback=tuple(name for name in config.fallback if name != HUMAN),
+        fallback_on=tuple((fault, chain) for fault, chain in config.fallback_on.items()),
+        human=HUMAN in config.fallback,
+        execution=Execution(
+            retry=Retry(**asdict(config.retry)),
+            most_calls=config.most_calls,
+            deadline_s=config.deadline_s,
+            first_token_s=config.first_token_s,
+            hedge_after_s=config.hedge.after_s,
+            hedge_models=config.hedge.models,
+            checks=config.checks,
+        ),
     )
 
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from pointsman import __version__
-from pointsman.cli import audit, check, explain, init, models, serve
+from pointsman.cli import audit, check, explain, fake_upstream, init, models, serve
 from pointsman.errors import PointsmanError
 
-VERBS = (init, serve, check, explain, models, audit)
+VERBS = (init, serve, check, explain, models, audit, fake_upstream)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pointsman {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     for verb in VERBS:
-        name, purpose = verb.__name__.rsplit(".", 1)[-1], (verb.__doc__ or "").strip().splitlines()[0]
+        name, purpose = verb.__name__.rsplit(".", 1)[-1].replace("_", "-"), (verb.__doc__ or "").strip().splitlines()[0]
         sub = verbs.add_parser(name, help=purpose.rstrip("."), description=verb.__doc__, formatter_class=_Help)
         verb.arguments(sub)
         sub.set_defaults(run=verb.run)

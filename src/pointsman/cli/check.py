@@ -6,7 +6,7 @@ import argparse
 import json
 
 from pointsman.build.endpoints import Engines
-from pointsman.build.service import offline_world
+from pointsman.build.world import offline_world
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
 from pointsman.core.labels import KNOWN
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the reach; 1 if a route has no legal model for unlabelled requests."""
     found = source(given)
-    Engines(found.config.models)  # finds the local models' weights, or says how to get them
+    Engines().add(found.config.models)  # finds the local models' weights, or says how to get them
     snapshot = offline_world(found.config).snapshot
     matrix = {name: _reach(snapshot, route) for name, route in snapshot.routes.items()}
     stranded = [name for name, by_label in matrix.items() if not by_label[UNLABELLED]]

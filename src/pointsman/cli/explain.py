@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointsman.build.service import offline_world, open_log
+from pointsman.build.service import open_log
+from pointsman.build.world import offline_world
 from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
 from pointsman.config.schema import Config
 from pointsman.core.request import Caller
 from pointsman.errors import ConfigError
-from pointsman.gateway import decide_request
+from pointsman.gateway import Inquiry, decide_request
 from pointsman.wire.explanation import explanation
 
 _TERMS = ("quality", "cost", "latency", "security", "energy")
@@ -50,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
 def _fresh(config: Config, given: argparse.Namespace) -> dict[str, Any]:
     world = offline_world(config)
     headers = {"x-pointsman-labels": ",".join(given.label)} | ({"x-pointsman-task": given.task} if given.task else {})
-    decision = decide_request(_body(given), world, Caller(key="command-line"), headers)
+    decision = decide_request(Inquiry(_body(given), Caller(key="command-line"), headers), world)
     return explanation(decision, world.snapshot)
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from pointsman.build.service import offline_world
+from pointsman.build.world import offline_world
 from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
 from pointsman.core.codec import to_builtins

@@ -26,6 +26,7 @@ class Source:
     config: Config
     origin: str
     notes: tuple[str, ...]
+    path: Path | None = None  #: the file that was read, if any
 
 
 def argument(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def source(arguments: argparse.Namespace, servers: Sequence[FoundServer] | None 
         config, notes = default_config(os.environ, probe() if servers is None else servers)
         return Source(config, "the built-in pool", tuple(notes))
     config = load_file(path, os.environ)
-    return Source(config, str(path), tuple(f"warning: {path}: {problem}" for problem in warnings(config)))
+    return Source(config, str(path), tuple(f"warning: {path}: {problem}" for problem in warnings(config)), path)
 
 
 def tell(notes: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
 from pointsman.config.schema import (
+    HUMAN,
     BoundsConfig,
     Config,
     ForbidConfig,
@@ -67,6 +68,8 @@ def _models(config: Config) -> Problems:
     first: dict[str, int] = {}
     for at, model in enumerate(config.models):
         path: Path = ("models", at)
+        if model.id == HUMAN:
+            yield Problem((*path, "id"), f"`{HUMAN}` means a person in chains: call the model something else")
         if (earlier := first.setdefault(model.id, at)) != at:
             yield Problem((*path, "id"), f"model id `{short(model.id)}` is used twice, first by models[{earlier}]")
         yield from _endpoint(model, path)
@@ -162,12 +165,26 @@ def _routes(config: Config) -> Problems:
         pool = set(route.models) or ids
         yield from _named(route.models, ids, (*path, "models"))
         yield from _twice(route.models, (*path, "models"))
-        yield from _named(route.fallback, ids, (*path, "fallback"))
+        yield from _chains(route, ids, path)
         yield from _labels(route.labels, config, (*path, "labels"))
         yield from _weights(route, path)
         yield from _bounds(route.bounds, (*path, "bounds"))
         for at, rule in enumerate(route.rules):
             yield from _rule(rule, config, pool | set(route.fallback), (*path, "rules", at))
+
+
+def _chains(route: RouteConfig, ids: set[str], path: Path) -> Problems:
+    """Models that are asked after others, and a person at the end."""
+    if HUMAN in route.fallback[:-1]:
+        yield Problem((*path, "fallback", route.fallback.index(HUMAN)), f"`{HUMAN}` ends a chain: nothing can come after it")
+    yield from _named(tuple(name for name in route.fallback if name != HUMAN), ids, (*path, "fallback"))
+    for fault, chain in route.fallback_on.items():
+        yield from _named(chain, ids, (*path, "fallback_on", fault))
+    chained = bool(route.fallback or route.fallback_on)
+    if chained and route.plan == "single":
+        yield _warning((*path, "plan"), "`single` asks one model only: the chain has no effect")
+    if route.plan == "hedge" and len(set(route.models or ids) | set(route.fallback)) < 2:
+        yield _warning((*path, "plan"), "`hedge` needs a second model")
 
 
 def _rule(rule: RuleConfig, config: Config, pool: set[str], path: Path) -> Problems:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from pointsman.core.apis import Api
+
 LOCAL: Final = "local"  #: weights run in this process
 OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
 
@@ -51,6 +53,7 @@ class KnownProvider:
     prices: str = ""  #: provider id in genai-prices; empty: as `id`
     #: Variables with which its SDK is pointed elsewhere: where one is set, the key belongs to another server.
     elsewhere_variables: tuple[str, ...] = ()
+    apis: tuple[Api, ...] = ("chat",)
     perimeter: str = "external"
     #: Where data is processed is a matter of contract, which nobody but the user can state.
     region: str = ""
@@ -68,18 +71,20 @@ _ALL = (
         ("OPENAI_API_KEY",),
         (KnownModel("gpt-5.2", "strong", vision=True), KnownModel("gpt-5-mini", "small", vision=True)),
         elsewhere_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        apis=("chat", "responses"),
     ),
-    # Anthropic's compatible endpoint ignores `response_format`: a request that needs JSON must not go there.
+    # Messages has structured output by schema, but no free JSON mode.
     KnownProvider(
         "anthropic",
         "https://api.anthropic.com/v1",
         ("ANTHROPIC_API_KEY",),
         (
-            KnownModel("claude-opus-5-5", "strong", vision=True, json_mode=False, json_schema=False),
-            KnownModel("claude-sonnet-5-5", "middle", vision=True, json_mode=False, json_schema=False),
-            KnownModel("claude-haiku-5-5", "small", vision=True, json_mode=False, json_schema=False),
+            KnownModel("claude-opus-5-5", "strong", vision=True, json_mode=False),
+            KnownModel("claude-sonnet-5-5", "middle", vision=True, json_mode=False),
+            KnownModel("claude-haiku-5-5", "small", vision=True, json_mode=False),
         ),
         elsewhere_variables=("ANTHROPIC_BASE_URL",),
+        apis=("messages",),
     ),
     KnownProvider(
         "google",

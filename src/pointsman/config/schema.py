@@ -6,9 +6,13 @@ These classes are the one description: validation, the published JSON Schema and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
+
+from pointsman.core.apis import Api
+from pointsman.core.plan import Check
+from pointsman.errors import Fault
 
 
 def _says(text: str) -> Meta:
@@ -18,6 +22,8 @@ def _says(text: str) -> Meta:
 Share = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
+HUMAN: Final = "human"  #: in a chain: a person is asked
+Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -74,6 +80,15 @@ class PriorConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsConfig:
+    """Limits of a provider's account, kept before the provider has to: a call over one goes to the next model, or waits."""
+
+    requests_per_minute: Annotated[Count | None, _says("calls a minute")] = None
+    tokens_per_minute: Annotated[Count | None, _says("tokens a minute, input and output together")] = None
+    concurrent: Annotated[Count | None, _says("calls in progress at once")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """One model of the pool."""
 
@@ -99,7 +114,13 @@ class ModelConfig:
     quality: Annotated[dict[str, Share | PriorConfig], _says("quality priors by task class; `general` stands for the rest")] = field(
         default_factory=dict
     )
-    timeout_s: Annotated[float, Meta(gt=0), _says("longest time for one call, whole")] = 600.0
+    apis: Annotated[
+        tuple[Api, ...], _says("APIs it speaks: a client's own is preferred, else the first; default: the provider's, `[chat]` elsewhere")
+    ] = ()
+    timeout_s: Annotated[Seconds, _says("longest time for one call, whole")] = 600.0
+    first_token_timeout_s: Annotated[Seconds, _says("longest time until a stream says something")] = 120.0
+    idle_timeout_s: Annotated[Seconds, _says("longest silence of a stream that has begun; any byte breaks it")] = 60.0
+    limits: Annotated[LimitsConfig, _says("limits of the account")] = LimitsConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +178,7 @@ class RuleConfig:
     require: Annotated[RequireConfig | None, _says("what models must have")] = None
     exclude: Annotated[tuple[str, ...], _says("models that must not be used")] = ()
     prefer: Annotated[tuple[str, ...], _says("models ranked before all others, as far as they pass the gates")] = ()
-    plan: Annotated[Literal["single", "fallback"] | None, _says("how the choice is carried out")] = None
+    plan: Annotated[Literal["single", "fallback", "hedge"] | None, _says("how the choice is carried out")] = None
     weights: Annotated[WeightsConfig | None, _says("weights for this request")] = None
     dial: Annotated[Share | None, _says("0 cost … 1 quality, in place of weights")] = None
 
@@ -169,6 +190,23 @@ class BoundsConfig:
     cost_usd: Annotated[tuple[Amount, Amount], _says("cost of a request")]
     latency_ms: Annotated[tuple[Amount, Amount], _says("median total latency")]
     energy_wh: Annotated[tuple[Amount, Amount], _says("energy of a request")] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """When and how often one model is asked again. See docs/execution.md."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10), _says("calls of one model, the first included")] = 2
+    base_s: Annotated[Seconds, _says("the first wait is a random part of this; each further one may be twice as long")] = 0.5
+    longest_s: Annotated[Seconds, _says("longest wait, unless the upstream asks for more")] = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeConfig:
+    """For `plan: hedge`: asking a second model when the first is slow. Both calls are paid for as far as they come."""
+
+    after_s: Annotated[Seconds, _says("asks the next model as well when the first has not begun by then")] = 2.0
+    models: Annotated[int, Meta(ge=2, le=4), _says("how many are asked at most")] = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +231,26 @@ class RouteConfig:
     quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
     latency_budget_ms: Annotated[Annotated[float, Meta(gt=0)] | None, _says("median total latency over which the latency term is 0")] = None
     unknown_price: Annotated[Literal["worst", "refuse"], _says("`worst`: cost term 0; `refuse`: not used at all")] = "worst"
-    plan: Annotated[Literal["single", "fallback"] | None, _says("default: `fallback` when a chain is given, else `single`")] = None
-    fallback: Annotated[tuple[str, ...], _says("models tried in turn after the chosen one fails, as far as they pass the gates")] = ()
+    plan: Annotated[Literal["single", "fallback", "hedge"] | None, _says("default: `fallback` when a chain is given, else `single`")] = None
+    fallback: Annotated[
+        tuple[str, ...],
+        _says("models tried in turn after the chosen one fails, as far as they pass the gates; `human` at the end: a person is asked"),
+    ] = ()
+    fallback_on: Annotated[
+        dict[Fault, tuple[str, ...]],
+        _says("chains for single classes of failure, in place of `fallback`; see docs/execution.md"),
+    ] = field(default_factory=dict)
+    retry: Annotated[RetryConfig, _says("when and how often one model is asked again")] = RetryConfig()
+    hedge: Annotated[HedgeConfig, _says("for `plan: hedge`")] = HedgeConfig()
+    most_calls: Annotated[Count, _says("calls for one request, retries and fallbacks together")] = 8
+    deadline_s: Annotated[Seconds, _says("longest time until an answer begins (a stream) or is whole, all calls together")] = 600.0
+    first_token_s: Annotated[
+        Seconds | None, _says("a stream that has not begun by then is given up, as long as another model is left to ask")
+    ] = None
+    checks: Annotated[
+        tuple[Check, ...],
+        _says("what makes a whole answer unfit, as long as another model is left: `empty`, `schema` (asked for, not kept), `truncated`"),
+    ] = ("empty", "schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +272,12 @@ class StoreConfig:
         Literal["crash", "power", "async"], _says("what a record survives before a call goes out; see docs/durability.md")
     ] = "crash"
     content: Annotated[bool, _says("also keep prompt text; without it a digest stands for it")] = False
+    idempotency_ttl_s: Annotated[float, Meta(ge=0), _says("how long answers to requests with an `Idempotency-Key` are kept; 0: never")] = (
+        86_400.0
+    )
+    responses_ttl_s: Annotated[
+        float, Meta(ge=0), _says("how long a response can be gone on from by `previous_response_id`, in memory; 0: never")
+    ] = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +290,24 @@ class ServerConfig:
     max_json_depth: Annotated[Count, _says("deepest nesting of a request body")] = 64
     body_timeout_s: Annotated[float, Meta(gt=0), _says("time a client has to send its body")] = 30.0
     max_concurrent: Annotated[Count, _says("requests in progress at once; more get 429")] = 1_000
+    send_timeout_s: Annotated[Seconds, _says("a client that takes nothing for so long has left")] = 60.0
+    keep_alive_s: Annotated[Seconds, _says("a stream that waits for its first word gets a comment as often as this")] = 15.0
+    drain_s: Annotated[float, Meta(ge=0), _says("after SIGTERM, time for requests in progress")] = 30.0
+    workers: Annotated[int, Meta(ge=1, le=256), _says("processes; each has its own local models and its own view of upstreams' health")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthConfig:
+    """When a model is taken out of service for a while. The last legal model is tried all the same."""
+
+    failures: Annotated[Count, _says("failures in a row")] = 5
+    window: Annotated[Count, _says("latest calls looked at")] = 10
+    share: Annotated[Annotated[float, Meta(gt=0, le=1)], _says("share of failures among them")] = 0.5
+    cooldown_s: Annotated[Seconds, _says("time out of service; then one call probes, and each further failure doubles the time")] = 10.0
+    longest_cooldown_s: Annotated[Seconds, _says("longest time out of service")] = 300.0
+    slow_factor: Annotated[Annotated[float, Meta(gt=1)], _says("a model whose first token takes so many times its usual is out, too")] = 4.0
+    retry_share: Annotated[Share, _says("retries of a model, as a share of its calls in the last minute")] = 0.1
+    retry_floor: Annotated[int, Meta(ge=0), _says("retries a minute that are allowed in any case")] = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,5 +329,6 @@ class Config:
         tuple[str, ...],
         _says("data labels of your own, beside public, internal, confidential, restricted, pii, phi, financial, secret, credential"),
     ] = ()
+    health: Annotated[HealthConfig, _says("when a model is taken out of service for a while")] = HealthConfig()
     store: Annotated[StoreConfig, _says("where decisions are kept")] = StoreConfig()
     server: Annotated[ServerConfig, _says("the gateway's own limits")] = ServerConfig()

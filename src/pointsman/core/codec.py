@@ -73,7 +73,8 @@ def _read(kind: Any, value: Any) -> Any:
         return value
     if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
         hints = _hints(kind)
-        return kind(**{name: _read(hints[name], v) for name, v in value.items()})
+        # A field that is not known any more is left out: a log outlives the version that wrote it.
+        return kind(**{name: _read(hints[name], v) for name, v in value.items() if name in hints})
     return float(value) if kind is float else value
 
 

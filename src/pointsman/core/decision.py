@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pointsman.core.candidate import Candidate
+from pointsman.core.candidate import Candidate, Findings
 from pointsman.core.clearance import Clearance, Clearances
 from pointsman.core.plan import Plan
 from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
-from pointsman.core.score import Form, Weights
+from pointsman.core.score import Estimate, Form, Weights
 from pointsman.core.signals import Signals
 from pointsman.errors import ClearanceError
 
@@ -30,6 +31,21 @@ class Decision:
     plan: Plan | None  #: `None`: no candidate survived
     propensity: float = 1.0  #: probability with which this policy picks the chosen model
     clearances: Clearances | None = field(default=None, compare=False, repr=False)
+    findings: Findings | None = field(default=None, compare=False, repr=False)  #: what `candidates` are told from
+
+    def untold(self) -> Decision:
+        """The same object, its candidates forgotten until somebody asks: telling them costs more than deciding."""
+        object.__delattr__(self, "candidates")
+        return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # Called for what is not set: that is `candidates` once `untold`, and nothing else.
+            if name != "candidates" or self.findings is None:
+                raise AttributeError(name)
+            object.__setattr__(self, name, self.findings.candidates())
+            return self.candidates
 
     @property
     def chosen(self) -> str | None:
@@ -40,6 +56,12 @@ class Decision:
     def order(self) -> tuple[str, ...]:
         """Survivors, best first."""
         return tuple(c.model for c in self.candidates if not c.verdicts)
+
+    def estimate(self, model: str) -> Estimate | None:
+        """What is expected of one candidate, without telling all of them; `None` where a gate refused it before it was estimated."""
+        if self.findings is not None:
+            return self.findings.estimate(model)
+        return next((c.estimate for c in self.candidates if c.model == model), None)
 
     def clear(self, model: str) -> Clearance:
         """The clearance to call `model` for this request. Raises `ClearanceError` for a model that did not pass."""

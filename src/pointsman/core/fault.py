@@ -1,25 +1,5 @@
-"""Classes of failure of a call: what decides whether it is tried again, and where."""
+"""Classes of failure of a call: what decides whether it is tried again, and where.
 
-from __future__ import annotations
-
-from typing import Final, Literal
-
-Fault = Literal[
-    "malformed",
-    "context_length",
-    "content_filter",
-    "refused",
-    "quota",
-    "rate_limit",
-    "overloaded",
-    "server_error",
-    "unreachable",
-    "timeout",
-    "broken",
-    "invalid_output",
-    "unavailable",
-]
-"""
 | fault | what happened |
 |---|---|
 | `malformed` | the upstream says that the request itself is wrong |
@@ -37,8 +17,16 @@ Fault = Literal[
 | `unavailable` | not called: its breaker is open, or a limit of ours is reached |
 """
 
+from __future__ import annotations
+
+from typing import Final
+
+from pointsman.errors import Fault
+
 RETRIED: Final[frozenset[Fault]] = frozenset({"rate_limit", "overloaded", "server_error", "unreachable", "broken"})
 """Faults after which the same model is asked again."""
 
 FINAL: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "content_filter"})
 """Faults after which other models are asked only where a route has a chain for them."""
+
+__all__ = ["FINAL", "RETRIED", "Fault"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pointsman.core.apis import Api
 from pointsman.core.model import Model
 from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
@@ -25,6 +26,17 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Least:
+    """What every candidate of a route has: a gate that this would pass has nothing to refuse."""
+
+    context_tokens: int = 0
+    apis: frozenset[Api] = frozenset()
+
+
+_NOTHING = Least()
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What the gates judge a model against."""
 
@@ -34,6 +46,7 @@ class Ask:
     route: str
     quality_floor: float = 0.0
     refuse_unknown_price: bool = False
+    least: Least = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)

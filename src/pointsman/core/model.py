@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pointsman.core.apis import Api
 from pointsman.core.prices import Price
 
 
@@ -58,6 +59,7 @@ class Model:
     id: str
     provider: str = "local"
     name: str = ""  #: what the provider calls it; empty: same as `id`
+    apis: tuple[Api, ...] = ("chat",)  #: the APIs it speaks
     perimeter: str = "external"  #: `on_prem`, `vpc`, `external`, or a word of the user's own
     region: str = ""  #: empty: not stated, which no region requirement accepts
     approved: bool = False

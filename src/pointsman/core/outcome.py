@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pointsman.core.fault import Fault
 from pointsman.core.prices import Usage
 
 Status = Literal["ok", "error", "aborted"]
@@ -24,13 +25,13 @@ class Outcome:
     task: str = "general"
     http_status: int | None = None  #: what the upstream answered; `None`: nothing
     error: str | None = None  #: machine-readable code of the failure, never a text of the user's
+    fault: Fault | None = None  #: class of the upstream's failure
     finish_reason: str | None = None
     usage: Usage | None = None
     usage_source: UsageSource = "none"
     cost_picousd: int | None = None  #: `None`: the price or the usage is unknown
     ttft_ms: float | None = None  #: until the first byte of content
     total_ms: float = 0.0
-    try_another: bool = False  #: may another model answer where this one failed?
 
     @property
     def ok(self) -> bool:

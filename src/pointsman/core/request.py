@@ -79,6 +79,7 @@ class Content:
     tools: tuple[Tool, ...] = ()
     body: Mapping[str, object] = field(default_factory=dict)
     translated: Mapping[str, object] | None = None  #: the same as Chat Completions writes it; `None`: that is what the client wrote
+    dropped: tuple[str, ...] = ()  #: fields that Chat Completions has no words for
     headers: Mapping[str, str] = field(default_factory=dict)  #: the client's, as far as they are part of its API
 
     @property

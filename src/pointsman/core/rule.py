@@ -11,7 +11,7 @@ from pointsman.core.score import Weights
 Facts = Mapping[str, object]
 """What a condition may read: `request`, `signals`, `labels`, `tokens`, `task`, `key`, `metadata`."""
 
-PlanKind = Literal["single", "fallback"]
+PlanKind = Literal["single", "fallback", "hedge"]
 
 
 class Condition(Protocol):

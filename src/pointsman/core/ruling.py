@@ -58,7 +58,7 @@ def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str
 
 def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -> Ruling:
     """Apply the rules for every route, the route's own, then every policy."""
-    known = KNOWN | snapshot.labels
+    known = KNOWN | snapshot.labels if snapshot.labels else KNOWN
     given = (*request.caller.labels, *route.labels, *request.labels, *signals.labels)
     labels, task = close(given, known), signals.task
     effects: list[tuple[Rule, Effects]] = []
@@ -72,6 +72,8 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     if snapshot.policies:
         known_facts = facts(request, signals, labels, task)
         policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors)]
+    if not effects and not policies and not errors:
+        return Ruling(task, labels)
     return Ruling(
         task=task,
         labels=labels,

@@ -12,7 +12,7 @@ candidates (`pool`) or from fixed bounds (`Bounds`); equal values give 1 to all;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -20,9 +20,11 @@ from pointsman.errors import ConfigError
 
 Form = Literal["additive", "subtractive"]
 
-_ONE = 1_000_000  # terms are kept in millionths,
-_WEIGHT_ONE = 1_000_000_000  # weights in billionths,
-_TOTAL_ONE = _ONE * _WEIGHT_ONE  # and totals in their product, which a float still holds exactly
+# Terms are kept in millionths, weights in billionths and totals in their product. All are whole numbers, in floats because these are
+# faster: below 2**53 a float holds them exactly, so rounding can neither make nor break a tie, and turning the dial is monotone.
+_ONE = 1e6
+_WEIGHT_ONE = 1e9
+_TOTAL_ONE = _ONE * _WEIGHT_ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Bounds:
 
 
 class Estimate(NamedTuple):
-    """What one candidate is expected to give for one request. A tuple, because a decision makes one for every survivor."""
+    """What one candidate is expected to give for one request."""
 
     quality: float  #: expected, 0 to 1, on a grid of 1e-6
     quality_low: float  #: lower bound, one-sided 95 %
@@ -91,6 +93,37 @@ class Estimate(NamedTuple):
     tokenizer: str  #: what `input_tokens` was counted with; ends in `~` where that is an estimate
 
 
+class Estimates(NamedTuple):
+    """Estimates of several candidates, a column a quantity: all that ranking looks at. `row` makes the whole estimate of one on demand."""
+
+    quality: Sequence[float]  #: in millionths
+    cost_picousd: Sequence[int | None]
+    total_ms: Sequence[float]
+    energy_wh: Sequence[float | None]
+    row: Callable[[int], Estimate]
+
+    @classmethod
+    def of(cls, rows: Sequence[Estimate]) -> Estimates:
+        """The columns of estimates that exist already."""
+        return cls(
+            [millionths(row.quality) for row in rows],
+            [row.cost_picousd for row in rows],
+            [row.total_ms for row in rows],
+            [row.energy_wh for row in rows],
+            rows.__getitem__,
+        )
+
+    def among(self, places: Sequence[int]) -> Estimates:
+        """The estimates at these places."""
+        return Estimates(
+            [self.quality[at] for at in places],
+            [self.cost_picousd[at] for at in places],
+            [self.total_ms[at] for at in places],
+            [self.energy_wh[at] for at in places],
+            lambda at: self.row(places[at]),
+        )
+
+
 class Score(NamedTuple):
     """The terms of one candidate, each in [0, 1], higher is better, and their weighted total."""
 
@@ -102,74 +135,98 @@ class Score(NamedTuple):
     total: float
 
 
+class Scores(NamedTuple):
+    """Scores of several candidates, a column a term, in millionths. `row` makes the score of one."""
+
+    quality: Sequence[float]
+    cost: Sequence[float]
+    latency: Sequence[float]
+    security: Sequence[float]
+    energy: Sequence[float]
+    total: Sequence[float]  #: as in `Score`
+
+    def row(self, at: int) -> Score:
+        """The score of one candidate."""
+        return Score(
+            quality=self.quality[at] / _ONE,
+            cost=self.cost[at] / _ONE,
+            latency=self.latency[at] / _ONE,
+            security=self.security[at] / _ONE,
+            energy=self.energy[at] / _ONE,
+            total=self.total[at],
+        )
+
+
 def score(
-    estimates: Sequence[Estimate],
+    estimates: Estimates,
     security: Sequence[float],
     weights: Weights,
     form: Form = "additive",
     bounds: Bounds | None = None,
     latency_budget_ms: float | None = None,
-) -> list[Score]:
+) -> Scores:
     """Score candidates that passed the gates, in the order given.
 
-    `security` holds each candidate's security term. A candidate slower (at the median) than `latency_budget_ms` gets a latency term of 0.
+    `security` holds each candidate's security term in millionths. A candidate slower (at the median) than `latency_budget_ms` gets a
+    latency term of 0.
     """
-    cost = _terms([e.cost_picousd for e in estimates], None if bounds is None else bounds.cost_picousd)
-    latency = _terms([e.total_ms for e in estimates], None if bounds is None else bounds.latency_ms)
-    energy = _terms([e.energy_wh for e in estimates], None if bounds is None else bounds.energy_wh)
+    quality = estimates.quality
+    cost = _terms(estimates.cost_picousd, None if bounds is None else bounds.cost_picousd)
+    latency = _terms(estimates.total_ms, None if bounds is None else bounds.latency_ms)
+    energy = _terms(estimates.energy_wh, None if bounds is None else bounds.energy_wh)
     if latency_budget_ms is not None:
-        latency = [0 if estimate.total_ms > latency_budget_ms else term for estimate, term in zip(estimates, latency, strict=True)]
-    quality = [int(e.quality * _ONE + 0.5) for e in estimates]
-    safe = [int(value * _ONE + 0.5) for value in security]
-    return totals(quality, cost, latency, safe, energy, weights, form)
+        latency = [0.0 if ms > latency_budget_ms else term for ms, term in zip(estimates.total_ms, latency, strict=True)]
+    return Scores(quality, cost, latency, security, energy, totals(quality, cost, latency, security, energy, weights, form))
+
+
+def millionths(value: float) -> float:
+    """A number in [0, 1] as the score reckons with it.
+
+    >>> millionths(0.62)
+    620000.0
+    """
+    return (value * _ONE + 0.5) // 1
 
 
 def totals(
-    quality: Sequence[int],
-    cost: Sequence[int],
-    latency: Sequence[int],
-    security: Sequence[int],
-    energy: Sequence[int],
+    quality: Sequence[float],
+    cost: Sequence[float],
+    latency: Sequence[float],
+    security: Sequence[float],
+    energy: Sequence[float],
     weights: Weights,
     form: Form = "additive",
-) -> list[Score]:
+) -> list[float]:
     """Weigh terms given in millionths.
 
-    >>> [s.total for s in totals([620_000], [1_000_000], [950_000], [1_000_000], [0], Weights())]
+    >>> totals([620_000], [1_000_000], [950_000], [1_000_000], [0], Weights())
     [0.8735]
     """
-    # Whole numbers throughout: sums are exact, so rounding can neither make nor break a tie, and turning the dial is monotone.
-    w_quality, w_cost, w_latency, w_security, w_energy = (
-        int(weight * _WEIGHT_ONE + 0.5) for weight in (weights.quality, weights.cost, weights.latency, weights.security, weights.energy)
-    )
-    constant = 0
+    w_quality, w_cost, w_latency = _billionths(weights.quality), _billionths(weights.cost), _billionths(weights.latency)
+    w_security, w_energy, constant = _billionths(weights.security), _billionths(weights.energy), 0.0
     if form == "subtractive":
-        w_security, constant = 0, (w_cost + w_latency + w_energy) * _ONE
+        w_security, constant = 0.0, (w_cost + w_latency + w_energy) * _ONE
     return [
-        Score(
-            q / _ONE,
-            c / _ONE,
-            t / _ONE,
-            s / _ONE,
-            e / _ONE,
-            (w_quality * q + w_cost * c + w_latency * t + w_security * s + w_energy * e - constant) / _TOTAL_ONE,
-        )
+        (w_quality * q + w_cost * c + w_latency * t + w_security * s + w_energy * e - constant) / _TOTAL_ONE
         for q, c, t, s, e in zip(quality, cost, latency, security, energy, strict=True)
     ]
 
 
-def _terms(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> list[int]:
+def _billionths(weight: float) -> float:
+    return (weight * _WEIGHT_ONE + 0.5) // 1
+
+
+def _terms(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> list[float]:
     """Lower is better; a million for the best, 0 for the worst and for unknown."""
-    if bounds is None:
-        known = [value for value in values if value is not None]
-        if not known:
-            return [0] * len(values)
-        low, high = min(known), max(known)
-    else:
-        low, high = bounds
+    known: Sequence[float] = [value for value in values if value is not None]
+    if not known:
+        return [0.0] * len(values)
+    low, high = bounds or (min(known), max(known))
     if high <= low:
-        return [_ONE if value is not None and value <= low else 0 for value in values]
+        return [_ONE if value is not None and value <= low else 0.0 for value in values]
     scale = _ONE / (high - low)
-    if bounds is None:
-        return [0 if value is None else int((high - value) * scale + 0.5) for value in values]
-    return [0 if value is None else min(_ONE, max(0, int((high - value) * scale + 0.5))) for value in values]
+    if bounds is not None:
+        return [0.0 if value is None else min(_ONE, max(0.0, ((high - value) * scale + 0.5) // 1)) for value in values]
+    if len(known) == len(values):
+        return [((high - value) * scale + 0.5) // 1 for value in known]
+    return [0.0 if value is None else ((high - value) * scale + 0.5) // 1 for value in values]

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from pointsman.core.gate import Ask, Gates, Verdict
+from pointsman.core.apis import Api
+from pointsman.core.gate import Ask, Gates, Least, Verdict
 from pointsman.core.model import Model
+from pointsman.core.plan import Chains, Execution
 from pointsman.core.rule import PlanKind, Policy, Rule
-from pointsman.core.score import Bounds, Estimate, Form, Weights
+from pointsman.core.score import Bounds, Estimates, Form, Weights, millionths
 
 
 class Estimator(Protocol):
     """Predicts quality, cost, latency and energy of candidates."""
 
-    def __call__(self, ask: Ask, models: Sequence[Model]) -> list[Estimate]:
-        """One estimate a model, in order."""
+    def __call__(self, ask: Ask, models: Sequence[Model]) -> Estimates:
+        """One estimate a model, in order. `Estimates.of` takes a list of them."""
 
 
 Match = Literal["first", "all"]
 """`all`: every matching rule takes effect, earlier ones win where they collide; `first`: only the first."""
 
 _DEFAULT_WEIGHTS = Weights()
+_DEFAULT_EXECUTION = Execution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,44 @@ class Route:
     unknown_price: Literal["worst", "refuse"] = "worst"
     plan: PlanKind | None = None  #: `None`: `fallback` when a chain is given, else `single`
     fallback: tuple[str, ...] = ()  #: models to try after the chosen one, as far as they pass the gates
-    candidates: tuple[str, ...] = field(init=False, compare=False, repr=False)  #: derived: `models`, then what only `fallback` names
+    fallback_on: Chains = ()  #: chains for single classes of failure
+    human: bool = False  #: a person is asked when no model answers
+    execution: Execution = _DEFAULT_EXECUTION
+    candidates: tuple[str, ...] = field(init=False, compare=False, repr=False)  #: derived: `models`, then what only chains name
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "candidates", tuple(dict.fromkeys((*self.models, *self.fallback))))
+        chained = (name for _, chain in self.fallback_on for name in chain)
+        object.__setattr__(self, "candidates", tuple(dict.fromkeys((*self.models, *self.fallback, *chained))))
+
+
+class Field(NamedTuple):
+    """Models side by side, with what ranking needs of each."""
+
+    models: Sequence[Model]
+    names: Sequence[str]
+    security: Sequence[float]  #: the score's term, in millionths
+
+    @classmethod
+    def of(cls, models: Sequence[Model]) -> Field:
+        """These models."""
+        return cls(models, [model.id for model in models], [millionths(model.security) for model in models])
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A route's candidates, and what holds of them whatever is asked."""
+
+    route: Route
+    models: tuple[Model, ...]
+    refused: Mapping[str, tuple[Verdict, ...]]  #: those with standing verdicts
+    sound: Field  #: those without
+    fallbacks: frozenset[str]  #: those that only chains name
+    least: Least
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What `decide` knows of the world. `standing` is derived: the verdicts that hold for any request."""
+    """What `decide` knows of the world. Derived: `standing`, the verdicts that hold for any request, and `pools`, by route."""
 
     id: str
     models: Mapping[str, Model]
@@ -76,15 +108,36 @@ class Snapshot:
     labels: frozenset[str] = frozenset()  #: labels defined beside the built-in ones
     health: Mapping[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
     standing: Mapping[str, tuple[Verdict, ...]] = field(init=False, compare=False, repr=False)
+    pools: Mapping[str, Pool] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "standing", {name: self._standing(model) for name, model in self.models.items()})
+        object.__setattr__(self, "pools", {name: self._pool(route) for name, route in self.routes.items()})
 
     def _standing(self, model: Model) -> tuple[Verdict, ...]:
         verdicts = [Verdict(gate.name, gate.kind, reason) for gate in self.gates.standing if (reason := gate.refuse(model)) is not None]
         if (reason := self.health.get(model.id)) is not None:
             verdicts.append(Verdict("health", "health", f"out of service: {reason}"))
         return tuple(verdicts)
+
+    def pool(self, route: Route) -> Pool:
+        """The candidates of a route."""
+        known = self.pools.get(route.name)
+        return known if known is not None and known.route is route else self._pool(route)
+
+    def _pool(self, route: Route) -> Pool:
+        models = tuple(self.models[name] for name in route.candidates)
+        return Pool(
+            route=route,
+            models=models,
+            refused={model.id: self.standing[model.id] for model in models if self.standing[model.id]},
+            sound=Field.of([model for model in models if not self.standing[model.id]]),
+            fallbacks=frozenset(route.candidates).difference(route.models),
+            least=Least(
+                context_tokens=min((model.context_tokens for model in models), default=0),
+                apis=frozenset[Api]().union(*(model.apis for model in models)).intersection(*(model.apis for model in models)),
+            ),
+        )
 
     def route(self, name: str) -> Route | None:
         """The route of that name; a model's own name is a route with that one candidate, and passes the same gates."""

@@ -9,14 +9,13 @@ energy   tokens x watt-hours per token
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
 from pointsman.core.gate import Ask
 from pointsman.core.model import Model, Prior
 from pointsman.core.prices import Price, Usage, cost_picousd
-from pointsman.core.score import Estimate
+from pointsman.core.score import Estimate, Estimates, millionths
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
 
@@ -25,22 +24,22 @@ class _Quality(NamedTuple):
     mean: float
     low: float
     evidence: int
+    points: float  #: the mean in millionths
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """What is fixed about one model, worked out once."""
 
     tokenizer: str
     start_ms: float
     ms_per_input_token: float
     ms_per_output_token: float
-    p95_over_p50: float
-    token_rates: tuple[int, int] | None  #: (input, output) picodollars, where that is the whole price
-    price: Price | None
+    input_rate: int | None  #: picodollars a token, where token rates are the whole price
+    output_rate: int
     wh_per_token: tuple[float, float] | None
     quality: Mapping[str, _Quality]
     otherwise: _Quality
+    model: Model
 
 
 class PriorEstimator:
@@ -48,67 +47,74 @@ class PriorEstimator:
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._rows = {model.id: _row(model) for model in models}
+        self._tokenizers = sorted({row.tokenizer for row in self._rows.values()})
 
-    def __call__(self, ask: Ask, models: Sequence[Model]) -> list[Estimate]:
+    def __call__(self, ask: Ask, models: Sequence[Model]) -> Estimates:
         """One estimate a model, in order. Choices are generated side by side: they cost, but hardly delay."""
         tokens, task = ask.signals.tokens, ask.ruling.task
         each, output = tokens.output, tokens.output * ask.request.choices
-        counts = {count.tokenizer: count for count in tokens.counts}
-        estimates = []
-        for model in models:
-            row = self._rows[model.id]
-            count = counts.get(row.tokenizer) or tokens.input_for(row.tokenizer)
-            inputs = count.tokens
-            ttft_ms = row.start_ms + inputs * row.ms_per_input_token
-            total_ms = ttft_ms + each * row.ms_per_output_token
-            if row.token_rates is not None:
-                cost: int | None = inputs * row.token_rates[0] + output * row.token_rates[1]
-            else:
-                cost = None if row.price is None else cost_picousd(row.price, Usage(inputs, output), total_ms / 1000)
-            quality = row.quality.get(task, row.otherwise)
-            energy = row.wh_per_token
-            estimates.append(
-                Estimate(
-                    quality.mean,
-                    quality.low,
-                    quality.evidence,
-                    cost,
-                    ttft_ms,
-                    total_ms,
-                    total_ms * row.p95_over_p50,
-                    None if energy is None else inputs * energy[0] + output * energy[1],
-                    inputs,
-                    count.tokenizer if count.exact else f"{count.tokenizer}~",
-                )
+        counted = {count.tokenizer: count for count in tokens.counts}
+        counts = {name: counted.get(name) or tokens.input_for(name) for name in self._tokenizers}
+        inputs = {name: count.tokens for name, count in counts.items()}
+        rows = [self._rows[model.id] for model in models]
+        quality: list[_Quality] = []
+        cost: list[int | None] = []
+        total_ms: list[float] = []
+        energy: list[float | None] = []
+        for tokenizer, start_ms, ms_per_input, ms_per_output, input_rate, output_rate, wh, known, otherwise, model in rows:
+            count = inputs[tokenizer]
+            ms = start_ms + count * ms_per_input + each * ms_per_output
+            total_ms.append(ms)
+            cost.append(_cost(model, count, output, ms) if input_rate is None else count * input_rate + output * output_rate)
+            energy.append(None if wh is None else count * wh[0] + output * wh[1])
+            quality.append(known.get(task, otherwise))
+
+        def row(at: int) -> Estimate:
+            known, count = rows[at], counts[rows[at].tokenizer]
+            return Estimate(
+                *quality[at][:3],
+                cost[at],
+                known.start_ms + count.tokens * known.ms_per_input_token,
+                total_ms[at],
+                total_ms[at] * known.model.speed.p95_over_p50,
+                energy[at],
+                count.tokens,
+                count.tokenizer if count.exact else f"{count.tokenizer}~",
             )
-        return estimates
+
+        return Estimates([known.points for known in quality], cost, total_ms, energy, row)
 
 
 def _row(model: Model) -> _Row:
-    speed, energy, price = model.speed, model.energy, model.price
+    speed, energy, rates = model.speed, model.energy, _token_rates(model.price)
     return _Row(
         tokenizer=model.tokenizer,
         start_ms=speed.round_trip_ms + speed.ttft_ms,
         ms_per_input_token=speed.ms_per_input_ktok / 1000,
         ms_per_output_token=speed.ms_per_output_token,
-        p95_over_p50=speed.p95_over_p50,
-        token_rates=_token_rates(price),
-        price=price,
+        input_rate=rates[0],
+        output_rate=rates[1],
         wh_per_token=None if energy is None else (energy.wh_per_input_ktok / 1000, energy.wh_per_output_ktok / 1000),
         quality={task: _quality(prior) for task, prior in model.quality.items()},
         otherwise=_quality(model.prior("general")),
+        model=model,
     )
 
 
-def _token_rates(price: Price | None) -> tuple[int, int] | None:
+def _cost(model: Model, inputs: int, output: int, ms: float) -> int | None:
+    return None if model.price is None else cost_picousd(model.price, Usage(inputs, output), ms / 1000)
+
+
+def _token_rates(price: Price | None) -> tuple[int | None, int]:
     if price is None or price.input is None or price.output is None:
-        return None
-    return None if price.tiers or price.per_request or price.per_second is not None else (price.input, price.output)
+        return None, 0
+    return (None, 0) if price.tiers or price.per_request or price.per_second is not None else (price.input, price.output)
 
 
 def _quality(prior: Prior) -> _Quality:
     # On the grid of the score's terms, so that what is compared is what is shown.
-    return _Quality(round(prior.mean, 6), round(wilson_low(prior.mean, prior.evidence), 6), prior.evidence)
+    mean, low = round(prior.mean, 6), round(wilson_low(prior.mean, prior.evidence), 6)
+    return _Quality(mean, low, prior.evidence, millionths(mean))
 
 
 def wilson_low(mean: float, evidence: int, z: float = _Z95) -> float:

@@ -6,24 +6,27 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, cast
 
 import msgspec
 
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
-from pointsman.core.request import Request
-from pointsman.core.snapshot import Snapshot
-from pointsman.errors import PointsmanError, UpstreamError, UpstreamStreamBroken, UpstreamTimeout
-from pointsman.plans.steps import Call, Reached
+from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamStreamBroken
+from pointsman.gateway.clock import Clock
+from pointsman.gateway.live import Live
+from pointsman.plans.checks import unfit
+from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
-from pointsman.upstream.client import Egress
+from pointsman.upstream.client import Letter
 from pointsman.upstream.transport import Reply
-from pointsman.wire.openai_chat.answer import ChatStream, Completion, read_completion, refused
-from pointsman.wire.openai_chat.request import wants_usage
+from pointsman.wire.dialect import Completion, Envelope, Stream
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.refused import refused
+from pointsman.wire.translated import Translated
 
 logger = logging.getLogger("pointsman.calls")
 
@@ -36,130 +39,155 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 class Attempt:
     """`open` it; if that reached something, deliver `body` or `events`; `aclose` it in any case."""
 
-    def __init__(self, decision: Decision, snapshot: Snapshot, call: Call, number: int, egress: Egress, log: DecisionLog) -> None:
-        self._decision, self._call, self._egress, self._log = decision, call, egress, log
-        self._model = snapshot.models[call.model]
-        self._outcome = Outcome(decision.request.id, number, call.model, "ok", task=decision.ruling.task)
-        self._started = time.monotonic()
-        self._deadline = asyncio.get_running_loop().time() + egress.timeout_s(call.model)
-        self._reply: Reply | None = None
-        self._first: list[bytes] = []
-        self._completion: Completion | None = None
-        self._recorded = False
-        self._events: AsyncGenerator[bytes, None] | None = None
-        self.stream = _stream(decision.request) if decision.request.stream else None
+    def __init__(self, decision: Decision, live: Live, call: Call, number: int, log: DecisionLog, deadline_at: float) -> None:
+        """`deadline_at`: loop time by which there must be something to deliver."""
+        self.number, self.model = number, call.model
         self.body = b""
         self.error: UpstreamError | None = None
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
+        self._decision, self._live, self._call, self._log = decision, live, call, log
+        self._model = live.world.snapshot.models[call.model]
+        self._letter: Letter = live.egress.write(call.model, decision.request)
+        self._timeouts = live.egress.timeouts(call.model)
+        self._reserved_tokens = reserved_tokens(decision)
+        self._started = asyncio.get_running_loop().time()
+        self.clock = Clock(min(self._started + self._timeouts.total_s, deadline_at))
+        self.stream = self._new_stream() if decision.request.stream else None
+        self._reply: Reply | None = None
+        self._first: list[bytes] = []
+        self._completion: Completion | None = None
+        self._ttft_ms: float | None = None
+        self._cost_picousd: int | None = None
+        self._recorded = False
+        self._why = "client_disconnected"
+        self._events: AsyncGenerator[bytes, None] | None = None
 
-    async def open(self) -> Reached:
-        """Call, and read until the first content (streamed) or the whole answer. A failed call is recorded and told, not raised."""
+    def _new_stream(self) -> Stream:
+        request, api = self._decision.request, self._letter.api
+        assert request.content is not None
+        reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=api == request.api)
+        return reader if api == request.api else Translated(reader, DIALECTS[request.api].writer(self._envelope()))
+
+    def _envelope(self) -> Envelope:
+        request = self._decision.request
+        assert request.content is not None
+        return Envelope(request.id, request.model, int(time.time()), cast("dict[str, Any]", request.content.body))
+
+    async def open(self) -> UpstreamError | None:
+        """Call, and read until the first content (streamed) or the whole answer. What the upstream failed with is returned, not raised."""
         try:
             await self._reach()
             if self._completion is not None:
                 await self._finish("ok", usage=self._completion.usage)
         except UpstreamError as error:
             self.error = error
-            await self._finish("error", error)
+            await self._finish("error", error, None if self._completion is None else self._completion.usage)
         except Exception as error:
             await self._finish("error", error)
             raise
-        return Reached(self._call.model, ok=self.error is None, try_another=self.error is not None and self.error.try_another)
+        return self.error
 
     async def _reach(self) -> None:
+        request, clock = self._decision.request, self.clock
         try:
-            async with asyncio.timeout_at(self._deadline):
-                self._reply = await self._egress.call(self._call.clearance, self._decision.request)
-                self._outcome = replace(self._outcome, http_status=self._reply.status)
-                await self._read_first(self._reply)
-        except TimeoutError:
-            raise UpstreamTimeout("the model did not answer in time") from None
+            if self.stream is not None:
+                clock.expect(self._first_token_s(), "the model did not begin to answer in time")
+            self._reply = await clock.wait(self._live.egress.call(self._call.clearance, request, self._letter))
+            await self._read_first(self._reply)
         finally:
-            self.waited_s = time.monotonic() - self._started
+            self.waited_s = asyncio.get_running_loop().time() - self._started
+
+    def _first_token_s(self) -> float:
+        wanted = self._call.first_token_s
+        return self._timeouts.first_token_s if wanted is None else min(wanted, self._timeouts.first_token_s)
 
     async def _read_first(self, reply: Reply) -> None:
         if reply.status != 200:
-            raise refused(reply.status, await _whole(reply, _MAX_ERROR_BYTES), reply.headers)
+            raise refused(reply.status, await self.clock.wait(_whole(reply, _MAX_ERROR_BYTES)), reply.headers, time.time())
         if self.stream is None:
-            self.body = await _whole(reply, MAX_ANSWER_BYTES)
-            self._completion = read_completion(self.body)
-            self._outcome = replace(self._outcome, finish_reason=_code(self._completion.finish_reason))
+            self._read_answer(await self.clock.wait(_whole(reply, MAX_ANSWER_BYTES)))
             return
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
         held = 0
-        while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
+        while not self.stream.begun and not self.stream.done and (chunk := await self.clock.wait(anext(reply.body, None))) is not None:
             self._first += self.stream.feed(chunk)
             if (held := held + len(chunk)) > _MAX_HELD_BYTES and not self.stream.begun:
                 raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
         if not self.stream.begun:
             raise UpstreamStreamBroken("the upstream's stream ended before any content")
-        self._outcome = replace(self._outcome, ttft_ms=round(self._elapsed_ms(), 3))
+        self._ttft_ms = round(self._elapsed_ms(), 3)
+        self.clock.allow(self._started + self._timeouts.total_s)
 
-    def events(self) -> AsyncIterator[bytes]:
-        """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it."""
-        self._events = self._deliver()
+    def _read_answer(self, body: bytes) -> None:
+        request, dialect = self._decision.request, DIALECTS[self._letter.api]
+        read = self._completion = dialect.read_completion(body)
+        if self._call.checks:
+            wanted = _schema(self._decision) if request.response_format == "json_schema" else None
+            truncated = read.finish_reason == "length"
+            if (why := unfit(self._call.checks, read.content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
+                raise InvalidOutput(why)
+        translated = self._letter.api != request.api
+        self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), self._envelope()) if translated else body
+
+    def events(self, whole: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+        """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it.
+
+        `whole` gets the answer as it would have been unstreamed, where the API's last event holds it.
+        """
+        self._events = self._deliver(whole)
         return self._events
 
-    async def _deliver(self) -> AsyncGenerator[bytes, None]:
-        assert self.stream is not None
-        assert self._reply is not None
+    async def _deliver(self, whole: Callable[[bytes], None]) -> AsyncGenerator[bytes, None]:
+        stream, reply, clock, idle_s = self.stream, self._reply, self.clock, self._timeouts.idle_s
+        assert stream is not None
+        assert reply is not None
         try:
             for event in self._first:
                 yield event
-            while not self.stream.done and (chunk := await self._next_chunk(self._reply)) is not None:
-                for event in self.stream.feed(chunk):
+            while not stream.done:
+                clock.expect(idle_s, "the model's stream stood still for too long")
+                if (chunk := await clock.wait(anext(reply.body, None))) is None:
+                    break
+                for event in stream.feed(chunk):
                     yield event
-            ending = self.stream.ended()
-            self._outcome = replace(self._outcome, finish_reason=_code(self.stream.finish_reason))
-            await self._finish("ok", usage=self.stream.usage)
+            ending = stream.ended()
+            await self._finish("ok", usage=stream.usage)
         except Exception as error:
-            await self._finish("error", error, self.stream.usage)
+            await self._finish("error", error, stream.usage)
             raise
+        if (final := getattr(stream, "final", None)) is not None:
+            whole(final)
         yield ending
 
-    async def _next_chunk(self, reply: Reply) -> bytes | None:
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                return await anext(reply.body, None)
-        except TimeoutError:
-            raise UpstreamTimeout("the model did not finish in time") from None
-
-    async def aclose(self) -> None:
-        """Let go of the call. One that has not ended by itself ends now: the client left, and the upstream hears of it."""
+    async def aclose(self, why: str = "client_disconnected") -> None:
+        """Let go of the call. One that has not ended by itself ends now, and the upstream hears of it; `why` goes on record."""
+        self._why = why
         if self._events is not None:
             await self._events.aclose()
         await self._finish("aborted", usage=None if self.stream is None else self.stream.usage)
 
     async def _finish(self, status: Status, error: Exception | None = None, usage: Usage | None = None) -> None:
-        """Record the outcome and close the call, once. The cancellation of whoever asked cannot stop it, only wait."""
+        """Record the outcome and close the call, once."""
         if self._recorded:
             return
-        if isinstance(error, PointsmanError):
-            self._egress.redact(self._call.model, error)
-        self._outcome = self._settled(status, error, usage)
         self._recorded = True
-        if status == "error":
-            # Codes and ids only: what an upstream says may be the user's own words.
-            logger.warning("a call of `%s` failed: %s (%s)", self._call.model, self._outcome.error, self._outcome.decision)
-        ending = asyncio.ensure_future(self._end())
-        cancelled: asyncio.CancelledError | None = None
-        while not ending.done():
-            try:
-                await asyncio.wait({ending})
-            except asyncio.CancelledError as asked:
-                cancelled = asked
-        try:
-            ending.result()
-        finally:
-            if cancelled is not None:
-                raise cancelled
+        self.clock.stop()
+        if isinstance(error, PointsmanError):
+            self._live.egress.redact(self.model, error)
+        outcome = self._outcome(status, error, usage)
+        self._tell(outcome, error)
+        if status == "ok":
+            await self._end(outcome)
+        else:
+            await _shielded(self._end(outcome))
 
-    async def _end(self) -> None:
+    async def _end(self, outcome: Outcome) -> None:
         """An unfinished call is closed before anything else, so that the upstream stops; after a whole one, its connection can be kept."""
         try:
-            if self._outcome.status != "ok":
+            if outcome.status != "ok":
                 await self._close()
-            await self._log.append("outcome", self._outcome.decision, msgspec.json.encode(self._outcome))
+            # Queued before the first wait: cancelling does not take it back.
+            await self._log.append("outcome", outcome.decision, msgspec.json.encode(outcome))
         finally:
             await self._close()
 
@@ -169,22 +197,42 @@ class Attempt:
             if isinstance(self._reply.body, AsyncGenerator):
                 await self._reply.body.aclose()
 
-    def _settled(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
-        total_ms = self._elapsed_ms()
+    def _tell(self, outcome: Outcome, error: Exception | None) -> None:
+        watch = self._live.watch
+        used = None if outcome.usage is None else outcome.usage.input_tokens + outcome.usage.output_tokens
+        watch.settle(self.model, self._reserved_tokens, 0 if used is None and outcome.status == "error" else used)
+        if isinstance(error, UpstreamError):
+            # Codes and ids only: what an upstream says may be the user's own words.
+            logger.warning("a call of `%s` failed: %s (%s)", self.model, outcome.error, outcome.decision)
+            watch.ended(self.model, error.fault, outcome.ttft_ms, error.retry_after_s)
+        elif outcome.status == "ok":
+            watch.ended(self.model, None, outcome.ttft_ms, None)
+        else:
+            watch.left(self.model)
+
+    def _outcome(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
+        elapsed_ms = self._elapsed_ms()
         source: UsageSource = "reported" if usage is not None else "none"
         if usage is None and (usage := self._estimated_usage(status, error)) is not None:
             source = "estimated"
         price = self._model.price
-        cost = None if usage is None or price is None else cost_picousd(price, usage, total_ms / 1000)
-        return replace(
-            self._outcome,
+        self._cost_picousd = None if usage is None or price is None else cost_picousd(price, usage, elapsed_ms / 1000)
+        said = self._completion or self.stream
+        return Outcome(
+            decision=self._decision.request.id,
+            attempt=self.number,
+            model=self.model,
             status=status,
-            error="client_disconnected" if status == "aborted" else None if error is None else _name(error),
+            task=self._decision.ruling.task,
+            http_status=None if self._reply is None else self._reply.status,
+            error=self._why if status == "aborted" else None if error is None else _name(error),
+            fault=error.fault if isinstance(error, UpstreamError) else None,
+            finish_reason=None if said is None else _code(said.finish_reason),
             usage=usage,
             usage_source=source,
-            cost_picousd=cost,
-            total_ms=round(total_ms, 3),
-            try_another=self.error is not None and self.error.try_another,
+            cost_picousd=self._cost_picousd,
+            ttft_ms=self._ttft_ms,
+            total_ms=round(elapsed_ms, 3),
         )
 
     def _estimated_usage(self, status: Status, error: Exception | None) -> Usage | None:
@@ -193,7 +241,8 @@ class Attempt:
         A call cut short by us, or by its client, was being worked on: its input counts though nothing came.
         """
         came = self.stream is not None and self.stream.pieces > 0
-        if self._completion is None and not came and status != "aborted" and not isinstance(error, UpstreamTimeout):
+        cut_short = status == "aborted" or (isinstance(error, UpstreamError) and error.fault == "timeout")
+        if self._completion is None and not came and not cut_short:
             return None
         written = 0 if self.stream is None else self.stream.pieces
         if self._completion is not None:
@@ -201,27 +250,40 @@ class Attempt:
         return Usage(input_tokens=self._decision.signals.tokens.input_for(self._model.tokenizer).tokens, output_tokens=written)
 
     def _elapsed_ms(self) -> float:
-        return (time.monotonic() - self._started) * 1000
+        return (asyncio.get_running_loop().time() - self._started) * 1000
 
     def headers(self, overhead_ms: float) -> dict[str, str]:
         """What the client is told about the answer; never where it came from."""
-        expected = next(c.estimate for c in self._decision.candidates if c.model == self._call.model)
+        decision = self._decision
         said = {
-            "x-request-id": self._decision.request.id,
-            "x-pointsman-decision-id": self._decision.request.id,
-            "x-pointsman-model": self._call.model,
-            "x-pointsman-attempts": str(self._outcome.attempt),
+            "x-request-id": decision.request.id,
+            "x-pointsman-decision-id": decision.request.id,
+            "x-pointsman-model": self.model,
+            "x-pointsman-attempts": str(self.number),
             "x-pointsman-overhead-ms": f"{overhead_ms:.2f}",
         }
+        expected = decision.estimate(self.model)
         if expected is not None and expected.cost_picousd is not None:
             said["x-pointsman-expected-cost-usd"] = usd(expected.cost_picousd)
-        if self._outcome.cost_picousd is not None:
-            said["x-pointsman-cost-usd"] = usd(self._outcome.cost_picousd)
+        if self._cost_picousd is not None:
+            said["x-pointsman-cost-usd"] = usd(self._cost_picousd)
+        if self._letter.dropped:
+            said["x-pointsman-dropped"] = ", ".join(self._letter.dropped)
         return said
 
 
-def _stream(request: Request) -> ChatStream:
-    return ChatStream(keep_usage=wants_usage(request), choices=request.choices)
+def reserved_tokens(decision: Decision) -> int:
+    """Tokens that a call is expected to take, input and output together, at most."""
+    tokens = decision.signals.tokens
+    return tokens.input + (tokens.output if tokens.room is None else tokens.room) * decision.request.choices
+
+
+def _schema(decision: Decision) -> dict[str, Any] | None:
+    chat = {} if decision.request.content is None else decision.request.content.chat
+    wanted = chat.get("response_format")
+    named = wanted.get("json_schema") if isinstance(wanted, dict) else None
+    schema = named.get("schema") if isinstance(named, dict) else None
+    return schema if isinstance(schema, dict) else None
 
 
 def _name(error: Exception) -> str:
@@ -240,3 +302,19 @@ async def _whole(reply: Reply, limit: int) -> bytes:
         if len(body) > limit:
             raise UpstreamError(f"the upstream's answer is larger than {limit:,} bytes")
     return bytes(body)
+
+
+async def _shielded(work: Any) -> None:
+    """Do it to its end. The cancellation of whoever asked cannot stop it, only wait."""
+    ending = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not ending.done():
+        try:
+            await asyncio.wait({ending})
+        except asyncio.CancelledError as asked:
+            cancelled = asked
+    try:
+        ending.result()
+    finally:
+        if cancelled is not None:
+            raise cancelled

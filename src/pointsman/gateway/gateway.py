@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -15,16 +15,18 @@ from pointsman.core.codec import from_json
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome
 from pointsman.core.record import DecisionRecord, record, remake
-from pointsman.core.request import Caller
+from pointsman.core.request import Caller, Request
+from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
-from pointsman.errors import NotFound, PointsmanError, RecordError, UpstreamError
+from pointsman.errors import NotFound, PointsmanError, RecordError
 from pointsman.gateway.attempt import Attempt
+from pointsman.gateway.clock import Clock
+from pointsman.gateway.driver import Driver
+from pointsman.gateway.live import Live
 from pointsman.gateway.refusal import no_eligible_model
-from pointsman.gateway.understand import World, decide_request, decide_understood, understand
-from pointsman.plans.start import start
-from pointsman.plans.steps import Deliver
+from pointsman.gateway.responses import Responses
+from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand
 from pointsman.stores.log import DecisionLog
-from pointsman.upstream.client import Egress
 from pointsman.wire.explanation import explanation
 
 _LARGE_BYTES = 200_000
@@ -42,36 +44,55 @@ class Answer:
 class Gateway:
     """Carries requests from their bytes to their recorded answers."""
 
-    def __init__(self, world: World, log: DecisionLog, egress: Egress, revive: Callable[[bytes], Snapshot]) -> None:
+    def __init__(self, live: Live, log: DecisionLog, revive: Callable[[bytes], Snapshot], responses_ttl_s: float = 0.0) -> None:
         """`revive` makes a snapshot again from the body that the log keeps."""
-        self.world = world
+        self.live = live  #: replaced as a whole; a request keeps to the one it began with
         self._log = log
-        self._egress = egress
         self._revive = revive
+        self._clocks: set[Clock] = set()
+        self.responses = Responses(responses_ttl_s)
 
-    async def chat(self, raw: bytes, caller: Caller, headers: Mapping[str, str]) -> Answer:
-        """Answer a chat completion request.
+    @property
+    def world(self) -> World:
+        """What requests are decided under now."""
+        return self.live.world
+
+    async def answer(self, inquiry: Inquiry) -> Answer:
+        """Answer a request.
 
         The decision is durable before anything goes out; each call's outcome is durable before its answer is complete.
         """
         started = time.monotonic()
-        world = self.world
-        decision = await self._decide(raw, world, caller, headers)
+        live = self.live
+        if inquiry.api == "responses":
+            inquiry = replace(inquiry, complete=partial(self.responses.complete, inquiry.caller.key))
+        decision = await self._decide(inquiry, live.world)
         try:
-            await self._record(decision, world)
+            await self._record(decision, live.world)
             if decision.plan is None:
                 raise no_eligible_model(decision)
-            attempt, waited_s = await self._carry_out(decision, world.snapshot)
+            driver = self._driver(decision, live)
+            attempt = await driver.run()
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
-        told = attempt.headers(overhead_ms=(time.monotonic() - started - waited_s) * 1000)
-        return Answer(told, attempt.body if attempt.stream is None else attempt.events(), attempt.aclose)
+        told = attempt.headers(overhead_ms=(time.monotonic() - started - driver.waited_s) * 1000)
+        return self._delivered(attempt, decision, told)
 
-    async def explain(self, raw: bytes, caller: Caller, headers: Mapping[str, str]) -> dict[str, object]:
+    def cut(self, error: PointsmanError) -> None:
+        """End every request in progress with this error."""
+        for clock in tuple(self._clocks):
+            clock.interrupt(error)
+
+    async def explain(self, inquiry: Inquiry) -> dict[str, object]:
         """The decision that this request would get now, explained; nothing is recorded or called."""
         world = self.world
-        return explanation(await self._decide(raw, world, caller, headers), world.snapshot)
+        return explanation(await self._decide(inquiry, world), world.snapshot)
+
+    async def count_tokens(self, inquiry: Inquiry) -> int:
+        """Input tokens of a request, in the tokenizer of this pool that counts most. No model is asked."""
+        _, signals = await self._understood(inquiry, self.world)
+        return signals.tokens.input
 
     async def recorded(self, decision_id: str, caller: Caller | None) -> dict[str, object]:
         """A recorded decision, worked out again from its record, with its calls. `caller` sees its own only; `None` sees all."""
@@ -85,11 +106,15 @@ class Gateway:
         at = datetime.fromtimestamp(made.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
         return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes)}
 
-    async def _decide(self, raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> Decision:
-        if len(raw) < _LARGE_BYTES:
-            return decide_request(raw, world, caller, headers)
-        # Other requests go on meanwhile.
-        return decide_understood(*await asyncio.to_thread(understand, raw, world, caller, headers), world)
+    async def _decide(self, inquiry: Inquiry, world: World) -> Decision:
+        if len(inquiry.raw) < _LARGE_BYTES:
+            return decide_request(inquiry, world)
+        return decide_understood(*await self._understood(inquiry, world), world)
+
+    async def _understood(self, inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
+        if len(inquiry.raw) < _LARGE_BYTES:
+            return understand(inquiry, world)
+        return await asyncio.to_thread(understand, inquiry, world)  # other requests go on meanwhile
 
     async def _snapshot(self, snapshot_id: str) -> Snapshot:
         if snapshot_id == self.world.snapshot.id:
@@ -105,27 +130,22 @@ class Gateway:
             await self._log.append("content", request.id, msgspec.json.encode(request.content.body))
         await self._log.append("decision", request.id, msgspec.json.encode(record(decision)))
 
-    async def _carry_out(self, decision: Decision, snapshot: Snapshot) -> tuple[Attempt, float]:
-        """Run the plan until a call has content to deliver: that call, and the seconds spent waiting for upstreams.
+    def _driver(self, decision: Decision, live: Live) -> Driver:
+        route = live.world.snapshot.route(decision.route)
+        assert route is not None
+        return Driver(decision, route.execution, live, self._log, self._clocks)
 
-        Raises the first call's error when none has: it is the one about the model that was chosen.
-        """
-        steps = start(decision)
-        call, waited_s = next(steps), 0.0
-        first_error: PointsmanError | None = None
-        for number in itertools.count(1):
-            attempt = Attempt(decision, snapshot, call, number, self._egress, self._log)
-            try:
-                reached = await attempt.open()
-            except BaseException:
-                await attempt.aclose()
-                raise
-            waited_s += attempt.waited_s
-            first_error = first_error or attempt.error
-            try:
-                call = steps.send(reached)
-            except StopIteration as stop:
-                if isinstance(stop.value, Deliver):
-                    return attempt, waited_s
-                break
-        raise first_error or UpstreamError("the plan ended without an answer")
+    def _delivered(self, attempt: Attempt, decision: Decision, told: Mapping[str, str]) -> Answer:
+        async def aclose() -> None:
+            self._clocks.discard(attempt.clock)
+            await attempt.aclose()
+
+        if attempt.stream is None:
+            self._keep(decision, attempt.body)
+            return Answer(told, attempt.body, aclose)
+        return Answer(told, attempt.events(partial(self._keep, decision)), aclose)
+
+    def _keep(self, decision: Decision, answer: bytes) -> None:
+        request = decision.request
+        if request.api == "responses" and request.content is not None:
+            self.responses.keep(request.caller.key, dict(request.content.body), answer)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from pointsman.core.apis import Api
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.request import Caller, Request
@@ -15,7 +18,15 @@ from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
 from pointsman.signals.extract import SignalSettings, extract
-from pointsman.wire.openai_chat.request import parse_request
+from pointsman.wire.request import read_request
+from pointsman.wire.strict_json import parse_object
+
+Body = dict[str, Any]
+
+
+def new_id() -> str:
+    """A decision's id: sorts by time, cannot be guessed."""
+    return f"dec_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +39,33 @@ class World:
     keep_content: bool = False
 
 
-def decide_request(raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> Decision:
-    """Understand a chat completion request and decide. Raises `RequestError` and `ModelNotFound`."""
-    return decide_understood(*understand(raw, world, caller, headers), world)
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A request as it came."""
+
+    raw: bytes
+    caller: Caller
+    headers: Mapping[str, str]  #: lower-case names
+    api: Api = "chat"
+    counting: bool = False  #: it is only to be counted: what an answer would need may be missing
+    id: str = field(default_factory=new_id)  #: of the decision that it leads to
+    complete: Callable[[Body], Body] | None = None  #: adds what the body only refers to
 
 
-def understand(raw: bytes, world: World, caller: Caller, headers: Mapping[str, str]) -> tuple[Request, Signals]:
+def decide_request(inquiry: Inquiry, world: World) -> Decision:
+    """Understand a request and decide. Raises `RequestError` and `ModelNotFound`."""
+    return decide_understood(*understand(inquiry, world), world)
+
+
+def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     """What is asked, and what there is to know about it. Raises `RequestError`. Takes its time over megabytes."""
-    request = parse_request(raw, new_id(), caller, headers, world.max_json_depth)
+    body = parse_object(inquiry.raw, world.max_json_depth)
+    if inquiry.complete is not None:
+        body = inquiry.complete(body)
+    if inquiry.counting:
+        body.setdefault("max_tokens", 1)
+    digest = hashlib.sha256(inquiry.raw).hexdigest()
+    request = read_request(body, digest, inquiry.id, inquiry.caller, inquiry.headers, inquiry.api)
     return request, extract(request, world.signals)
 
 
@@ -46,8 +76,3 @@ def decide_understood(request: Request, signals: Signals, world: World) -> Decis
         raise ModelNotFound(f"no route or model `{request.model}`: GET /v1/models lists what this key may use", param="model")
     # 53 bits: a seed must survive JSON. It decides experiments, not secrets.
     return decide(request, signals, world.snapshot, route, random.getrandbits(53))
-
-
-def new_id() -> str:
-    """A decision's id: sorts by time, cannot be guessed."""
-    return f"dec_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

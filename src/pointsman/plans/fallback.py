@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from pointsman.core.clearance import Clearance
+from pointsman.core.fault import FINAL, Fault
+from pointsman.core.plan import Plan
+from pointsman.plans.retry import Patience, retry
 from pointsman.plans.steps import Call, Deliver, Fail, Reached, Steps
 
+Ask = Callable[[str, bool], Call]
+"""The call of a model; the second argument says whether another is left to ask."""
 
-def fallback(clearances: Iterable[Clearance]) -> Steps:
-    """Stops early where another model cannot help: a malformed request fails everywhere alike."""
-    failures: list[Reached] = []
-    for clearance in clearances:
-        reached = yield Call(clearance)
+
+def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] | None = None, asked: Sequence[str] = ()) -> Steps:
+    """Stops early where another model cannot help, and takes another way where the plan has one for the class of failure.
+
+    `failures` and `asked` are what has been before. If in the end every model was out of service, the first is called all the same.
+    """
+    failures = [] if failures is None else failures
+    seen = list(asked)
+    left = tuple(model for model in plan.models if model not in seen)
+    while left and not patience.spent(failures):
+        model, left = left[0], left[1:]
+        seen.append(model)
+        others = bool(left) or plan.human
+        reached = yield from retry(ask(model, others), patience, failures, others=others)
         if reached.ok:
             return Deliver(reached)
-        failures.append(reached)
-        if not reached.try_another:
-            break
-    return Fail(tuple(failures))
+        left = _after(plan, reached.fault, left, seen)
+    if failures and all(failure.fault == "unavailable" for failure in failures):
+        reached = yield from retry(replace(ask(plan.models[0], plan.human), forced=True), patience, failures, others=False)
+        if reached.ok:
+            return Deliver(reached)
+    return Fail(tuple(failures), human=plan.human and failures[-1].fault != "malformed")
+
+
+def _after(plan: Plan, fault: Fault | None, left: tuple[str, ...], seen: Sequence[str]) -> tuple[str, ...]:
+    chain = None if fault is None else plan.chain(fault)
+    if chain is not None:
+        return tuple(model for model in chain if model not in seen)
+    return () if fault in FINAL else left

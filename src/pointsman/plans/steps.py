@@ -1,4 +1,15 @@
-"""The words plans are written in."""
+"""The words plans are written in.
+
+A plan is a generator: it yields a step, is sent what came of it, and in the end returns `Deliver` or `Fail`. It knows no clock and no
+network; what it needs of time comes with what it is sent.
+
+| step | is sent |
+|---|---|
+| `Call` | `Reached` |
+| `All` | a `Reached` for each call, in their order, once all have ended |
+| `First` | a `Reached` for each call that was made, in their order; those still open when one had reached something are given up |
+| `Wait` | `Waited` |
+"""
 
 from __future__ import annotations
 
@@ -6,6 +17,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from pointsman.core.clearance import Clearance
+from pointsman.core.fault import Fault
+from pointsman.core.plan import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +26,9 @@ class Call:
     """Ask one model. Carries the clearance without which nothing goes out."""
 
     clearance: Clearance
+    checks: tuple[Check, ...] = ()  #: what a whole answer must keep
+    first_token_s: float | None = None  #: give a stream up that has not begun by then
+    forced: bool = False  #: also where the model is out of service
 
     @property
     def model(self) -> str:
@@ -21,15 +37,54 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """What came back from a call, as far as a plan needs to know.
+class All:
+    """Ask several models at once, and wait for all."""
 
-    `ok`: the first content is there and may be delivered. Otherwise `try_another` says whether a different model may help.
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """Ask the first; while nothing was reached, ask a further one every `after_s` seconds, or as soon as all before have failed."""
+
+    calls: tuple[Call, ...]
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait before a model is asked again. Its retry budget is asked first."""
+
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came of a call, as far as a plan needs to know.
+
+    `fault` is `None` where the first content (of a stream) or the whole answer is there and may be delivered.
     """
 
     model: str
-    ok: bool
-    try_another: bool = False
+    fault: Fault | None = None
+    retry_after_s: float | None = None  #: when the upstream says that asking again makes sense
+    at_s: float = 0.0  #: since the plan began
+    number: int = 0  #: of the call, counted from 1; 0: it was not made
+    abandoned: bool = False  #: given up because another call was first
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is something to deliver."""
+        return self.fault is None and not self.abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Whether the wait took place: not where the retry budget is used up."""
+
+    granted: bool
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +96,13 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Give the client an error; the failures are in the order of the calls."""
+    """Give the client an error; the failures are in the order of the calls. `human`: a person is to be asked."""
 
     failures: tuple[Reached, ...]
+    human: bool = False
 
 
-Steps = Generator[Call, Reached, Deliver | Fail]
-"""A running plan: yields calls, is sent what came back, returns what to do with it."""
+Step = Call | All | First | Wait
+Sent = Reached | Waited | tuple[Reached, ...]
+Steps = Generator[Step, Sent, Deliver | Fail]
+"""A running plan."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pointsman.core.apis import missing, spoken
 from pointsman.core.gate import Ask, EstimateGate, Gate, Gates, StandingGate
 from pointsman.core.model import Model
 from pointsman.core.score import Estimate
+from pointsman.core.signals import Tokens
 
 
 def enabled(model: Model) -> str | None:
@@ -78,6 +80,16 @@ def excluded(ask: Ask, model: Model) -> str | None:
     return None
 
 
+def api(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that is asked in an API which has no words for what the request asks."""
+    request = ask.request
+    if request.api in model.apis or spoken(model.apis, request.api, request.features) is not None:
+        return None
+    lost = sorted({name for other in model.apis for name in missing(other, request.api, request.features)})
+    speaks = f"speaks {_and(model.apis)}"
+    return f"{speaks}, which cannot say {_and(lost)}" if lost else f"{speaks}, request is in {request.api}"
+
+
 def context(ask: Ask, model: Model) -> str | None:
     """Refuse a model whose context window is too small for the input and the output: the client's limit, else what is expected."""
     tokens = ask.signals.tokens
@@ -120,6 +132,11 @@ def quality_floor(ask: Ask, model: Model, estimate: Estimate) -> str | None:
     )
 
 
+def _needed(tokens: Tokens) -> int:
+    """Tokens of the request by the tokenizer that counts the most, and of the room for its answer."""
+    return tokens.input + (tokens.output if tokens.room is None else tokens.room)
+
+
 def _attribute(ask: Ask, field: str, value: str) -> str | None:
     """Check one attribute against every requirement and prohibition that mentions it."""
     for owner, require in ask.ruling.requirements:
@@ -140,6 +157,8 @@ def _and(words: Sequence[str]) -> str:
 def _mentions(field: str) -> Callable[[Ask], bool]:
     def applies(ask: Ask) -> bool:
         ruling = ask.ruling
+        if not ruling.requirements and not ruling.prohibitions:
+            return False
         return any(getattr(requirement, field) is not None for _, requirement in (*ruling.requirements, *ruling.prohibitions))
 
     return applies
@@ -156,7 +175,8 @@ GATES = Gates(
         Gate("tags", "policy", tags, _mentions("tags")),
         Gate("key", "policy", key, lambda ask: (ask.request.caller.routes, ask.request.caller.models) != (None, None)),
         Gate("excluded", "policy", excluded, lambda ask: bool(ask.ruling.exclude)),
-        Gate("context", "capability", context),
+        Gate("api", "capability", api, lambda ask: ask.request.api not in ask.least.apis),
+        Gate("context", "capability", context, lambda ask: _needed(ask.signals.tokens) > ask.least.context_tokens),
         Gate("tools", "capability", tools, lambda ask: ask.signals.needs.tools),
         Gate("json", "capability", json_output, lambda ask: ask.request.response_format != "text"),
         Gate("vision", "capability", vision, lambda ask: ask.signals.needs.vision),

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from pointsman import __version__
+from pointsman.core.apis import Api
 from pointsman.core.request import Caller
-from pointsman.errors import MethodNotAllowed, NotFound, Overloaded, PointsmanError, RequestTimeout
-from pointsman.gateway import Gateway
-from pointsman.server.asgi import (
-    ClientLeftError,
-    Receive,
-    Scope,
-    Send,
-    begin,
-    headers_of,
-    read_body,
-    respond,
-    until_client_leaves,
-)
+from pointsman.errors import MethodNotAllowed, NotFound, Overloaded, PointsmanError, RequestError, RequestTimeout, ShuttingDown
+from pointsman.gateway import Gateway, Inquiry
+from pointsman.gateway.idempotency import Replays
+from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, headers_of, leaving_of, read_body, respond
 from pointsman.server.auth import Authenticator
-from pointsman.wire.openai_errors import error_body
+from pointsman.server.delivery import Delivery
+from pointsman.server.faults import report, unexpected
+from pointsman.wire.dialect import Dialect
+from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.openai_models import models_list
-from pointsman.wire.sse import encode
 
 _log = logging.getLogger("pointsman.server")
 
@@ -49,13 +42,14 @@ class Limits:
     max_body_bytes: int = 20_000_000
     body_timeout_s: float = 30.0
     max_concurrent: int = 1_000
-    send_timeout_s: float = 60.0  #: a client that takes nothing for so long has left
+    keep_alive_s: float = 15.0  #: a stream that waits for its first word gets a comment as often as this
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request on its way to a handler."""
 
+    scope: Scope
     headers: Mapping[str, str]
     caller: Caller
     name: str  #: what follows the fixed part of the path
@@ -69,22 +63,18 @@ Handler = Callable[[Call], Awaitable[None]]
 class App:
     """The ASGI application."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        authenticator: Authenticator,
-        ready: Readiness,
-        limits: Limits,
-        on_shutdown: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, gateway: Gateway, authenticator: Authenticator, ready: Readiness, limits: Limits, replays: Replays) -> None:
+        self.draining = False  #: not ready, and nothing new is begun
+        self.limits = limits
+        self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self._gateway = gateway
         self._authenticator = authenticator
         self._ready = ready
-        self._limits = limits
-        self._on_shutdown = on_shutdown
+        self._replays = replays
         self._in_progress = 0
         self._exact: dict[str, tuple[str, Handler]] = {
-            "/v1/chat/completions": ("POST", self._chat),
+            **{f"/v1{dialect.path}": ("POST", partial(self._generate, api)) for api, dialect in DIALECTS.items()},
+            "/v1/messages/count_tokens": ("POST", self._count_tokens),
             "/v1/explain": ("POST", self._explain),
             "/v1/models": ("GET", self._models),
         }
@@ -94,9 +84,7 @@ class App:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "websocket":
+        if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1003})
         elif (health := _HEALTH.get(scope["path"])) is not None:
             # Before anything that can be slow, full or forbidden: health endpoints never starve.
@@ -104,38 +92,42 @@ class App:
         else:
             await self._http(scope, receive, send)
 
+    async def cut(self) -> None:
+        """End every request in progress with `ShuttingDown`."""
+        self._gateway.cut(ShuttingDown("the gateway was stopped before the answer was whole"))
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         answered = False
+        path = scope["path"]
+        dialect = DIALECTS["messages" if path.startswith("/v1/messages") else "chat"]
 
         async def send_noting(message: MutableMapping[str, Any]) -> None:
             nonlocal answered
-            try:
-                async with asyncio.timeout(self._limits.send_timeout_s):
-                    await send(message)
-            except TimeoutError:
-                raise ClientLeftError from None
+            await send(message)
             answered = True
 
         self._in_progress += 1
         try:
-            if self._in_progress > self._limits.max_concurrent:
-                raise Overloaded(f"{self._limits.max_concurrent:,} requests are in progress already")
+            if self.draining:
+                raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
+            if self._in_progress > self.limits.max_concurrent:
+                raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
             headers = headers_of(scope)
             caller = await self._authenticator.caller(headers)
-            handler, name = self._find(scope["method"], scope["path"])
-            await handler(Call(headers, caller, name, receive, send_noting))
+            handler, name = self._find(scope["method"], path)
+            await handler(Call(scope, headers, caller, name, receive, send_noting))
         except ClientLeftError:
             pass
         except PointsmanError as error:
             if answered:
                 _log.error("a request failed after its answer had begun: %s", error.code or error.type)
             else:
-                await _respond_error(send, error)
+                await _respond_error(send, error, dialect)
         except Exception as error:  # noqa: BLE001
             # The last resort: the client learns nothing of the inside.
-            _report(error)
+            report(error)
             if not answered:
-                await _respond_error(send, _unexpected())
+                await _respond_error(send, unexpected(), dialect)
         finally:
             self._in_progress -= 1
 
@@ -151,20 +143,21 @@ class App:
             raise MethodNotAllowed(f"`{path[:200]}` takes {allowed}, not {method}", allowed)
         return handler, name
 
-    async def _chat(self, call: Call) -> None:
-        body = await self._body(call)
-        await until_client_leaves(self._answer(call, body), call.receive)
+    async def _generate(self, api: Api, call: Call) -> None:
+        inquiry = await self._inquiry(call, api)
+        delivery = Delivery(self._gateway, self._replays, inquiry, call.send, self.limits.keep_alive_s)
+        await leaving_of(call.scope).run(delivery.run())
 
-    async def _answer(self, call: Call, body: bytes) -> None:
-        async with aclosing(await self._gateway.chat(body, call.caller, call.headers)) as answer:
-            if isinstance(answer.body, bytes):
-                await respond(call.send, 200, answer.body, answer.headers)
-            else:
-                await begin(call.send, 200, {**_STREAM_HEADERS, **answer.headers})
-                await _stream(call.send, answer.body)
+    async def _count_tokens(self, call: Call) -> None:
+        tokens = await self._gateway.count_tokens(await self._inquiry(call, "messages", counting=True))
+        await respond(call.send, 200, msgspec.json.encode({"input_tokens": tokens}), {})
 
     async def _explain(self, call: Call) -> None:
-        explained = await self._gateway.explain(await self._body(call), call.caller, call.headers)
+        asked = call.headers.get("x-pointsman-api", "chat")
+        api: Api | None = next((api for api in DIALECTS if api == asked), None)
+        if api is None:
+            raise RequestError(f"`x-pointsman-api`: `{asked[:64]}` is none of {', '.join(DIALECTS)}", param="x-pointsman-api")
+        explained = await self._gateway.explain(await self._inquiry(call, api))
         await respond(call.send, 200, msgspec.json.encode(explained), {})
 
     async def _decision(self, call: Call) -> None:
@@ -181,24 +174,25 @@ class App:
             raise NotFound(f"no route or model `{call.name[:200]}` that this key may use", code="model_not_found", param="model")
         await respond(call.send, 200, msgspec.json.encode(found), {})
 
-    async def _body(self, call: Call) -> bytes:
-        return await read_body(call.receive, call.headers, self._limits.max_body_bytes, self._limits.body_timeout_s)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._on_shutdown()
-        await send({"type": "lifespan.shutdown.complete"})
+    async def _inquiry(self, call: Call, api: Api, *, counting: bool = False) -> Inquiry:
+        body = await read_body(call.receive, call.headers, self.limits.max_body_bytes, self.limits.body_timeout_s)
+        return Inquiry(body, call.caller, call.headers, api, counting=counting)
 
     async def _health(self, kind: str, send: Send) -> None:
-        waiting = await self._ready() if kind == "ready" else None
+        waiting = None
+        if kind == "ready":
+            waiting = "the gateway is being stopped" if self.draining else await self._ready()
         status = {"status": "ok" if waiting is None else "not ready", "version": __version__}
-        body = msgspec.json.encode(status if waiting is None else {**status, "waiting_for": waiting})
-        await respond(send, 200 if waiting is None else 503, body, {})
+        if waiting is not None:
+            status["waiting_for"] = waiting
+        if kind == "ready" and (problem := self.problem()) is not None:
+            status["config"] = problem
+        await respond(send, 200 if waiting is None else 503, msgspec.json.encode(status), {})
 
 
-_STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+def _none() -> None:
+    return None
+
 
 _HEALTH = {
     "/livez": "live",
@@ -210,36 +204,14 @@ _HEALTH = {
 }
 
 
-async def _stream(send: Send, events: AsyncIterator[bytes]) -> None:
-    """Send events as they come. A failure becomes the stream's last event: an error object, and no `[DONE]`."""
-    last = b""
-    try:
-        async for event in events:
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-    except PointsmanError as error:
-        last = encode(error_body(error))
-    except Exception as error:
-        if isinstance(error, ClientLeftError):
-            raise
-        _report(error)
-        last = encode(error_body(_unexpected()))
-    await send({"type": "http.response.body", "body": last})
-
-
-async def _respond_error(send: Send, error: PointsmanError) -> None:
+async def _respond_error(send: Send, error: PointsmanError, dialect: Dialect) -> None:
     headers = {**error.headers()}
     if error.decision is not None:
         headers |= {"x-request-id": error.decision, "x-pointsman-decision-id": error.decision}
+    if error.failures:
+        # What could be tried again was: a client that tries again as well would multiply it.
+        headers |= {"x-pointsman-attempts": str(len(error.failures)), "x-should-retry": "false"}
     if isinstance(error, RequestTimeout):
         headers["connection"] = "close"  # the rest of the body may still come, at whatever pace
-    await respond(send, error.status, error_body(error), headers)
-
-
-def _report(error: Exception) -> None:
-    """Tell the operator of a fault of ours: what kind, and where. Not its message: that may hold what the client sent."""
-    _log.error("a request failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-
-
-def _unexpected() -> PointsmanError:
-    """What a client learns of a fault of ours: nothing of the inside."""
-    return PointsmanError("the gateway failed: the operator's log says more")
+    with suppress(ClientLeftError):
+        await respond(send, error.status, dialect.error_body(error), headers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import string
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -89,24 +88,38 @@ def _header_value(text: str) -> bytes:
     return text.encode() if text.isascii() and text.isprintable() else quote(text, safe=_PLAIN, errors="replace").encode()
 
 
-async def until_client_leaves(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Run `work`; cancel it when the client leaves, and wait until it has cleaned up. The body must have been read before."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        left = not working.done()
-    finally:
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
-    with suppress(asyncio.CancelledError):
-        working.result()  # raises what it raised, also while cleaning up
-    if left:
-        raise ClientLeftError
+class Leaving:
+    """Notices that a client goes away, and stops what is being done for it."""
+
+    def __init__(self) -> None:
+        self._gone = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def leave(self) -> None:
+        """It is gone."""
+        self._gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work. Raises `ClientLeftError`, once it has cleaned up, when the client leaves."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._gone:
+            work.close()
+            raise ClientLeftError
+        asked, self._task = task.cancelling(), task
+        try:
+            await work
+        except asyncio.CancelledError:
+            if self._gone and task.uncancel() <= asked:
+                raise ClientLeftError from None
+            raise
+        finally:
+            self._task = None
 
 
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def leaving_of(scope: Scope) -> Leaving:
+    """What the server's protocol tells of this request's client."""
+    leaving: Leaving = scope["pointsman.leaving"]
+    return leaving

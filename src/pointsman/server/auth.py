@@ -21,9 +21,10 @@ class Authenticator:
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """The caller behind a request's headers (lower-case names). Raises `AuthenticationError`; never says which part was wrong."""
-        given = headers.get("authorization", "")
-        scheme, _, text = given.partition(" ")
+        scheme, _, text = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not (text := text.strip()):
+            text = headers.get("x-api-key", "").strip()  # as Anthropic's clients send it
+        if not text:
             raise AuthenticationError("no key: send `Authorization: Bearer <key>` with a key of this gateway")
         # Stored keys first: one that is also set as the operator's stays the caller it was, and stays revoked.
         key_id, secret = parse(text) or ("", "")

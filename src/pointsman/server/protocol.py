@@ -8,6 +8,7 @@ import resource
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pointsman.errors import RequestError
+from pointsman.server.asgi import Leaving
 from pointsman.wire.openai_errors import error_body
 
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -21,12 +22,14 @@ class Protocol(HttpToolsProtocol):
 
     max_header_bytes = 65_536  #: request line and headers; the same again for what surrounds a chunk, and for trailers
     header_timeout_s = 30.0  #: from the connection, or the first byte after an answer, to the end of the next headers
+    send_timeout_s = 60.0  #: a client that takes nothing for so long has left
     linger_s = 2.0  #: how long a refused client may go on sending, so that it gets to read why
     max_connections = 4_096 if _FILES == resource.RLIM_INFINITY else min(4_096, _FILES // 2)  #: half of the files are for calls and the log
 
     _unread = 0  # bytes since the parser last came to the end of something
     _heading = True  # the next header belongs to a request, not to a trailer
     _refused = False
+    _leaving: Leaving | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,6 +43,16 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep_waiting()
         super().connection_lost(exc)
+        if self._leaving is not None and self._owes_answer():
+            self._leaving.leave()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._abort_in(self.send_timeout_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._keep_waiting()
 
     def data_received(self, data: bytes) -> None:
         while data and not self._refused and not self.transport.is_closing():
@@ -67,6 +80,8 @@ class Protocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._leaving = Leaving()
+        self.scope["pointsman.leaving"] = self._leaving  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
         self._heading, self._unread = False, 0
         self._keep_waiting()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import signal
 import socket
-import sys
-from collections.abc import Callable
-from types import FrameType
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -15,11 +20,14 @@ from pointsman.config.schema import Config, ServerConfig
 from pointsman.errors import ConfigError
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
+from pointsman.server.drain import DrainingServer
 from pointsman.server.protocol import Protocol
+from pointsman.server.reload import Reloader
+from pointsman.server.workers import follow_parent
 from pointsman.stores.keys import weak
 
-_DRAIN_S = 30
-_BACKLOG = 2048
+BACKLOG = 2048
+"""Clients that may wait for being accepted."""
 
 
 def check_operator_key(text: str | None, host: str) -> str | None:
@@ -50,57 +58,114 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `ConfigError` where the address is taken or not ours."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket to listen on; with `shared` others may bind the same port. Raises `ConfigError` where the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --host and --port") from error
-    listener.set_inheritable(True)
     return listener
 
 
-async def run(
-    config: Config, listener: socket.socket, operator: str | None, new_key: bool, started: Callable[[Service, str | None], None]
-) -> None:
+def bind_shared(host: str, port: int, count: int) -> list[socket.socket]:
+    """Listening sockets on one port, one for each worker: the system deals connections out to them evenly.
+
+    From one socket that all of them share, the worker that wakes first takes whatever waits.
+    """
+    bind(host, port).close()  # or a second gateway would share the port of the first unawares
+    first = bind(host, port, shared=True)
+    listeners = [first, *(bind(host, first.getsockname()[1], shared=True) for _ in range(count - 1))]
+    for listener in listeners:
+        listener.listen(BACKLOG)
+    return listeners
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How to start. `file` is what the configuration was read from: it is followed. A `worker` has a parent process, which see."""
+
+    config: Config
+    file: Path | None
+    operator: str | None  #: the operator's own key
+    new_key: bool = False
+    worker: bool = False
+
+
+async def run(start: Start, listener: socket.socket, started: Callable[[Service, str | None], None]) -> None:
     """Serve until a signal ends it. `started` is called once requests can come, with the text of a key that was just made, if any."""
-    service = await open_service(config)
-    made = await service.make_key("added") if new_key else None if operator else await service.first_key()
-    authenticator = Authenticator(service.keys, operator_key(operator) if operator else None)
-    app = App(service.gateway, authenticator, service.waiting_for, _limits(config.server), service.aclose)
-    listener.listen(_BACKLOG)  # from here on a client that comes early waits, rather than being refused
-    started(service, made)
-    await _server(app).serve(sockets=[listener])
+    async with aclosing(await open_service(start.config)) as service:
+        made = await service.make_key("added") if start.new_key else None if start.operator else await service.first_key()
+        app = _app(service, start)
+        server = DrainingServer(_settings(app), app, start.config.server.drain_s, patient=start.worker)
+
+        async def apply(config: Config) -> None:
+            await service.reload(config)
+            server.drain_s = config.server.drain_s
+            app.limits = limits_of(config.server)
+
+        reloader = None if start.file is None else Reloader(start.file, start.config, apply)
+        if reloader is not None:
+            app.problem = lambda: reloader.problem
+        if start.worker and reloader is not None:
+            await reloader.check()  # what it was handed may be older than the file
+        async with _meanwhile(*_chores(service, start, reloader)):
+            listener.listen(BACKLOG)  # from here on a client that comes early waits, rather than being refused
+            started(service, made)
+            await server.serve(sockets=[listener])
 
 
-def _limits(config: ServerConfig) -> Limits:
-    return Limits(config.max_body_bytes, config.body_timeout_s, config.max_concurrent)
+def _chores(service: Service, start: Start, reloader: Reloader | None) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside serving."""
+    wake = _nothing if reloader is None else reloader.wake
+    if start.worker:
+        follow_parent(wake)
+    elif reloader is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake)
+    watching = [] if reloader is None else [reloader.watch()]
+    return [*watching, service.replays.keep_purged(time.time)]
 
 
-class _Server(uvicorn.Server):
-    """Says what it waits for when it is told to stop."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self.should_exit:
-            print(f"stopping: requests in progress have {_DRAIN_S} s to end; once more stops at once", file=sys.stderr, flush=True)
-        super().handle_exit(sig, frame)
+def _nothing() -> None:
+    """There is no file to read again."""
 
 
-def _server(app: App) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            loop="none",
-            log_config=None,
-            log_level="error",  # its warnings are about clients, who could fill the log with them
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_DRAIN_S,
-        )
+@asynccontextmanager
+async def _meanwhile(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these beside the block, and end them with it."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def _app(service: Service, start: Start) -> App:
+    authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None)
+    return App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
+
+
+def limits_of(config: ServerConfig) -> Limits:
+    """The server's limits, from its settings."""
+    return Limits(config.max_body_bytes, config.body_timeout_s, config.max_concurrent, config.keep_alive_s)
+
+
+def _settings(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # its warnings are about clients, who could fill the log with them
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointsman.core.request import Content, Request
-from pointsman.core.signals import Needs, OutputSource, Signals, TokenCount, Tokens
+from pointsman.core.signals import Needs, OutputSource, Signals, Tokens
 from pointsman.signals.keywords import found
 from pointsman.signals.tokens import count_messages
+
+
+_NO_NEEDS = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,25 @@ def extract(request: Request, settings: SignalSettings) -> Signals:
         task=task,
         task_source="declared" if request.task else "default",
         tokens=_tokens(request, content, task, settings),
-        needs=Needs(
-            tools=bool(request.tools),
-            json_mode=request.response_format == "json_object",
-            json_schema=request.response_format == "json_schema",
-            vision=request.images > 0,
-        ),
+        needs=_needs(request),
         keywords=found(content, settings.keywords),
     )
 
 
+def _needs(request: Request) -> Needs:
+    wanted = request.response_format
+    if not request.tools and not request.images and wanted == "text":
+        return _NO_NEEDS
+    return Needs(
+        tools=bool(request.tools),
+        json_mode=wanted == "json_object",
+        json_schema=wanted == "json_schema",
+        vision=request.images > 0,
+    )
+
+
 def _tokens(request: Request, content: Content, task: str, settings: SignalSettings) -> Tokens:
-    counts: tuple[TokenCount, ...] = tuple(count_messages(content.messages, tokenizer, content.tools) for tokenizer in settings.tokenizers)
+    counts = tuple([count_messages(content.messages, tokenizer, content.tools) for tokenizer in settings.tokenizers])
     stated = settings.output_tokens.get(task)
     expected = settings.default_output_tokens if stated is None else stated
     source: OutputSource = "default" if stated is None else "task"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from pointsman.core.request import Image, Message, Opaque, Text, Tool
+from pointsman.core.request import Image, Message, Text, Tool
 from pointsman.core.signals import TokenCount
 from pointsman.errors import ConfigError
 
@@ -51,6 +51,9 @@ class ChatFormat:
     per_message: int = 3  #: around a turn, besides its role
     priming: int = 3  #: what starts the answer
     no_system: int = 0  #: the system turn that is added where the conversation begins with none
+
+
+_PLAIN_CHAT = ChatFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,10 @@ def measure(texts: Iterable[str], tokenizer: str) -> TokenCount:
     if tokenizer == CHARS:
         # As one text beyond the limit: then only a bounded part of it is looked at, however many pieces there are.
         apart = pieces if sum(map(len, pieces)) <= SCANNED_CHARS else ["\n".join(pieces)]
-        return TokenCount(CHARS, sum(math.ceil(_estimate_long(piece)) for piece in apart), exact=not pieces)
+        tokens = 0
+        for piece in apart:
+            tokens += _COMMON[piece] if piece in _COMMON else math.ceil(_estimate_long(piece))
+        return TokenCount(CHARS, tokens, exact=not pieces)
     encoding = _encoding(tokenizer)
     if _longer_than(pieces, EXACT_BYTES):
         return TokenCount(tokenizer, _sampled("\n".join(pieces), encoding), exact=False)
@@ -152,15 +158,27 @@ def count_messages(messages: Sequence[Message], tokenizer: str, tools: Sequence[
 
     Exact only for plain text turns: how a provider writes tools, images and files into the prompt is not published.
     """
-    texts = [text for message in messages for text in _texts(message)]
+    texts: list[str] = []
+    images, plain = 0, not tools
+    for message in messages:
+        texts.append(message.role)
+        for part in message.parts:
+            if isinstance(part, Text):
+                texts.append(part.text)
+                continue
+            plain = False
+            if isinstance(part, Image):
+                images += 1
+            else:
+                texts.append(part.kind)
+        for call in message.tool_calls:
+            plain = False
+            texts += (call.name, call.arguments)
     counted = measure(texts + [tool.schema or tool.name for tool in tools], tokenizer)
-    chat = VOCABULARIES[tokenizer].chat if tokenizer in VOCABULARIES else ChatFormat()
-    parts = [part for message in messages for part in message.parts]
-    tokens = counted.tokens + chat.priming + chat.per_message * len(messages)
-    tokens += TOKENS_PER_IMAGE * sum(isinstance(part, Image) for part in parts)
+    chat = VOCABULARIES[tokenizer].chat if tokenizer in VOCABULARIES else _PLAIN_CHAT
+    tokens = counted.tokens + chat.priming + chat.per_message * len(messages) + TOKENS_PER_IMAGE * images
     if not messages or messages[0].role != "system":
         tokens += chat.no_system
-    plain = not tools and all(isinstance(part, Text) for part in parts) and not any(m.tool_calls for m in messages)
     return TokenCount(tokenizer, tokens, exact=plain and counted.exact and tokenizer != CHARS)
 
 
@@ -169,18 +187,6 @@ def warm(tokenizers: Iterable[str] = tuple(VOCABULARIES)) -> None:
     for tokenizer in tokenizers:
         if tokenizer != CHARS:
             _encoding(tokenizer)
-
-
-def _texts(message: Message) -> Iterator[str]:
-    yield message.role
-    for part in message.parts:
-        if isinstance(part, Text):
-            yield part.text
-        elif isinstance(part, Opaque):
-            yield part.kind
-    for call in message.tool_calls:
-        yield call.name
-        yield call.arguments
 
 
 # --- exact counts
@@ -313,7 +319,9 @@ def _estimate(text: str) -> float:
     tokens = _TOKENS_TO_START
     for table, per_run, per_long in _PER_RUN:
         runs = rest.translate(table)
-        tokens += per_run * (runs.count(b" x") + runs.startswith(b"x")) + per_long * runs.count(_LONG_RUN)
+        if b"x" in runs:
+            long = per_long * runs.count(_LONG_RUN) if per_long else 0.0
+            tokens += per_run * (runs.count(b" x") + runs.startswith(b"x")) + long
     for members, weight in _PER_BYTE:
         if not rest:
             break
@@ -321,3 +329,6 @@ def _estimate(text: str) -> float:
         tokens += weight * (len(rest) - len(others))
         rest = others
     return tokens
+
+
+_COMMON = {role: math.ceil(_estimate(role)) for role in ("assistant", "developer", "system", "tool", "user")}  # one a message

@@ -53,6 +53,18 @@ MIGRATIONS = (
         revoked_at_ns INTEGER
     ) STRICT;
     """,
+    """
+    CREATE TABLE answers(
+        id BLOB PRIMARY KEY,
+        request BLOB NOT NULL,
+        owner INTEGER,  -- the process that is at it, until there is an answer
+        until_ns INTEGER NOT NULL,  -- end of its lease; of an answer, of the time it is kept
+        status INTEGER,
+        headers TEXT,
+        body BLOB
+    ) STRICT;
+    CREATE INDEX answers_until ON answers(until_ns);
+    """,
 )
 
 
@@ -135,6 +147,7 @@ def _configure(connection: apsw.Connection, busy_timeout_s: float) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA secure_delete = ON")  # answers that are no longer kept are gone, not just out of sight
     # Only macOS knows these: there a plain fsync leaves the data in the drive's cache.
     connection.execute("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
 

@@ -1,4 +1,4 @@
-"""The seams of the durable stores: what a decision log and a key store promise, and the values they speak in.
+"""The seams of the durable stores: what a decision log, a key store and an answer store promise, and the values they speak in.
 
 A log is an append-only chain: each record's `hash` covers its content and the hash before it, so that changing, dropping, adding or
 moving a record breaks the chain. Whoever can rewrite the whole file can also rewrite the chain: keep a `Head` elsewhere to notice that.
@@ -7,10 +7,11 @@ moving a record breaks the chain. Whoever can rewrite the whole file can also re
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pointsman.errors import ConfigError
+from pointsman.errors import ConfigError, IdempotencyConflict, IdempotencyMismatch
 from pointsman.stores.keys import Key
 
 Durability = Literal["crash", "power", "async"]
@@ -136,3 +137,55 @@ class KeyStore(Protocol):
 
     async def revoke_key(self, id: str) -> None:
         """Revoke it from now on; again changes nothing. Raises `NotFound` for an unknown id."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer as it went out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer one request: held by one attempt at a time, until its lease ends."""
+
+    id: bytes
+    until_ns: int
+
+
+LEASE_NS = 15 * 60 * 10**9
+"""How long a claim is held at most."""
+
+
+def refuse_other(same: bool, answered: bool) -> None:
+    """Refuse a claim: `same` says whether its id belongs to this request, `answered` whether there is an answer."""
+    if not same:
+        raise IdempotencyMismatch("this idempotency key was used for another request: take a fresh one for each")
+    if not answered:
+        raise IdempotencyConflict("a request with this idempotency key is in progress: try again when it has ended")
+
+
+class AnswerStore(Protocol):
+    """Answers kept for being asked again. `id` is what the client calls the request, `request` a digest of what it asks.
+
+    Times are nanoseconds since the epoch. Every method raises `RecordError` when the store cannot do its part.
+    """
+
+    async def claim(self, id: bytes, request: bytes, now_ns: int) -> StoredAnswer | Claim:
+        """The answer, or the claim to make one where there is none and nobody who lives is at it.
+
+        Raises `IdempotencyMismatch` where the id belongs to another request, `IdempotencyConflict` while another attempt holds the claim.
+        A caller cancelled while waiting holds nothing.
+        """
+
+    async def complete(self, claim: Claim, answer: StoredAnswer, until_ns: int) -> None:
+        """Keep the answer until then. Does nothing where another attempt has taken over."""
+
+    async def abandon(self, claim: Claim) -> None:
+        """Give the claim back, so that another attempt may come. Does nothing where it is not held any more."""
+
+    async def purge(self, now_ns: int) -> None:
+        """Delete the answers whose time is over."""

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +48,7 @@ class SqliteLog:
         self._new_reader = partial(LogFile, self.path, busy_timeout_s=busy_timeout_s, vfs=vfs)
         self._readers: list[LogFile] = []
         self._file = self.reader()
-        self._writer = Writer(connection, os.fspath(self.path), queue_limit, retry_s)
+        self._writer = Writer(connection, os.fspath(self.path), durability, queue_limit, busy_timeout_s, retry_s)
 
     @property
     def failure(self) -> str | None:
@@ -55,11 +56,17 @@ class SqliteLog:
         return self._writer.failure
 
     async def append(self, kind: str, decision: str, body: bytes) -> None:
-        """Add a record; returns once it is durable (durability `async`: at once, and a failed write is tried again until `close`)."""
+        """Add a record; returns once it is durable.
+
+        Durability `async`: at once, or once there is room for it; a failed write is tried again until `close`.
+        """
         if self._waits:
             await self.write(kind, decision, body)
-        else:
-            self._writer.submit(_entry(kind, decision, self.clock(), body))
+            return
+        if self._writer.full:
+            with suppress(RecordError):  # if the disk fails there is still no room
+                await self.flush()
+        self._writer.submit(_entry(kind, decision, self.clock(), body))
 
     async def write(self, kind: str, decision: str, body: bytes, also: Also | None = None) -> None:
         """Add a record once `also` has run in the same transaction, and wait for both whatever the durability.
@@ -74,7 +81,9 @@ class SqliteLog:
 
     async def flush(self) -> None:
         """Return once everything appended before is written."""
-        await self.write("", "", b"", also=lambda _: False)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writer.flush(waiter)
+        await waiter
 
     async def read(self, decision: str) -> list[LogRecord]:
         """Every record of one decision, oldest first."""

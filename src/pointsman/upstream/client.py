@@ -6,13 +6,26 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
+from pointsman.core.apis import Api, spoken
 from pointsman.core.clearance import Clearance
 from pointsman.core.request import Request
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
-from pointsman.wire.openai_chat.request import upstream_body
+from pointsman.wire.dialects import DIALECTS
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Clocks of one call, in seconds."""
+
+    total_s: float = 600.0
+    first_token_s: float = 120.0  #: of a stream, from the call on
+    idle_s: float = 60.0  #: of a stream that has begun: the longest silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +35,9 @@ class Endpoint:
     transport: Transport = field(repr=False)
     name: str  #: what the provider calls the model
     api_key: str = field(default="", repr=False)
-    timeout_s: float = 600.0
+    timeouts: Timeouts = Timeouts()
     address: str = field(default="", repr=False)  #: base URL, which no client may learn
+    apis: tuple[Api, ...] = ("chat",)
 
     def redacted(self, text: str) -> str:
         """`text` without this endpoint's key and address."""
@@ -34,18 +48,47 @@ class Endpoint:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A request as one model gets it."""
+
+    api: Api
+    body: bytes
+    dropped: tuple[str, ...] = ()  #: fields of the client's that this API has no words for
+
+
 class Egress:
     """Calls models by their id."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
 
-    def timeout_s(self, model: str) -> float:
-        """The longest a call to this model may take."""
-        return self._endpoints[model].timeout_s
+    def timeouts(self, model: str) -> Timeouts:
+        """The clocks of a call to this model."""
+        return self._endpoints[model].timeouts
 
-    async def call(self, clearance: Clearance, request: Request) -> Reply:
-        """Send the request to the model its clearance names.
+    def write(self, model: str, request: Request) -> Letter:
+        """The request in an API that the model speaks: the client's own, as far as that is possible.
+
+        Every field the client sent travels on, but for our own. Raises `RequestError` for what cannot be translated.
+        """
+        endpoint, content = self._endpoints[model], request.content
+        if content is None:
+            raise ValueError("a request read from a record has no content to send")
+        api = spoken(endpoint.apis, request.api, request.features)
+        if api is None:
+            raise ValueError(f"`{model}` cannot be asked in any API: a gate should have refused it")
+        dialect = DIALECTS[api]
+        if api == request.api:
+            return Letter(api, _encode({**dialect.own(content.body), "model": endpoint.name}))
+        if api == "chat":
+            return Letter(api, _encode({**dialect.own(content.chat), "model": endpoint.name}), content.dropped)
+        translated = dialect.from_chat(content.chat)
+        dropped = tuple(dict.fromkeys((*content.dropped, *translated.dropped, *translated.untranslatable)))
+        return Letter(api, _encode({**dialect.own(translated.body), "model": endpoint.name}), dropped)
+
+    async def call(self, clearance: Clearance, request: Request, letter: Letter) -> Reply:
+        """Send a letter to the model its clearance names.
 
         Raises `ClearanceError` without a clearance made for this very request, before anything goes out, and `UpstreamError` when the
         upstream cannot be reached. An answer with an error status is returned, not raised.
@@ -53,7 +96,8 @@ class Egress:
         if not isinstance(clearance, Clearance) or not clearance.covers(request.id):
             raise ClearanceError(f"request `{request.id}` has no clearance for this call")
         endpoint = self._endpoints[clearance.model]
-        return await endpoint.transport.send("/chat/completions", _headers(endpoint), upstream_body(request, endpoint.name))
+        said = {} if request.content is None else request.content.headers
+        return await endpoint.transport.send(DIALECTS[letter.api].path, _headers(endpoint, letter.api, said), letter.body)
 
     def redact(self, model: str, error: PointsmanError) -> None:
         """Take out of an error what the upstream should not have said in it: the gateway's key, and where the model is."""
@@ -69,9 +113,13 @@ class Egress:
         await asyncio.gather(*(transport.aclose() for transport in transports.values()))
 
 
-def _headers(endpoint: Endpoint) -> Mapping[str, str]:
-    # Built from nothing: no header of the client's travels on.
+def _headers(endpoint: Endpoint, api: Api, said: Mapping[str, str]) -> Mapping[str, str]:
+    # Built from nothing: of the client's headers only those travel on that are part of the API itself, and only in that API.
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-    if endpoint.api_key:
+    if api == "messages":
+        headers |= {"anthropic-version": "2023-06-01", **said}
+        if endpoint.api_key:
+            headers["x-api-key"] = endpoint.api_key
+    elif endpoint.api_key:
         headers["authorization"] = f"Bearer {endpoint.api_key}"
     return headers

@@ -137,8 +137,3 @@ def _ascii(host: str) -> str:
         return host.encode("idna").decode()
     except UnicodeError as error:
         raise ConfigError(f"`{host}` is not the name of a host: {error}") from error
-
-
-def new_client() -> Pool:
-    """One connection pool for all upstreams."""
-    return Pool()

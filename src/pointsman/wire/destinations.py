@@ -52,12 +52,12 @@ _FAMILIES = (
 )
 _CONTENT = _words(
     """
-    chat_template_kwargs documents function_call functions guided_json logit_bias messages prediction response_format
-    structured_outputs tool_choice web_search_options
+    chat_template_kwargs documents function_call functions guided_json input instructions logit_bias messages output_config output_format
+    prediction prompt response_format structured_outputs suffix system text tool_choice web_search_options
     """
 )
 """What the model reads: names in there are the user's own."""
-_TOOL_CONTENT = frozenset({"custom", "function", "input_schema", "parameters"})
+_TOOL_CONTENT = frozenset({"custom", "function", "input_examples", "input_schema", "parameters"})
 _MARKS = re.compile("[^a-z0-9]")
 
 

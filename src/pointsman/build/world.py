@@ -1,0 +1,85 @@
+"""What requests are decided under, from a configuration and what the log has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from statistics import median_low
+
+from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.catalogue.prices import load as load_catalogue
+from pointsman.config.schema import Config
+from pointsman.core.codec import from_json
+from pointsman.core.outcome import Outcome
+from pointsman.core.snapshot import Snapshot
+from pointsman.gateway import World
+from pointsman.signals.extract import SignalSettings
+from pointsman.signals.keywords import word_list
+from pointsman.signals.tokens import warm
+from pointsman.stores.log import LogRecord
+from pointsman.stores.logfile import LogFile
+
+HISTORY = 2_000
+"""Calls looked at for expected answer lengths."""
+
+_ENOUGH = 20  # of a task class, to believe them
+
+
+def world_of(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> World:
+    """The world of a configuration; `entries` are outcomes of the log, newest first."""
+    settings = signal_settings(config, snapshot, _observed(config, snapshot, entries))
+    return World(snapshot, settings, config.server.max_json_depth, config.store.content)
+
+
+def current_snapshot(config: Config) -> tuple[Snapshot, bytes]:
+    """The snapshot of today, and the body that the log keeps of it."""
+    body = snapshot_body(config, load_catalogue(), date.today())  # noqa: DTZ011  (price lists change with the local day)
+    return snapshot_of(body), body
+
+
+def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int] | None = None) -> SignalSettings:
+    """What signal extraction needs; vocabularies are read now, so that no request waits for one."""
+    tokenizers = tuple(sorted({model.tokenizer for model in snapshot.models.values()}))
+    warm(tokenizers)
+    return SignalSettings(
+        tokenizers=tokenizers,
+        output_tokens={name: task.output_tokens for name, task in config.tasks.items() if task.output_tokens is not None},
+        history=observed or {},
+        keywords={name: word_list(words) for name, words in config.keywords.items()},
+    )
+
+
+def offline_world(config: Config) -> World:
+    """What a dry run needs: no model, no network, and of the store only what a gateway started now would have learned from it."""
+    snapshot, _ = current_snapshot(config)
+    observed: dict[str, int] = {}
+    if (path := Path(config.store.path)).exists():
+        log = LogFile(path)
+        try:
+            observed = _observed(config, snapshot, log.recent(HISTORY, kind="outcome"))
+        finally:
+            log.close()
+    return World(snapshot, signal_settings(config, snapshot, observed), config.server.max_json_depth)
+
+
+def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:
+    # Of a model that tries several times, usage counts every try: it says little about the length of an answer.
+    once = {model.id: snapshot.models[model.id].context_tokens for model in config.models if model.tries == 1}
+    return history((from_json(Outcome, entry.body) for entry in entries), once)
+
+
+def history(outcomes: Iterable[Outcome], most: Mapping[str, int]) -> dict[str, int]:
+    """Expected output tokens by task class: the median of whole answers, where there are enough of them.
+
+    `most` names the models that count, and the longest answer of each that is believed.
+    """
+    lengths: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        if outcome.ok and outcome.usage is not None and outcome.finish_reason == "stop" and _believed(outcome, most):
+            lengths.setdefault(outcome.task, []).append(outcome.usage.output_tokens)
+    return {task: max(1, median_low(found)) for task, found in lengths.items() if len(found) >= _ENOUGH}
+
+
+def _believed(outcome: Outcome, most: Mapping[str, int]) -> bool:
+    return outcome.usage is not None and outcome.usage.output_tokens <= most.get(outcome.model, -1)

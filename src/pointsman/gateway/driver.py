@@ -1,0 +1,146 @@
+"""Carries a plan out: what it yields is done, what came of it is sent back, until there is something to deliver."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pointsman.core.decision import Decision
+from pointsman.core.plan import Execution
+from pointsman.errors import Failure, PointsmanError, UpstreamError, UpstreamUnavailable
+from pointsman.gateway.attempt import Attempt, reserved_tokens
+from pointsman.gateway.clock import Clock
+from pointsman.gateway.live import Live
+from pointsman.gateway.review import ask_a_person
+from pointsman.plans.start import start
+from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Wait, Waited
+from pointsman.stores.log import DecisionLog
+
+
+class Driver:
+    """One request's calls. Owns them until one is delivered; in `clocks` are those that wait, for who has to interrupt them."""
+
+    def __init__(self, decision: Decision, execution: Execution, live: Live, log: DecisionLog, clocks: set[Clock]) -> None:
+        self._decision, self._execution, self._live, self._log, self._clocks = decision, execution, live, log, clocks
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._attempts: dict[int, Attempt] = {}  #: those that reached something, by number
+        self._made = 0
+        self._failures: list[tuple[str, UpstreamError]] = []
+        self._superseded = False
+        self.waited_s = 0.0  #: for upstreams and between calls
+
+    async def run(self) -> Attempt:
+        """The call to deliver. Raises the first failure when there is none: it is about the model that was chosen."""
+        steps = start(self._decision, self._execution)
+        delivered: Attempt | None = None
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    step = steps.send(await self._do(step))
+                except StopIteration as stop:
+                    ended: Deliver | Fail = stop.value
+                    break
+            if isinstance(ended, Fail):
+                raise await self._failed(ended)
+            delivered = self._attempts[ended.reached.number]
+            return delivered
+        finally:
+            for attempt in self._attempts.values():
+                if attempt is not delivered:
+                    self._superseded = delivered is not None
+                    await self._release(attempt)
+
+    async def _do(self, step: Step) -> Sent:
+        match step:
+            case Call():
+                return await self._call(step)
+            case Wait():
+                return await self._wait(step)
+            case All():
+                return tuple(await asyncio.gather(*(self._call(call) for call in step.calls)))
+            case First():
+                return await self._first(step)
+
+    async def _call(self, call: Call) -> Reached:
+        watch, model = self._live.watch, call.model
+        try:
+            watch.admit(model, reserved_tokens(self._decision), forced=call.forced)
+        except UpstreamUnavailable as error:
+            self._failures.append((model, error))
+            return Reached(model, error.fault, error.retry_after_s, self._at_s())
+        self._made += 1
+        attempt = Attempt(self._decision, self._live, call, self._made, self._log, self._began + self._execution.deadline_s)
+        self._clocks.add(attempt.clock)
+        try:
+            failure = await attempt.open()
+        except BaseException:
+            await self._release(attempt)
+            raise
+        finally:
+            self.waited_s += attempt.waited_s
+        if failure is None:
+            self._attempts[attempt.number] = attempt
+            return Reached(model, number=attempt.number, at_s=self._at_s())
+        self._clocks.discard(attempt.clock)
+        self._failures.append((model, failure))
+        return Reached(model, failure.fault, failure.retry_after_s, self._at_s(), attempt.number)
+
+    async def _wait(self, step: Wait) -> Waited:
+        if not self._live.watch.retries.take(step.model):
+            return Waited(granted=False, at_s=self._at_s())
+        clock = Clock(self._loop.time() + step.seconds + 1)
+        self._clocks.add(clock)
+        try:
+            await clock.wait(asyncio.sleep(step.seconds))
+        finally:
+            clock.stop()
+            self._clocks.discard(clock)
+        self.waited_s += step.seconds
+        return Waited(granted=True, at_s=self._at_s())
+
+    async def _first(self, step: First) -> tuple[Reached, ...]:
+        """Staggered calls; the first to reach something ends the others."""
+        running: list[asyncio.Task[Reached]] = []
+        try:
+            for at, call in enumerate(step.calls, 1):
+                running.append(self._loop.create_task(self._call(call)))
+                if await self._one_reached(running, step.after_s if at < len(step.calls) else None):
+                    break
+        finally:
+            self._superseded = True
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            self._superseded = False
+        return tuple(self._reached(task, call) for task, call in zip(running, step.calls, strict=False))
+
+    async def _one_reached(self, running: Sequence[asyncio.Task[Reached]], within_s: float | None) -> bool:
+        """Whether one reached something in time; not, as soon as all have failed."""
+        until = None if within_s is None else self._loop.time() + within_s
+        waiting = {task for task in running if not task.done()}
+        while waiting:
+            left_s = None if until is None else max(0.0, until - self._loop.time())
+            done, waiting = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done or any(task.result().ok for task in done):
+                return bool(done)
+        return False
+
+    def _reached(self, task: asyncio.Task[Reached], call: Call) -> Reached:
+        return Reached(call.model, abandoned=True, at_s=self._at_s()) if task.cancelled() else task.result()
+
+    async def _failed(self, ended: Fail) -> PointsmanError:
+        failures = tuple(Failure(model, error.code or error.fault, error.status) for model, error in self._failures)
+        if ended.human:
+            return await ask_a_person(self._decision, failures, self._log)
+        error: PointsmanError = self._failures[0][1]
+        error.failures = failures
+        return error
+
+    async def _release(self, attempt: Attempt) -> None:
+        self._clocks.discard(attempt.clock)
+        await attempt.aclose("superseded" if self._superseded else "client_disconnected")
+
+    def _at_s(self) -> float:
+        return self._loop.time() - self._began

@@ -1,0 +1,149 @@
+"""A configuration file that is edited while the gateway runs: read again, checked aside, and put in force only if it is sound."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pointsman.config.load import load_file
+from pointsman.config.schema import Config
+from pointsman.errors import ConfigError, PointsmanError
+
+_log = logging.getLogger("pointsman.server.reload")
+
+_MISSED_POLLS = 2  # an editor may take the file away for a moment before it puts another in its place
+
+
+class _Mark(NamedTuple):
+    """What changes when a file is written, or another takes its place."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+class Reloader:
+    """Watches a file and calls `apply` with what it says, when that is sound and differs from what is in force.
+
+    A faulty file changes nothing: `problem` says what is wrong until it is mended. `apply` may refuse with `ConfigError` too; other
+    failures of it are tried again. Settings that need a restart keep their value; a warning names those that were changed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        current: Config,
+        apply: Callable[[Config], Awaitable[None]],
+        *,
+        env: Mapping[str, str] = os.environ,
+        poll_s: float = 0.25,
+    ) -> None:
+        self.current = current  #: what is in force
+        self.problem: str | None = None  #: why the file's content is not
+        self._path = path
+        self._apply = apply
+        self._env = env
+        self._poll_s = poll_s
+        self._fixed: dict[str, object] | None = None  # what the file said at first of the settings that need a restart
+        self._told: list[str] = []
+        self._settled: _Mark | None = None  # the file that was read last
+        self._seen: _Mark | None = None  # the file at the latest poll
+        self._missed = 0
+        self._asked = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def watch(self) -> None:
+        """Follow the file until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._asked.wait()
+            except TimeoutError:
+                await self.poll()
+            else:
+                self._asked.clear()
+                await self.check()
+
+    def wake(self) -> None:
+        """Let `watch` read the file now, whether or not it changed."""
+        self._asked.set()
+
+    async def check(self) -> None:
+        """Read the file now, whether or not it changed."""
+        async with self._one_at_a_time:
+            self._settled = self._seen = await asyncio.to_thread(_mark, self._path)
+            await self._read()
+
+    async def poll(self) -> None:
+        """Read the file if it has changed, and has come to rest since: half of a file may be a sound configuration without its end."""
+        mark = await asyncio.to_thread(_mark, self._path)
+        self._missed = 0 if mark is not None else self._missed + 1
+        at_rest, self._seen = mark == self._seen, mark
+        if at_rest and mark != self._settled and (mark is not None or self._missed > _MISSED_POLLS):
+            await self.check()
+
+    async def _read(self) -> None:
+        try:
+            read = await asyncio.to_thread(load_file, self._path, self._env)
+            wanted = _with_fixed(read, self.current)
+            if wanted != self.current:
+                await self._apply(wanted)
+                self.current = wanted
+                _log.info("%s: in force from now on", self._path)
+            self._tell_fixed(_fixed(read))
+            self.problem = None
+        except ConfigError as error:
+            self._note(str(error))
+        except PointsmanError as error:
+            self._settled = None  # not the file's fault: try again
+            self._note(str(error))
+        except Exception as error:  # noqa: BLE001
+            # A fault of ours must not end the watch. Not its message: that may hold what the file says.
+            self._note(f"{self._path}: cannot be put in force: {type(error).__name__}")
+            _log.error("reloading failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+    def _tell_fixed(self, said: dict[str, object]) -> None:
+        """Warn of settings that were changed in vain. Not by comparing with those in force: the command line may have set them."""
+        self._fixed = self._fixed or said
+        changed = [name for name, value in said.items() if value != self._fixed[name]]
+        if changed and changed != self._told:
+            _log.warning("%s: changed, but in force only after a restart: %s", self._path, ", ".join(changed))
+        self._told = changed
+
+    def _note(self, problem: str) -> None:
+        if problem != self.problem:
+            _log.error("the configuration in force stays as it is:\n%s", problem)
+        self.problem = problem
+
+
+def _mark(path: Path) -> _Mark | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _Mark(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _fixed(config: Config) -> dict[str, object]:
+    """The settings that a running process cannot change."""
+    server, store = config.server, config.store
+    return {
+        "server.host": server.host,
+        "server.port": server.port,
+        "server.workers": server.workers,
+        "store.path": store.path,
+        "store.durability": store.durability,
+    }
+
+
+def _with_fixed(read: Config, current: Config) -> Config:
+    """What was read, but for those settings."""
+    server = replace(read.server, host=current.server.host, port=current.server.port, workers=current.server.workers)
+    store = replace(read.store, path=current.store.path, durability=current.store.durability)
+    return replace(read, server=server, store=store)

@@ -1,0 +1,253 @@
+"""Which models are worth calling now: a circuit breaker for each, fed with what its calls came to.
+
+    closed ──(failures, quota, a slow first token)──> open ──(cooldown is over)──> half-open ──(a trial call succeeds)──> closed
+                                                       ^                              │
+                                                       └──(the trial call fails: twice the cooldown)
+
+A model is one model at one endpoint. A rate limit that names a time takes a model out until then, without opening its breaker.
+No clock, no tasks: time comes in, and states follow from it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from math import ceil, exp, inf, log
+from statistics import median, median_low
+from typing import Final, Literal
+
+from pointsman.core.fault import Fault
+
+State = Literal["closed", "open", "half_open"]
+
+FAILURES: Final[frozenset[Fault]] = frozenset({"unreachable", "timeout", "broken", "server_error", "overloaded", "refused"})
+"""Faults that speak against the endpoint. `quota` opens the breaker by itself."""
+
+SOUND: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "content_filter", "invalid_output"})
+"""Faults of a request that an endpoint in good health has found."""
+
+_EARLIER_SAMPLES = 20  # before anything can be called slow
+_STEP = 0.05  # how far one sample moves the usual time: a lasting change is forgotten within some tens of samples
+_SPENT: Final = "its account's quota is used up"
+_SAME_S = 1.0  # a rate limit's end that moves by less is the same end, told by another call
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSettings:
+    """When a model is taken out of service, and for how long."""
+
+    failures: int = 5  #: in a row; also the fewest among the last `window` calls
+    window: int = 10
+    share: float = 0.5  #: of the last `window` calls
+    cooldown_s: float = 10.0  #: the first; each further one is twice as long
+    longest_cooldown_s: float = 300.0
+    slow_factor: float = 5.0  #: times its usual time to the first token
+    slow_samples: int = 8
+
+
+class Health:
+    """The breakers. `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float], settings: BreakerSettings | None = None) -> None:
+        self._clock = clock
+        self._settings = settings or BreakerSettings()
+        self._breakers: dict[str, _Breaker] = {}
+
+    def admit(self, model: str) -> bool:
+        """Whether to call it now. In half-open this hands out the one trial call, which ends with `observe` or `release`."""
+        breaker = self._breakers.get(model)
+        return breaker is None or breaker.admit(self._clock())
+
+    def observe(self, model: str, fault: Fault | None, ttft_ms: float | None = None, retry_after_s: float | None = None) -> None:
+        """What a call came to; `fault` is `None` where it succeeded. While a trial call is under way, any call's end is its verdict."""
+        if (breaker := self._breakers.get(model)) is None:
+            breaker = self._breakers[model] = _Breaker(self._settings)
+        breaker.observe(self._clock(), fault, ttft_ms, retry_after_s)
+
+    def release(self, model: str) -> None:
+        """The call that was admitted was not made, or ended without a verdict: its client left."""
+        if (breaker := self._breakers.get(model)) is not None:
+            breaker.trial_until_s = None
+
+    def keep(self, models: Collection[str]) -> None:
+        """Forget all other models: they are not configured any more."""
+        self._breakers = {model: breaker for model, breaker in self._breakers.items() if model in models}
+
+    def state(self, model: str) -> State:
+        """`open`: out of service; `half_open`: one trial call at a time."""
+        breaker = self._breakers.get(model)
+        return "closed" if breaker is None else breaker.state(self._clock())
+
+    def out_of_service(self) -> dict[str, str]:
+        """Models that may not be called, and why. A sentence stays the same while its cause does."""
+        now_s = self._clock()
+        reasons = ((model, breaker.reason(now_s)) for model, breaker in self._breakers.items())
+        return {model: reason for model, reason in reasons if reason is not None}
+
+    def next_change_s(self) -> float | None:
+        """When, by the clock, `out_of_service` will next say something else if nothing is observed."""
+        now_s = self._clock()
+        return min((end_s for breaker in self._breakers.values() if (end_s := breaker.out_until_s(now_s)) > now_s), default=None)
+
+
+@dataclass(slots=True)
+class _Breaker:
+    settings: BreakerSettings
+    failed: deque[bool] = field(init=False)  # of the last calls
+    in_a_row: int = 0
+    why: str = ""
+    opened: int = 0  # times since it was last closed; 0: it is closed
+    open_until_s: float = -inf
+    was_slow: bool = False  # that is why it is open
+    trial_until_s: float | None = None  # a trial call is under way; from then on another may be made
+    limited_until_s: float = -inf
+    limited: str = ""
+    first_tokens: _FirstTokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failed = deque(maxlen=self.settings.window)
+        self.first_tokens = _FirstTokens(self.settings.slow_samples, self.settings.slow_factor)
+
+    def state(self, now_s: float) -> State:
+        if self.out_until_s(now_s) > now_s:
+            return "open"
+        return "half_open" if self.opened else "closed"
+
+    def out_until_s(self, now_s: float) -> float:
+        """The end of what keeps it out; of two causes, of the one that `reason` names."""
+        return self.open_until_s if self.open_until_s > now_s else self.limited_until_s
+
+    def reason(self, now_s: float) -> str | None:
+        if self.open_until_s > now_s:
+            return self.why
+        return self.limited if self.limited_until_s > now_s else None
+
+    def admit(self, now_s: float) -> bool:
+        state = self.state(now_s)
+        if state == "half_open":
+            if self.trial_until_s is not None and now_s < self.trial_until_s:
+                return False
+            self.trial_until_s = now_s + self.settings.cooldown_s
+        return state != "open"
+
+    def observe(self, now_s: float, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
+        if fault == "rate_limit":
+            self._limit(now_s, retry_after_s)
+        elif fault == "quota":
+            self._spent(now_s, retry_after_s)
+        elif self.opened and self.trial_until_s is None:
+            pass  # it was under way when the breaker opened: news of the past
+        elif fault is None or fault in SOUND:
+            self._succeeded(now_s, ttft_ms if fault is None else None)
+        elif fault in FAILURES:
+            self._failed(now_s, fault)
+
+    def _succeeded(self, now_s: float, ttft_ms: float | None) -> None:
+        # A trial call decides by itself only about slowness: the first call after an outage may well be slow.
+        slow = None if ttft_ms is None else self.first_tokens.slow(ttft_ms, alone=self.was_slow)
+        if slow is not None:
+            self._open(now_s, slow)
+            self.was_slow = True
+        elif self.opened:
+            self._close()
+        else:
+            self.failed.append(False)
+            self.in_a_row = 0
+
+    def _failed(self, now_s: float, fault: Fault) -> None:
+        self.failed.append(True)
+        self.in_a_row += 1
+        if (why := f"a trial call failed: `{fault}`" if self.opened else self._too_many(fault)) is not None:
+            self._open(now_s, why)
+
+    def _too_many(self, fault: Fault) -> str | None:
+        settings = self.settings
+        if self.in_a_row >= settings.failures:
+            return f"{self.in_a_row} calls in a row failed, the last: `{fault}`"
+        failures = sum(self.failed)
+        if failures >= max(settings.failures, settings.share * len(self.failed)):
+            return f"{failures} of the last {len(self.failed)} calls failed, the last: `{fault}`"
+        return None
+
+    def _open(self, now_s: float, why: str, for_s: float | None = None) -> None:
+        longest_s = self.settings.longest_cooldown_s
+        doubled_s = self.settings.cooldown_s * 2.0 ** min(self.opened, 32)
+        self.open_until_s = now_s + min(doubled_s if for_s is None else for_s, longest_s)
+        self.opened += 1
+        self.why = why
+        self._start_anew()
+
+    def _close(self) -> None:
+        self.opened = 0
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self.failed.clear()
+        self.in_a_row = 0
+        self.trial_until_s = None
+        self.was_slow = False
+        self.first_tokens.start_anew()
+
+    def _spent(self, now_s: float, retry_after_s: float | None) -> None:
+        # Calls that were under way when it opened say the same again: the cooldown is not prolonged by them.
+        if self.open_until_s <= now_s or self.why != _SPENT:
+            self._open(now_s, _SPENT, self.settings.longest_cooldown_s if retry_after_s is None else retry_after_s)
+
+    def _limit(self, now_s: float, retry_after_s: float | None) -> None:
+        self.trial_until_s = None
+        if retry_after_s is None:
+            return
+        wait_s = min(retry_after_s, self.settings.longest_cooldown_s)
+        if now_s + wait_s > self.limited_until_s + (_SAME_S if self.limited_until_s > now_s else 0.0):
+            self.limited_until_s = now_s + wait_s
+            self.limited = f"rate limited for {ceil(wait_s)} s"
+
+
+class _FirstTokens:
+    """Times to the first token: the last ones, and what was usual before them.
+
+    The usual time is a running median that forgets: every sample moves it towards itself by a twentieth at most, however far off it is,
+    which settles where as many are above as below.
+    """
+
+    def __init__(self, samples: int, factor: float) -> None:
+        self._last: deque[float] = deque()
+        self._samples = samples
+        self._factor = factor
+        self._earlier: list[float] = []  # the first ones, until there are enough for a median
+        self._usual_ms: float | None = None
+
+    def slow(self, ttft_ms: float, *, alone: bool) -> str | None:
+        """Take a sample in; the sentence if the last ones are slow. `alone`: a trial call, which is judged by itself."""
+        if not 0.001 <= ttft_ms <= 1e9:  # nothing that a clock has measured
+            return None
+        self._last.append(ttft_ms)
+        if len(self._last) > self._samples:
+            self._earlier_was(self._last.popleft())
+        if self._usual_ms is None or (len(self._last) < self._samples and not alone):
+            return None
+        now_ms = ttft_ms if alone else median_low(self._last)
+        if now_ms <= self._factor * self._usual_ms:
+            return None
+        sentence = f"first token takes {_duration(now_ms)}, usually {_duration(self._usual_ms)}"
+        if alone:
+            self._earlier_was(ttft_ms)
+        return sentence
+
+    def start_anew(self) -> None:
+        """Forget the last ones: what comes next is judged without them."""
+        self._last.clear()
+
+    def _earlier_was(self, ttft_ms: float) -> None:
+        if self._usual_ms is not None:
+            self._usual_ms *= exp(max(-_STEP, min(_STEP, log(ttft_ms / self._usual_ms))))
+            return
+        self._earlier.append(ttft_ms)
+        if len(self._earlier) >= _EARLIER_SAMPLES:
+            self._usual_ms = median(self._earlier)
+            self._earlier.clear()
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 100 else f"{milliseconds:.0f} ms"

@@ -1,0 +1,51 @@
+"""What is kept in mind of upstreams between calls: their health, their limits, and how often they were asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pointsman.core.fault import Fault
+from pointsman.errors import UpstreamUnavailable
+from pointsman.upstream.health import Health
+from pointsman.upstream.limits import Limits, RetryBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Asked before every call, told after it. One for a process; it outlives configurations."""
+
+    health: Health
+    limits: Limits
+    retries: RetryBudget
+    changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health may have changed
+
+    def admit(self, model: str, tokens: int, *, forced: bool) -> None:
+        """Take room for a call of so many tokens. Raises `UpstreamUnavailable` where it should not be made now.
+
+        `forced` ignores the model's health, never its limits.
+        """
+        if not self.health.admit(model) and not forced:
+            raise UpstreamUnavailable(f"`{model}` is out of service for a while")
+        if (wait_s := self.limits.reserve(model, tokens)) > 0:
+            self.health.release(model)
+            raise UpstreamUnavailable(f"`{model}` has reached a limit that the gateway keeps for it", wait_s)
+        self.retries.called(model)
+
+    def ended(self, model: str, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
+        """A call ended, well or with a failure of the upstream's."""
+        before = self.health.state(model)
+        self.health.observe(model, fault, ttft_ms, retry_after_s)
+        if fault is not None or before != "closed":
+            for tell in self.changed:
+                tell()
+
+    def left(self, model: str) -> None:
+        """A call ended without saying anything of the upstream: the client left, or the fault was ours."""
+        self.health.release(model)
+
+    def settle(self, model: str, reserved_tokens: int, used_tokens: int | None) -> None:
+        """Give back what a call took of the limits beyond what it used; `None`: unknown, so all of it stays taken."""
+        if used_tokens is not None:
+            self.limits.settle(model, reserved_tokens, used_tokens)
+        self.limits.done(model)

@@ -1,0 +1,147 @@
+"""What a choice of an answer says, whole or in pieces, as events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pointsman.errors import UpstreamError
+from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan
+
+Index = Annotated[int, Meta(ge=0, lt=10_000)]
+
+REASONS: Final[Mapping[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "function_call": "tool_calls",
+    "model_length": "length",  # Mistral
+    "eos_token": "stop",  # Text Generation Inference
+    "stop_sequence": "stop",
+}
+"""Why an answer ended, in the words of OpenAI and of others that speak its API."""
+
+
+class Function(Struct):
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None  # of a custom tool's call
+
+
+class Call(Struct):
+    index: Index | None = None
+    id: str | None = None
+    function: Function | None = None
+    custom: Function | None = None
+
+
+class Part(Struct):
+    """Mistral writes content in parts where there is thinking among it."""
+
+    text: str | None = None
+    thinking: str | list[dict[str, Any]] | None = None
+
+
+class Message(Struct):
+    content: str | list[Part] | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
+
+
+class TopLogprob(Struct):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class Logprob(TopLogprob):
+    top_logprobs: list[TopLogprob] = []
+
+
+class Logprobs(Struct):
+    content: list[Logprob] | None = None
+
+
+class ChoiceReader:
+    """Reads one choice of an answer. `answer`: the upstream's id of it, from which tool calls that have no id get one."""
+
+    def __init__(self, choice: int, answer: object) -> None:
+        self._choice = choice
+        self._answer = answer
+        self._calls: dict[int, tuple[int, str | None]] = {}  # number and id, by the upstream's index
+        self._made = 0
+        self._last = 0
+        self.finished: FinishReason | None = None
+
+    def read(self, said: Message, logprobs: Logprobs | None = None, finish_reason: str | None = None) -> Iterator[Event]:
+        """What this much of the choice says. Raises `UpstreamError` for what cannot be understood, and for words after its end."""
+        for event in self._read(said, logprobs):
+            if self.finished:
+                raise UpstreamError("the upstream said more after it had ended its answer")
+            yield event
+        if finish_reason is not None and self.finished is None:
+            yield self._finish(finish_reason)
+
+    def end(self) -> Iterator[Event]:
+        """The ending of a choice whose upstream said that all is over, but not why."""
+        if self.finished is None:
+            yield self._finish("stop")
+
+    def _read(self, said: Message, logprobs: Logprobs | None) -> Iterator[Event]:
+        if thought := said.reasoning_content or said.reasoning:
+            yield Reasoning(thought, self._choice)
+        if isinstance(said.content, list):
+            yield from self._parts(said.content)
+        elif said.content or (logprobs is not None and logprobs.content):
+            likely = None if logprobs is None else logprobs.content
+            yield Text(said.content or "", self._choice, None if likely is None else msgspec.to_builtins(likely))
+        if said.refusal:
+            yield Refusal(said.refusal, self._choice)
+        for call in said.tool_calls or ():
+            yield from self._call(call)
+        if said.function_call is not None:
+            yield from self._call(Call(0, function=said.function_call))
+
+    def _parts(self, parts: list[Part]) -> Iterator[Event]:
+        for part in parts:
+            thinking = part.thinking or ""
+            if thought := thinking if isinstance(thinking, str) else "".join(str(inner.get("text") or "") for inner in thinking):
+                yield Reasoning(thought, self._choice)
+            if part.text:
+                yield Text(part.text, self._choice)
+
+    def _call(self, call: Call) -> Iterator[Event]:
+        made = call.custom or call.function or Function()
+        known = self._calls.get(self._last if call.index is None else call.index)
+        # Some servers give every call the index 0, or none: a second name under another id is another call.
+        if known is None or (made.name and call.id and call.id != known[1]):
+            yield self._began(call, made)
+        number = self._calls[self._last if call.index is None else call.index][0]
+        if text := made.arguments or made.input:
+            yield ToolArguments(number, text, self._choice)
+
+    def _began(self, call: Call, made: Function) -> ToolBegan:
+        if not made.name:
+            raise UpstreamError("the upstream began a tool call without a name")
+        number, self._made = self._made, self._made + 1
+        self._last = self._last if call.index is None else call.index
+        self._calls[self._last] = (number, call.id)
+        return ToolBegan(number, call.id or self._id(number), made.name, self._choice, custom=call.custom is not None)
+
+    def _id(self, number: int) -> str:
+        return "call_" + hashlib.sha256(f"{self._answer}/{self._choice}/{number}".encode()).hexdigest()[:24]
+
+    def _finish(self, reason: str) -> Finished:
+        if (meant := REASONS.get(reason)) is None:
+            raise UpstreamError("the upstream ended its answer for a reason that is not known")
+        # Some say `stop` all the same, OpenAI itself where a call was forced. The client is to run its tools.
+        self.finished = "tool_calls" if meant == "stop" and self._made else meant
+        return Finished(self.finished, self._choice)

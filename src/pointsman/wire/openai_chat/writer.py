@@ -1,0 +1,101 @@
+"""Chat Completions streams, written for a client whose answer came from another API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pointsman.core.prices import Usage
+from pointsman.wire import sse
+from pointsman.wire.dialect import Envelope
+from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.openai_chat.own import asks_usage
+from pointsman.wire.openai_chat.stream import DONE
+from pointsman.wire.openai_chat.usage import write_usage
+
+_ROLE = {"role": "assistant", "content": "", "refusal": None}
+
+
+class ChunkWriter:
+    """What every chunk of an OpenAI stream has, and how such a stream ends."""
+
+    def __init__(self, envelope: Envelope, id: str, object: str) -> None:
+        head = {"id": id, "object": object, "created": envelope.created_s, "model": envelope.model, "system_fingerprint": None}
+        self._asks_usage = asks_usage(envelope.body)
+        self._head = msgspec.json.encode(head)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}' if self._asks_usage else b"]}"
+        self._usage: Usage | None = None
+
+    def chunk(self, choice: Mapping[str, Any]) -> bytes:
+        """A chunk with this choice."""
+        return sse.encode(self._head + msgspec.json.encode(choice) + self._tail)
+
+    def used(self, event: Used) -> None:
+        """Keep the usage for the end."""
+        self._usage = event.usage
+
+    def last(self) -> bytes:
+        """The usage, where it was asked for and is known, and `[DONE]`."""
+        if self._usage is None or not self._asks_usage:
+            return DONE
+        return sse.encode(self._head + b'],"usage":' + msgspec.json.encode(write_usage(self._usage)) + b"}") + DONE
+
+
+class ChatWriter:
+    """Writes a stream of Chat Completions. Signatures of thinking have no place in it."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._chunks = ChunkWriter(envelope, f"chatcmpl-{envelope.id}", "chat.completion.chunk")
+        self._begun: set[int] = set()
+        self._custom: set[tuple[int, int]] = set()
+
+    def write(self, event: Event) -> bytes:
+        """Chunks that say this, after one that says whose turn it is."""
+        if isinstance(event, Used):
+            self._chunks.used(event)
+            return self._begin(0)
+        begin = self._begin(event.choice)
+        if isinstance(event, Finished):
+            return begin + self._chunk(event.choice, {}, finish_reason=event.reason)
+        if isinstance(event, Text):
+            return begin + (self._chunk(event.choice, {"content": event.text}, event.logprobs) if event.text or event.logprobs else b"")
+        delta = self._delta(event)
+        return begin + (self._chunk(event.choice, delta) if delta else b"")
+
+    def ended(self) -> bytes:
+        """The usage, where it was asked for and is known, and `[DONE]`."""
+        return (b"" if self._begun else self._begin(0)) + self._chunks.last()
+
+    def _begin(self, choice: int) -> bytes:
+        if choice in self._begun:
+            return b""
+        self._begun.add(choice)
+        return self._chunk(choice, _ROLE)
+
+    def _delta(self, event: Refusal | Reasoning | ToolBegan | ToolArguments) -> dict[str, Any] | None:
+        if isinstance(event, ToolBegan):
+            if event.custom:
+                self._custom.add((event.choice, event.call))
+                call: dict[str, Any] = {"type": "custom", "custom": {"name": event.name, "input": ""}}
+            else:
+                call = {"type": "function", "function": {"name": event.name, "arguments": ""}}
+            return {"tool_calls": [{"index": event.call, "id": event.id, **call}]}
+        if not event.text:
+            return None
+        if isinstance(event, ToolArguments):
+            custom = (event.choice, event.call) in self._custom
+            piece = {"custom": {"input": event.text}} if custom else {"function": {"arguments": event.text}}
+            return {"tool_calls": [{"index": event.call, **piece}]}
+        return {"refusal" if isinstance(event, Refusal) else "reasoning_content": event.text}
+
+    def _chunk(
+        self,
+        choice: int,
+        delta: Mapping[str, Any],
+        logprobs: Sequence[Mapping[str, Any]] | None = None,
+        finish_reason: str | None = None,
+    ) -> bytes:
+        likely = None if logprobs is None else {"content": logprobs, "refusal": None}
+        return self._chunks.chunk({"index": choice, "delta": delta, "logprobs": likely, "finish_reason": finish_reason})

@@ -1,0 +1,3 @@
+"""OpenAI Responses."""
+
+from pointsman.wire.openai_responses.dialect import RESPONSES as RESPONSES

@@ -1,0 +1,189 @@
+"""Follows a stream of Responses, on its way to a client of that API or to be told in another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from pointsman.core.prices import Usage
+from pointsman.errors import UpstreamStreamBroken
+from pointsman.wire import sse
+from pointsman.wire.events import Event, Reasoning, Refusal, Text, ToolArguments, ToolBegan
+from pointsman.wire.openai_chat.unreadable import UNREADABLE
+from pointsman.wire.openai_responses.answer import (
+    CALLS,
+    Answer,
+    answer_events,
+    decode_answer,
+    ending,
+    failed,
+    finish_reason,
+    item_events,
+    logprobs_of,
+    tool_began,
+    usage_of,
+)
+
+
+class _Data(Struct):
+    """What is read of an event; unknown ones may have anything in these fields."""
+
+    type: Any = None
+    sequence_number: Any = None
+    output_index: Any = 0
+    content_index: Any = 0
+    summary_index: Any = None
+    delta: Any = None
+    logprobs: Any = None
+    item: Raw = Raw(b"")
+    response: Raw = Raw(b"")
+    error: Any = None
+    message: Any = None
+    code: Any = None
+    param: Any = None
+
+
+_data = msgspec.json.Decoder(_Data).decode
+_item = msgspec.json.Decoder(dict[str, Any]).decode
+_ENDINGS: Final = {"response.completed": "completed", "response.incomplete": "incomplete"}
+
+
+class ResponsesStream:
+    """Passes a stream's events on (`feed`) or tells what they say (`read`), and keeps what accounting and the gateway's store need."""
+
+    def __init__(self) -> None:
+        self._reader = sse.SSEReader()
+        self._calls: dict[int, int] = {}  # number of the tool call at each output index
+        self._spoken: set[int] = set()  # output indices of which pieces came
+        self._thought: tuple[int, Any] | None = None  # where the last piece of reasoning stood
+        self._last_words = b""
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.pieces = 0  #: of text and the like: near enough a token each
+        self.begun = False  #: something was said, a tool call began, or the answer ended
+        self.done = False
+        self.final: bytes | None = None  #: the finished Response object
+        self.sequence = 0  #: number of the event that would come next
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What the client gets of `data`: whole events as they came, the last one held back until `ended`.
+
+        Raises `UpstreamRefused` for an error event and a failed response, `UpstreamStreamBroken` for what is not of this API.
+        """
+        for event in self._reader.feed(data):
+            if self.done:
+                return
+            if event.is_comment:
+                if self.begun and event.raw.startswith(b":"):
+                    yield event.raw
+                continue
+            self._take(event)
+            if not self.done:
+                yield event.raw
+
+    def read(self, data: bytes) -> Iterator[Event]:
+        """The events completed by `data`. Raises as `feed` does."""
+        for event in self._reader.feed(data):
+            if self.done:
+                return
+            if not event.is_comment:
+                yield from self._take(event)
+
+    def ended(self) -> bytes:
+        """The final event, once the upstream has closed. Raises `UpstreamStreamBroken` if there was none."""
+        if not self.done:
+            raise UpstreamStreamBroken("the upstream's stream stopped before its end")
+        return self._last_words
+
+    def _take(self, event: sse.Event) -> list[Event]:
+        try:
+            data = _data(event.data)
+            kind = str(data.type or event.name)
+            if kind == "error" or event.name == "error" or data.error:
+                raise failed(data.error or {"message": data.message, "code": data.code, "param": data.param})
+            if type(data.sequence_number) is int:
+                self.sequence = data.sequence_number + 1
+            if kind in _ENDINGS or kind == "response.failed":
+                return self._end(data, kind, event)
+            if kind in ("response.output_item.added", "response.output_item.done"):
+                return self._take_item(data, done=kind.endswith("done"))
+            return self._take_piece(data, _PIECES[kind]) if kind in _PIECES else []
+        except UNREADABLE as error:
+            raise UpstreamStreamBroken("the upstream sent an event that is not one of a response") from error
+
+    def _take_piece(self, data: _Data, make: _Make) -> list[Event]:
+        if not isinstance(data.delta, str) or type(data.output_index) is not int:
+            raise UpstreamStreamBroken("the upstream sent a piece of a response that is not text")
+        if not data.delta:
+            return []
+        self._spoken.add(data.output_index)
+        self.pieces += 1
+        self.begun = True
+        return make(self, data)
+
+    def _take_item(self, data: _Data, *, done: bool) -> list[Event]:
+        item, at = _item(data.item), data.output_index
+        if type(at) is not int:
+            raise UpstreamStreamBroken("the upstream sent an item of a response without its number")
+        said: list[Event] = []
+        if item.get("type") in CALLS and at not in self._calls:
+            self._calls[at] = len(self._calls)
+            self.begun = True
+            said.append(tool_began(item, self._calls[at]))
+        if done and at not in self._spoken:  # some servers send no pieces, only what they come to
+            self._spoken.add(at)
+            whole = [event for event in item_events(item, self._calls.get(at, 0)) if not isinstance(event, ToolBegan)]
+            said += whole
+            self.pieces += len(whole)
+            self.begun = self.begun or bool(whole)
+        return said
+
+    def _end(self, data: _Data, kind: str, event: sse.Event) -> list[Event]:
+        answer = decode_answer(data.response)
+        if kind == "response.failed" or answer.status == "failed":
+            raise failed(answer.error)
+        answer.status = _ENDINGS[kind]
+        said = [] if self.begun else list(answer_events(answer))
+        self.pieces += len(said)
+        self._close(answer, event, bytes(data.response))
+        return [*said, *ending(answer)]
+
+    def _close(self, answer: Answer, event: sse.Event, final: bytes) -> None:
+        if self._calls and not any(item.get("type") in CALLS for item in answer.output):
+            answer.output.append({"type": "function_call"})  # called all the same, though the ending does not repeat it
+        self.begun = self.done = True
+        self.finish_reason = finish_reason(answer)
+        self.usage = usage_of(answer.usage)
+        self.final, self._last_words = final, event.raw
+
+    def _text(self, data: _Data) -> list[Event]:
+        return [Text(data.delta, logprobs=logprobs_of(data.logprobs) or None)]
+
+    def _refusal(self, data: _Data) -> list[Event]:
+        return [Refusal(data.delta)]
+
+    def _reasoning(self, data: _Data) -> list[Event]:
+        where = (data.output_index, data.content_index if data.summary_index is None else data.summary_index)
+        apart = "" if self._thought in (None, where) else "\n\n"
+        self._thought = where
+        return [Reasoning(apart + data.delta)]
+
+    def _arguments(self, data: _Data) -> list[Event]:
+        if data.output_index not in self._calls:
+            raise UpstreamStreamBroken("the upstream sent arguments of a tool call that never began")
+        return [ToolArguments(self._calls[data.output_index], data.delta)]
+
+
+_Make = Callable[[ResponsesStream, _Data], list[Event]]
+_PIECES: Final[dict[str, _Make]] = {
+    "response.output_text.delta": ResponsesStream._text,
+    "response.refusal.delta": ResponsesStream._refusal,
+    "response.reasoning.delta": ResponsesStream._reasoning,
+    "response.reasoning_text.delta": ResponsesStream._reasoning,
+    "response.reasoning_summary_text.delta": ResponsesStream._reasoning,
+    "response.function_call_arguments.delta": ResponsesStream._arguments,
+    "response.custom_tool_call_input.delta": ResponsesStream._arguments,
+}

@@ -1,0 +1,110 @@
+"""A client's body, in whatever API, to a `Request`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pointsman.core.apis import Api, Feature
+from pointsman.core.request import Caller, Content, Image, Request
+from pointsman.errors import RequestError
+from pointsman.wire.destinations import refuse_destinations
+from pointsman.wire.dialect import Translation
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.openai_chat.request import ChatBody, messages_of, read, refuse_other_spellings, tools_of
+from pointsman.wire.strict_json import parse_object
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_OUR_METADATA = ("pointsman_labels", "pointsman_task")
+_API_HEADERS = ("anthropic-version", "anthropic-beta")
+
+
+def parse_request(raw: bytes, id: str, caller: Caller, headers: Mapping[str, str], max_depth: int = 64, api: Api = "chat") -> Request:
+    """A client's request. `headers` (lower-case names) may declare labels and a task. Raises `RequestError` with `param`."""
+    return read_request(parse_object(raw, max_depth), hashlib.sha256(raw).hexdigest(), id, caller, headers, api)
+
+
+def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, headers: Mapping[str, str], api: Api) -> Request:
+    """The request in a body. Raises `RequestError` with `param`.
+
+    Whatever routing reads, it reads in the words of Chat Completions, so that labels and rules mean the same in every API.
+    """
+    refuse_destinations(body)
+    translated = None if api == "chat" else DIALECTS[api].to_chat(body)
+    chat = body if translated is None else translated.body
+    known = read(chat)
+    if translated is None:
+        refuse_other_spellings(body)
+    metadata = known.metadata or {}
+    for name in metadata:
+        if name.casefold().startswith("pointsman") and name not in _OUR_METADATA:
+            raise RequestError(f"`metadata.{name[:64]}` means nothing: there are {', '.join(_OUR_METADATA)}", param="metadata")
+    labels = _names(headers.get("x-pointsman-labels", ""), "x-pointsman-labels") + _names(
+        metadata.get("pointsman_labels", ""), "metadata.pointsman_labels"
+    )
+    task = _task(headers.get("x-pointsman-task", ""), "x-pointsman-task") or _task(
+        metadata.get("pointsman_task", ""), "metadata.pointsman_task"
+    )
+    tools = tools_of(known, chat)
+    messages = messages_of(known)
+    return Request(
+        id=id,
+        model=known.model,
+        api=api,
+        features=tuple(_features(known, translated)),
+        caller=caller,
+        digest=digest,
+        stream=bool(known.stream),
+        # Which of the two an upstream obeys is its own affair: reckon with the larger.
+        max_output_tokens=max((limit for limit in (known.max_completion_tokens, known.max_tokens) if limit), default=None),
+        choices=known.n or 1,
+        messages=len(messages),
+        images=sum(isinstance(part, Image) for message in messages for part in message.parts),
+        tools=tuple(tool.name for tool in tools),
+        response_format=known.response_format.type if known.response_format else "text",
+        labels=labels,
+        task=task,
+        metadata=metadata,
+        content=Content(
+            messages,
+            tools,
+            body,
+            None if translated is None else translated.body,
+            () if translated is None else translated.dropped,
+            {name: headers[name] for name in _API_HEADERS if name in headers},
+        ),
+    )
+
+
+def _features(known: ChatBody, translated: Translation | None) -> Iterator[Feature]:
+    if (known.n or 1) > 1:
+        yield "n"
+    if known.logprobs:
+        yield "logprobs"
+    if known.stop:
+        yield "stop"
+    if known.audio is not None or "audio" in (known.modalities or ()):
+        yield "audio"
+    if translated is not None:
+        yield from (f"native:{name}" for name in translated.untranslatable)
+
+
+def _task(text: str, where: str) -> str | None:
+    names = _names(text, where)
+    if len(names) > 1:
+        raise RequestError(f"`{where}`: {len(names)} task classes, give one", param=where)
+    return names[0] if names else None
+
+
+def _names(text: str, where: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    names = tuple(name for piece in text.split(",") if (name := piece.strip()))
+    for name in names:
+        if not LABEL.fullmatch(name):
+            raise RequestError(f"`{where}`: `{name[:64]}` is not a name: use letters, digits, `_`, `.` and `-`", param=where)
+    if len(names) > 32:
+        raise RequestError(f"`{where}`: {len(names)} names, at most 32 are read", param=where)
+    return names

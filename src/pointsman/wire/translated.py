@@ -1,0 +1,59 @@
+"""A stream that arrives in one API and leaves in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pointsman.core.prices import Usage
+from pointsman.wire.dialect import StreamReader, StreamWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A `Stream` made of a reader of the upstream's API and a writer of the client's."""
+
+    reader: StreamReader
+    writer: StreamWriter
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What the client gets of `data`. Raises as the reader does."""
+        for event in self.reader.read(data):
+            if written := self.writer.write(event):
+                yield written
+
+    def ended(self) -> bytes:
+        """The stream's last words. Raises as the reader does."""
+        self.reader.ended()
+        return self.writer.ended()
+
+    @property
+    def begun(self) -> bool:
+        """As the reader's."""
+        return self.reader.begun
+
+    @property
+    def done(self) -> bool:
+        """As the reader's."""
+        return self.reader.done
+
+    @property
+    def usage(self) -> Usage | None:
+        """As the reader's."""
+        return self.reader.usage
+
+    @property
+    def pieces(self) -> int:
+        """As the reader's."""
+        return self.reader.pieces
+
+    @property
+    def finish_reason(self) -> str | None:
+        """As the reader's."""
+        return self.reader.finish_reason
+
+    @property
+    def final(self) -> bytes | None:
+        """The whole answer, where the client's API ends its streams with it."""
+        final: bytes | None = getattr(self.writer, "final", None)
+        return final

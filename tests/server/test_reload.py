@@ -1,0 +1,203 @@
+"""A configuration that is edited while the gateway runs: sound ones come into force, others change nothing and are told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from pointsman.config.load import load_file
+from pointsman.config.schema import Config
+from pointsman.errors import ConfigError, RecordError
+from pointsman.server.reload import Reloader
+from tests.server.coroutines import soon
+
+TEXT = """
+version: 1
+models:
+  - {{id: a, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", price: {{input: 1, output: 1}}, quality: {{general: 0.9}}}}
+routes:
+  auto: {{dial: {dial}}}
+{more}
+"""
+BROKEN = "version: 1\nmodels: 3\n"
+
+
+class File:
+    """A configuration file, a reloader, and what was put in force."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write(0.0)
+        self.applied: list[float] = []
+        self.refusal: Exception | None = None
+        self.reloader = Reloader(path, load_file(path, {}), self.apply, env={}, poll_s=0.001)
+
+    def write(self, dial: float | None, more: str = "", *, by_rename: bool = False) -> None:
+        text = BROKEN if dial is None else TEXT.format(dial=dial, more=more)
+        target = self.path.with_suffix(".new") if by_rename else self.path
+        target.write_text(text)
+        os.utime(target, ns=(0, next(self._times)))  # no two of them in the same tick of the file system's clock
+        if by_rename:
+            target.rename(self.path)
+
+    _times = iter(range(1, 10**9))
+
+    async def apply(self, config: Config) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.applied.append(config.routes["auto"].dial)
+
+    async def polls(self, times: int) -> None:
+        for _ in range(times):
+            await self.reloader.poll()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "pointsman.yaml")
+
+
+@pytest.mark.parametrize("by_rename", [False, True])
+async def test_a_change_comes_into_force_once(file: File, by_rename):
+    for dial in (0.1, 0.2):
+        file.write(dial, by_rename=by_rename)
+        await file.polls(4)
+    assert file.applied == [0.1, 0.2]
+    assert file.reloader.current.routes["auto"].dial == 0.2
+    assert file.reloader.problem is None
+
+
+async def test_what_says_the_same_is_not_put_in_force_again(file: File):
+    await file.polls(3)
+    file.write(0.0)
+    await file.polls(3)
+    await file.reloader.check()
+    assert file.applied == []
+
+
+async def test_a_file_that_is_still_being_written_is_not_read(file: File):
+    for dial in (0.1, 0.2, 0.3):
+        file.write(dial)
+        await file.polls(1)
+    assert file.applied == []
+    await file.polls(1)
+    assert file.applied == [0.3]
+
+
+async def test_a_faulty_file_changes_nothing_and_is_told_once(file: File, caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        file.write(None)
+        await file.polls(2)
+    assert file.applied == []
+    assert "pointsman.yaml: models: 2:9: expected a list" in file.reloader.problem
+    assert "missing key `routes`" in file.reloader.problem
+    assert len(caplog.records) == 1
+    assert file.reloader.problem in caplog.text
+    file.path.write_text("version: 2")
+    await file.polls(2)
+    assert len(caplog.records) == 2
+    file.write(0.0)
+    await file.polls(2)
+    assert (file.reloader.problem, file.applied) == (None, [])
+
+
+async def test_a_file_may_vanish_for_a_moment(file: File, caplog: pytest.LogCaptureFixture):
+    await file.polls(2)
+    file.path.unlink()
+    await file.polls(2)
+    file.write(0.1)
+    await file.polls(2)
+    assert (file.applied, caplog.records) == ([0.1], [])
+    file.path.unlink()
+    await file.polls(3)
+    assert "no such file" in file.reloader.problem
+    await file.polls(3)
+    assert len(caplog.records) == 1
+    file.write(0.1)
+    await file.polls(2)
+    assert (file.reloader.problem, file.applied) == (None, [0.1])
+
+
+RESTART = "server: {{port: {port}, workers: 3, drain_s: 7}}\nstore: {{path: elsewhere.db, durability: power, content: true}}"
+
+
+async def test_what_needs_a_restart_is_named_and_keeps_its_value(file: File, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.WARNING)
+    await file.reloader.check()
+    for dial in (0.1, 0.2):
+        file.write(dial, RESTART.format(port=9999))
+        await file.polls(2)
+    [told] = caplog.messages
+    assert told.endswith("in force only after a restart: server.port, server.workers, store.path, store.durability")
+    now = file.reloader.current
+    assert (now.server.port, now.server.workers, now.store.path, now.store.durability) == (8080, 1, ".pointsman/pointsman.db", "crash")
+    assert (now.server.drain_s, now.store.content, file.applied) == (7, True, [0.1, 0.2])
+
+
+async def test_what_the_command_line_set_is_not_a_change(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.WARNING)
+    file = File(tmp_path / "pointsman.yaml")
+    file.write(0.1, RESTART.format(port=9999))
+    await file.polls(2)
+    file.write(0.2, RESTART.format(port=9999))
+    await file.polls(2)
+    assert (file.applied, caplog.messages) == ([0.1, 0.2], [])
+    assert file.reloader.current.server.port == 8080
+
+
+async def test_what_cannot_be_put_in_force_is_a_problem(file: File):
+    file.refusal = ConfigError("no such weights")
+    file.write(0.1)
+    await file.polls(2)
+    assert file.reloader.problem == "no such weights"
+    assert file.reloader.current.routes["auto"].dial == 0.0
+    file.refusal = None
+    await file.polls(2)
+    assert file.applied == []  # the file is at fault until it changes, or somebody says so
+    await file.reloader.check()
+    assert (file.applied, file.reloader.problem) == ([0.1], None)
+
+
+async def test_a_failure_that_is_not_the_files_is_tried_again(file: File):
+    file.refusal = RecordError("the disk is full")
+    file.write(0.1)
+    await file.polls(3)
+    assert file.reloader.problem == "the disk is full"
+    file.refusal = None
+    await file.polls(1)
+    assert (file.applied, file.reloader.problem) == ([0.1], None)
+
+
+async def test_a_fault_of_ours_is_told_without_what_the_file_says(file: File, caplog: pytest.LogCaptureFixture):
+    file.refusal = KeyError("sk-secret")
+    file.write(0.1)
+    await file.polls(2)
+    assert file.reloader.problem == f"{file.path}: cannot be put in force: KeyError"
+    assert "in apply" in caplog.text
+    assert "sk-secret" not in caplog.text
+
+
+async def test_it_watches_and_can_be_woken(file: File):
+    watching = asyncio.create_task(file.reloader.watch())
+    file.write(0.1)
+    await soon(lambda: file.applied == [0.1])
+    file.refusal = ConfigError("no such weights")
+    file.write(0.2)
+    await soon(lambda: file.reloader.problem)
+    file.refusal = None
+    file.reloader.wake()
+    await soon(lambda: file.applied == [0.1, 0.2])
+    watching.cancel()
+    await asyncio.wait({watching})
+
+
+async def test_of_many_edits_the_last_sound_one_is_in_force(file: File):
+    for number in range(60):
+        file.write(None if number % 10 in (2, 5, 9) else number / 1000, by_rename=bool(number % 2))
+        await file.reloader.check()
+        assert (file.reloader.problem is None) == (number % 10 not in (2, 5, 9))
+    assert file.applied == [number / 1000 for number in range(1, 60) if number % 10 not in (2, 5, 9)]
