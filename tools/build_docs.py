@@ -47,7 +47,7 @@ from pointsman.policy.gates import GATES  # noqa: E402
 from pointsman.signals.extract import extract  # noqa: E402
 from pointsman.wire import destinations  # noqa: E402
 from pointsman.wire.explanation import explanation  # noqa: E402
-from pointsman.wire.openai_chat.request import parse_request  # noqa: E402
+from pointsman.wire.request import parse_request  # noqa: E402
 from tools import build_config_docs, build_readme  # noqa: E402
 
 DOCS = ROOT / "docs"

@@ -19,7 +19,7 @@ from pointsman.core.decide import decide
 from pointsman.core.request import Caller
 from pointsman.signals.extract import extract
 from pointsman.wire.explanation import explanation
-from pointsman.wire.openai_chat.request import parse_request
+from pointsman.wire.request import parse_request
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

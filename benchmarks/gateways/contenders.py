@@ -67,7 +67,8 @@ def ours(durability: str, environments: Environments) -> Gateway:
 def _launch_ours(durability: str, place: Place) -> Launch:
     config = place.write("pointsman.yaml", json.dumps(configuration(place.upstream, durability, str(place.folder / "log.db"))))
     command = [sys.executable, "-m", "pointsman", "serve", "--config", config, "--port", str(place.port)]
-    return Launch(command, {"POINTSMAN_API_KEY": KEY}, model="auto", headers={"Authorization": f"Bearer {KEY}"})
+    env = {"POINTSMAN_API_KEY": KEY, "PYTHONPATH": str(Path(pointsman.__file__).parents[1])}  # the very one that this program imported
+    return Launch(command, env, model="auto", headers={"Authorization": f"Bearer {KEY}"})
 
 
 def configuration(upstream: str, durability: str, log: str) -> dict[str, object]:

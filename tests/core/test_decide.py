@@ -77,7 +77,7 @@ def test_candidates_are_told_when_asked_for_and_are_the_same_ever_after(case):
     assert replace(decision) == decision
     assert replace(decision, candidates=told[:1]).candidates == told[:1]
     with pytest.raises(AttributeError):
-        decision.unknown  # noqa: B018
+        _ = decision.unknown
 
 
 @given(cases())

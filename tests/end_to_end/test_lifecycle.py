@@ -170,7 +170,7 @@ def test_at_the_deadline_every_stream_hears_why_it_ends(tmp_path):
                 last = (await running.rest(stream)).rstrip().rpartition(b"data: ")[2]
                 assert json.loads(last)["error"]["code"] == "shutting_down"
             await running.ended()
-            assert [outcome.ok for outcome in running.outcomes()] == [False] * STREAMS
+            assert [(outcome.status, outcome.error) for outcome in running.outcomes()] == [("error", "shutting_down")] * STREAMS
 
     run(scene)
 

@@ -34,7 +34,7 @@ def ask(
         prohibitions=(("policy `p`", forbid),) if forbid else (),
         exclude=exclude,
     )
-    return Ask(request, signals, ruling, "auto", **{"least": Least(8_192, frozenset({"chat"})), **more})
+    return Ask(request, signals, ruling, "auto", **{"least": Least(512, frozenset({"chat"})), **more})
 
 
 def tokens(inputs: int, output: int = 100, exact: bool = True) -> Signals:
@@ -131,10 +131,13 @@ def test_a_gate_with_nothing_to_say_is_not_asked(gate):
 
 
 @given(cases())
-def test_a_gate_that_does_not_apply_would_refuse_nobody(case):
+def test_what_every_candidate_has_spares_questions_and_no_refusal(case):
     request, signals, world, route = case
-    pool = world.pool(route)
-    refuse_unknown = route.unknown_price == "refuse"
-    asked = Ask(request, signals, rule(request, signals, world, route), "auto", 0.0, refuse_unknown, pool.least)
-    idle = [gate for gate in GATES.request if gate.applies is not None and not gate.applies(asked)]
-    assert [gate.name for gate in idle for model in pool.models if gate.refuse(asked, model) is not None] == []
+    pool, ruling = world.pool(route), rule(request, signals, world, route)
+
+    def refusals(least: Least) -> list[tuple[str, str, str | None]]:
+        asked = Ask(request, signals, ruling, "auto", 0.0, route.unknown_price == "refuse", least)
+        active = [gate for gate in GATES.request if gate.applies is None or gate.applies(asked)]
+        return [(gate.name, model.id, reason) for gate in active for model in pool.models if (reason := gate.refuse(asked, model))]
+
+    assert refusals(pool.least) == refusals(Least())

@@ -14,6 +14,9 @@ from pointsman.gateway.idempotency import LARGEST_BYTES, Pending, Replays, reque
 from pointsman.stores.log import StoredAnswer
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_answers import SqliteAnswers
+from tests.server.conftest import Serve
+from tests.server.coroutines import soon
+from tests.server.served import OPERATOR, chat, model
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
@@ -151,3 +154,59 @@ async def test_a_key_has_a_length(opened: Open, given):
     async with opened() as replays:
         with pytest.raises(RequestError, match="1 to 255 characters"):
             replays.key({"idempotency-key": given})
+
+
+PATH = "/v1/chat/completions"
+
+
+async def test_of_fifty_duplicates_one_reaches_the_upstream(serve: Serve):
+    async with serve([model("inside", "stall-after-2")]) as gateway:
+        asked = [asyncio.create_task(gateway.ask(body=chat("inside"), idempotency_key="k")) for _ in range(50)]
+        await soon(lambda: sum(task.done() for task in asked) == 49)
+        gateway.upstream.release.set()
+        answers = sorted(await asyncio.gather(*asked), key=lambda answer: answer.status)
+        assert [answer.status for answer in answers] == [200] + [409] * 49
+        assert {(answer.error["code"], answer.headers["retry-after"]) for answer in answers[1:]} == {("request_in_progress", "1")}
+        again = await gateway.ask(body=chat("inside"), idempotency_key="k")
+        assert again.body == answers[0].body
+        first = answers[0].headers
+        assert {name: again.headers[name] for name in first if name != "date"} == {name: first[name] for name in first if name != "date"}
+        assert again.headers["idempotent-replayed"] == "true"
+        assert "idempotent-replayed" not in first
+        assert len(gateway.ledger) == 1
+        assert (await gateway.ask(body=chat("inside", "something else"), idempotency_key="k")).error["code"] == "idempotency_key_reused"
+        assert "idempotent-replayed" not in (await gateway.ask(body=chat("inside"), key=await gateway.key(), idempotency_key="k")).headers
+
+
+async def test_a_stream_is_replayed_to_the_byte(serve: Serve):
+    async with serve() as gateway:
+        body = chat("inside", "one two three", stream=True, stream_options={"include_usage": True})
+        first, again = [await gateway.ask(body=body, idempotency_key="k") for _ in range(2)]
+        assert first.events[-1] == b"[DONE]"
+        assert again.body == first.body
+        assert again.headers["content-type"] == first.headers["content-type"]
+        assert len(gateway.ledger) == 1
+
+
+@pytest.mark.parametrize(("script", "stream"), [("error-400", False), ("error-400", True), ("cut-after-2", True), ("fin-after-2", True)])
+async def test_what_failed_is_tried_again(serve: Serve, script, stream):
+    async with serve([model("inside", script)]) as gateway:
+        for calls in (1, 2):
+            answer = await gateway.ask(body=chat("inside", "one two three", stream=stream), idempotency_key="k")
+            assert b"[DONE]" not in answer.body
+            assert "idempotent-replayed" not in answer.headers
+            assert len(gateway.ledger) == calls
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_left_before_the_end_can_ask_again(serve: Serve, stream):
+    async with serve([model("inside", "stall-after-2")]) as gateway:
+        body = chat("inside", "one two three", stream=stream)
+        connection = await gateway.connect()
+        await connection.request(PATH, body, key=OPERATOR, idempotency_key="k")
+        await gateway.upstream.until(lambda: gateway.ledger)
+        connection.close()
+        await gateway.quiet()
+        gateway.upstream.release.set()
+        assert (await gateway.ask(body=body, idempotency_key="k")).status == 200
+        assert len(gateway.ledger) == 2

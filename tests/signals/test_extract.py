@@ -13,7 +13,7 @@ from pointsman.core.request import Caller, Content, Message, Request, Text, Tool
 from pointsman.core.signals import Needs, Signals
 from pointsman.signals.extract import SignalSettings, extract
 from pointsman.signals.keywords import plain, word_list
-from pointsman.wire.openai_chat.request import parse_request
+from pointsman.wire.request import parse_request
 
 SETTINGS = SignalSettings(
     tokenizers=("chars", "o200k"),

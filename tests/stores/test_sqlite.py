@@ -221,6 +221,68 @@ def test_async_returns_at_once_and_keeps_trying(tmp_path, lock):
     assert verify(path).ok
 
 
+def test_async_slows_a_producer_that_outruns_the_disk(tmp_path):
+    path = tmp_path / "log.db"
+
+    async def scene():
+        async with SqliteLog(path, "async", queue_limit=10) as log:
+            for n in range(1_000):
+                await log.append("decision", f"d{n}", b"")
+
+    asyncio.run(scene())
+    assert decisions(path) == [f"d{n}" for n in range(1_000)]
+
+
+def test_the_event_loop_never_waits_for_a_lock(tmp_path, lock):
+    async def scene():
+        async with SqliteLog(tmp_path / "log.db", busy_timeout_s=3600) as log:
+            await log.append("decision", "before", b"")
+            held = lock(log.path)
+            waiting = [asyncio.ensure_future(log.append("decision", f"d{n}", b"")) for n in range(3)]
+            for _ in range(50):
+                await asyncio.sleep(0)  # goes on, or nobody would let go of the lock
+            assert not any(task.done() for task in waiting)
+            held.close()
+            await asyncio.gather(*waiting)
+
+    asyncio.run(scene())
+    assert decisions(tmp_path / "log.db") == ["before", "d0", "d1", "d2"]
+
+
+@pytest.mark.parametrize("durability", ["crash", "power"])
+def test_small_and_large_records_and_marks_keep_their_order(tmp_path, durability):
+    async def scene():
+        async with SqliteLog(tmp_path / "log.db", durability) as log:
+            for first in range(0, 400, 100):
+                sizes = [100_000 if n % 7 == 3 else 10 for n in range(first, first + 100)]
+                tasks = await queued(*(log.append("decision", f"d{first + n}", bytes(size)) for n, size in enumerate(sizes)))
+                await log.flush()
+                assert all(task.done() for task in tasks)
+
+    asyncio.run(scene())
+    assert decisions(tmp_path / "log.db") == [f"d{n}" for n in range(400)]
+    assert verify(tmp_path / "log.db").ok
+
+
+def test_the_wal_is_folded_into_the_file_while_records_come(tmp_path):
+    async def scene():
+        async with SqliteLog(tmp_path / "log.db") as log:
+            for n in range(2_000):
+                await log.append("decision", f"d{n}", bytes(20_000))
+            return (tmp_path / "log.db-wal").stat().st_size
+
+    assert asyncio.run(scene()) < 20_000_000, "of 40 MB"
+
+
+def test_a_log_that_was_written_whole_closes_without_a_word(tmp_path, caplog):
+    async def scene():
+        async with SqliteLog(tmp_path / "log.db") as log:
+            await log.append("decision", "d1", b"")
+
+    asyncio.run(scene())
+    assert caplog.text == ""
+
+
 def test_async_is_bounded_while_the_disk_fails(tmp_path, lock):
     async def scene():
         async with SqliteLog(tmp_path / "log.db", "async", queue_limit=10, busy_timeout_s=0.001, retry_s=0.001) as log:

@@ -25,7 +25,8 @@ from pointsman.upstream.client import Letter
 from pointsman.upstream.transport import Reply
 from pointsman.wire.dialect import Completion, Envelope, Stream
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.refused import refused
+from pointsman.wire.error_body import ErrorBody
+from pointsman.wire.refused import refused, refused_event
 from pointsman.wire.translated import Translated
 
 logger = logging.getLogger("pointsman.calls")
@@ -120,7 +121,12 @@ class Attempt:
 
     def _read_answer(self, body: bytes) -> None:
         request, dialect = self._decision.request, DIALECTS[self._letter.api]
-        read = self._completion = dialect.read_completion(body)
+        try:
+            read = self._completion = dialect.read_completion(body)
+        except UpstreamError:
+            if ErrorBody(body).is_error:  # some providers say so with status 200
+                raise refused_event(body) from None
+            raise
         if self._call.checks:
             wanted = _schema(self._decision) if request.response_format == "json_schema" else None
             truncated = read.finish_reason == "length"

@@ -40,7 +40,7 @@ class Clock:
             if asyncio.iscoroutine(awaited):
                 awaited.close()
             raise self._error
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         asked, self._task = task.cancelling(), task
         try:

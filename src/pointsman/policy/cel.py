@@ -7,10 +7,11 @@ but a real boolean becomes `ConditionError`. Language: https://github.com/google
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pointsman.core.rule import Facts
 from pointsman.core.ruling import FIELDS
@@ -23,6 +24,9 @@ _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _FIELD = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\.\s*(?P<name>\w+)(?!\w|\s*\()")
 _LIST_MACRO = re.compile(r"\.\s*(map|filter)\s*\(")
 _LISTS = ("labels", "request.tools", "signals.keywords")
+_VARIABLES = ("request", "signals", "labels", "tokens", "task", "key", "metadata")
+_MOST_KNOWN = 1_000
+_Reads = tuple[tuple[str, tuple[str, ...] | None], ...]  # variables, and of records the fields; `None`: all of it
 _WHERE = re.compile(r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): (?P<what>.*)")
 # What the compiler says of its own workings, and what a reader needs instead.
 _PLAIN_WORDS = (
@@ -44,9 +48,21 @@ class CelCondition:
     source: str
     labels_only: bool = field(compare=False)  #: it reads nothing but `labels`, so a proof without traffic can evaluate it
     _program: Any = field(compare=False, repr=False)
+    _reads: _Reads = field(default=(), compare=False, repr=False)  # what its source names
+    _known: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)  # by labels, where it reads nothing else
 
     def __call__(self, facts: Facts) -> bool:
-        result = self._program.eval(data=facts).value()
+        if not self.labels_only:
+            return self._evaluated(facts)
+        labels = tuple(cast("list[str]", facts["labels"]))
+        if (known := self._known.get(labels)) is None:
+            known = self._evaluated(facts)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[labels] = known
+        return known
+
+    def _evaluated(self, facts: Facts) -> bool:
+        result = self._program.eval(data=_given(facts, self._reads)).value()
         if result is True or result is False:
             return bool(result)
         raise ConditionError(f"`{self.source}` failed: {result}")
@@ -66,7 +82,27 @@ def compile_condition(source: str) -> CelCondition:
     code = _STRING.sub(lambda found: " " * len(found[0]), source)
     _refuse_unknown_fields(code)
     _refuse_order_of_maps(code)
-    return CelCondition(source, _reads_labels_only(source), program)
+    return CelCondition(source, _reads_labels_only(source), program, tuple(_reads(code)))
+
+
+def _reads(code: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    for variable in _VARIABLES:
+        mentions = len(re.findall(rf"(?<![\w.]){variable}\b", code))
+        fields = [found["name"] for found in _FIELD.finditer(code) if found["record"] == variable]
+        if mentions:
+            yield variable, tuple(dict.fromkeys(fields)) if len(fields) == mentions else None
+
+
+def _given(facts: Facts, reads: _Reads) -> dict[str, object]:
+    """Every value given costs a conversion, so only what is read is given."""
+    given: dict[str, object] = {}
+    for variable, names in reads:
+        value = facts.get(variable)
+        if names is not None and isinstance(value, dict):
+            given[variable] = {name: value[name] for name in names if name in value}
+        elif variable in facts:
+            given[variable] = value
+    return given
 
 
 def _refuse_unknown_fields(code: str) -> None:

@@ -18,7 +18,8 @@ AT_ONCE = signal.SIGQUIT
 """The signal that ends requests in progress without waiting for them."""
 
 _TICK_S = 0.05
-_CUT_S = 0.3  # within which requests that are cut get their last event out, and again for what remains of them
+_CUT_S = 0.3  # after which clients that do not read are hung up on: requests may wait for them alone
+_CUT_ALL_S = 0.5  # and after which all are
 _LINGER_S = 0.2  # for last bytes that are on their way to clients
 
 
@@ -58,7 +59,7 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; the second time, hurry; the third, give up."""
-        if self.force_exit:
+        if self.force_exit and not self._patient:
             os._exit(128 + sig)
         again, self.should_exit, self._app.draining = self.should_exit, True, True
         if sig == AT_ONCE or (again and not self._patient):
@@ -83,9 +84,8 @@ class DrainingServer(uvicorn.Server):
     async def _cut(self) -> None:
         cutting = asyncio.ensure_future(self._app.cut())
         await _until(self._idle, _CUT_S)
-        if not self._idle():
-            self._abort()  # what is left waits for clients that read nothing: only this wakes it
-            await _until(self._idle, _CUT_S)
+        self._abort(unread=True)
+        await _until(self._idle, _CUT_ALL_S)
         for task in (cutting, *self.server_state.tasks):
             task.cancel()
         await asyncio.wait({cutting})
@@ -93,9 +93,10 @@ class DrainingServer(uvicorn.Server):
     def _idle(self) -> bool:
         return not self.server_state.tasks
 
-    def _abort(self) -> None:
+    def _abort(self, *, unread: bool = False) -> None:
         for connection in list(self.server_state.connections):
-            connection.transport.abort()
+            if not unread or connection.transport.get_write_buffer_size():
+                connection.transport.abort()
 
 
 def tell_stopping(drain_s: float) -> None:

@@ -16,6 +16,8 @@ from pointsman.config.schema import Config
 from pointsman.errors import ConfigError, PointsmanError
 
 _log = logging.getLogger("pointsman.server.reload")
+_quiet = logging.getLogger("pointsman.server.reload.quiet")
+_quiet.disabled = True
 
 _MISSED_POLLS = 2  # an editor may take the file away for a moment before it puts another in its place
 
@@ -43,13 +45,16 @@ class Reloader:
         *,
         env: Mapping[str, str] = os.environ,
         poll_s: float = 0.25,
+        quiet: bool = False,
     ) -> None:
+        """With `quiet` nothing is logged: others follow the same file, and say it."""
         self.current = current  #: what is in force
         self.problem: str | None = None  #: why the file's content is not
         self._path = path
         self._apply = apply
         self._env = env
         self._poll_s = poll_s
+        self._log = _quiet if quiet else _log
         self._fixed: dict[str, object] | None = None  # what the file said at first of the settings that need a restart
         self._told: list[str] = []
         self._settled: _Mark | None = None  # the file that was read last
@@ -95,7 +100,7 @@ class Reloader:
             if wanted != self.current:
                 await self._apply(wanted)
                 self.current = wanted
-                _log.info("%s: in force from now on", self._path)
+                self._log.info("%s: in force from now on", self._path)
             self._tell_fixed(_fixed(read))
             self.problem = None
         except ConfigError as error:
@@ -106,19 +111,19 @@ class Reloader:
         except Exception as error:  # noqa: BLE001
             # A fault of ours must not end the watch. Not its message: that may hold what the file says.
             self._note(f"{self._path}: cannot be put in force: {type(error).__name__}")
-            _log.error("reloading failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            self._log.error("reloading failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
     def _tell_fixed(self, said: dict[str, object]) -> None:
         """Warn of settings that were changed in vain. Not by comparing with those in force: the command line may have set them."""
         self._fixed = self._fixed or said
         changed = [name for name, value in said.items() if value != self._fixed[name]]
         if changed and changed != self._told:
-            _log.warning("%s: changed, but in force only after a restart: %s", self._path, ", ".join(changed))
+            self._log.warning("%s: changed, but in force only after a restart: %s", self._path, ", ".join(changed))
         self._told = changed
 
     def _note(self, problem: str) -> None:
         if problem != self.problem:
-            _log.error("the configuration in force stays as it is:\n%s", problem)
+            self._log.error("the configuration in force stays as it is:\n%s", problem)
         self.problem = problem
 
 

@@ -58,9 +58,8 @@ class Workers:
         loop = asyncio.get_running_loop()
         for number in _STOPS:
             loop.add_signal_handler(number, self._stop, number)
-        reloader = Reloader(Path(self._handed.file or ""), self._handed.config, self._note)
+        reloader = Reloader(Path(self._handed.file or ""), self._handed.config, self._note, quiet=True)
         loop.add_signal_handler(signal.SIGHUP, self._wake, reloader)
-        logging.getLogger("pointsman.server.reload").disabled = True  # the workers say it
         watching = asyncio.create_task(reloader.watch()) if self._handed.file else None
         try:
             statuses = await asyncio.gather(*(self._keep(listener) for listener in self._listeners))

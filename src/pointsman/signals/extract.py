@@ -11,7 +11,6 @@ from pointsman.core.signals import Needs, OutputSource, Signals, Tokens
 from pointsman.signals.keywords import found
 from pointsman.signals.tokens import count_messages
 
-
 _NO_NEEDS = Needs()
 
 

@@ -59,7 +59,7 @@ class Entry:
 
 
 class Writer:
-    """Owns the writing connection. `submit` may be called from any thread."""
+    """Owns the writing connection. Event loops of several threads may submit; an entry's waiter belongs to the loop that does."""
 
     def __init__(
         self, connection: apsw.Connection, path: str, durability: Durability, limit: int, busy_timeout_s: float, retry_s: float
@@ -118,7 +118,7 @@ class Writer:
 
     def finish(self) -> None:
         """Write what is queued and end the thread."""
-        with self._lock:
+        with self._turn, self._lock:  # whatever the event loop is writing has been written, or handed over
             first = not self._closing.is_set()
             self._closing.set()
             self._hand()
