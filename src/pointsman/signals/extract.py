@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointsman.core.request import Content, Request
 from pointsman.core.signals import Needs, OutputSource, Signals, Tokens
-from pointsman.signals.keywords import found
+from pointsman.signals.keywords import WordList, found
 from pointsman.signals.tokens import count_messages
 
 _NO_NEEDS = Needs()
@@ -22,7 +21,7 @@ class SignalSettings:
     output_tokens: Mapping[str, int] = field(default_factory=dict)  #: expected answer length by task class, as configured
     history: Mapping[str, int] = field(default_factory=dict)  #: the same, as observed
     default_output_tokens: int = 256
-    keywords: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    keywords: Mapping[str, WordList] = field(default_factory=dict)
 
 
 def extract(request: Request, settings: SignalSettings) -> Signals:

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pointsman.core.request import Content
 
@@ -26,20 +27,41 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _WORD = re.compile(r"\S+")
+# The same for ASCII, where there is a quicker way.
+_UNSEEN = dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(code)))
+_JOINED = {**_UNSEEN, ord("_"): " "}
+_SPACED = {**dict.fromkeys(_UNSEEN, " "), ord("_"): " "}
 
 
-def word_list(words: tuple[str, ...]) -> re.Pattern[str]:
-    """A pattern that finds any of the words or phrases, as whole words, in `plain` text.
+@dataclass(frozen=True, slots=True)
+class WordList:
+    """Words and phrases that are looked for, in `plain` spelling."""
 
-    >>> bool(word_list(("internal only",)).search(plain("_INTER\\u200bNAL_   __Only__!")))
+    parts: tuple[str, ...]  #: of each the longest piece without a space: where none of them is, nothing is
+    whole: re.Pattern[str]
+
+    def may_occur(self, text: str) -> bool:
+        """Quick, and never wrong when it says no. `text` is in lower case and without invisible characters."""
+        return any(part in text for part in self.parts)
+
+    def occurs(self, text: str) -> bool:
+        """Whether any stands in a `plain` text, as a whole word."""
+        return self.may_occur(text) and self.whole.search(text) is not None
+
+
+def word_list(words: tuple[str, ...]) -> WordList:
+    """What finds any of the words or phrases.
+
+    >>> word_list(("internal only",)).occurs(plain("_INTER\\u200bNAL_   __Only__!"))
     True
-    >>> bool(word_list(("art",)).search("party"))
+    >>> word_list(("art",)).occurs("party")
     False
-    >>> bool(word_list(("内部",)).search("这是内部机密"))
+    >>> word_list(("内部",)).occurs("这是内部机密")
     True
     """
-    spelt = sorted({plain(word) for word in words}, key=len, reverse=True)
-    return re.compile("|".join(f"{_edge(word[0], '<!')}{re.escape(word)}{_edge(word[-1], '!')}" for word in spelt))
+    spelt = tuple(sorted({plain(word) for word in words}, key=len, reverse=True))
+    parts = tuple({max(word.split(), key=len) for word in spelt})
+    return WordList(parts, re.compile("|".join(f"{_edge(word[0], '<!')}{re.escape(word)}{_edge(word[-1], '!')}" for word in spelt)))
 
 
 def _edge(character: str, kind: str) -> str:
@@ -55,8 +77,10 @@ def plain(text: str, invisible: str = "") -> str:
     >>> plain("ＦＵＬＬ\\u00adwidth\\n\\t_Text_")
     'fullwidth text'
     """
-    text = _INVISIBLE.sub(invisible, text.replace("_", " "))
-    if not text.isascii():
+    if text.isascii():
+        text = text.translate(_SPACED if invisible else _JOINED)
+    else:
+        text = _INVISIBLE.sub(invisible, text.replace("_", " "))
         text = " ".join(_normalised(word[0]) for word in _WORD.finditer(text))
     return " ".join(text.split()).casefold()
 
@@ -65,7 +89,7 @@ def _normalised(word: str) -> str:
     return "".join(unicodedata.normalize("NFKC", word[at : at + _PIECE_CHARS]) for at in range(0, len(word), _PIECE_CHARS))
 
 
-def found(content: Content, lists: Mapping[str, re.Pattern[str]]) -> tuple[str, ...]:
+def found(content: Content, lists: Mapping[str, WordList]) -> tuple[str, ...]:
     """Names of the lists of which a word occurs, sorted."""
     if not lists:
         return ()
@@ -77,17 +101,24 @@ def found(content: Content, lists: Mapping[str, re.Pattern[str]]) -> tuple[str, 
             return tuple(sorted(lists))
         pieces.append(piece)
     raw = " ".join(pieces)
-    texts = [plain(raw)]
-    if _INVISIBLE.search(raw):
-        texts.append(plain(raw, invisible=" "))
-    return tuple(sorted(name for name, pattern in lists.items() if any(pattern.search(text) for text in texts)))
+    if raw.isascii():
+        seen = raw.translate(_UNSEEN)
+        hidden = len(seen) < len(raw)
+        lowered = seen.lower()
+        lists = {name: words for name, words in lists.items() if words.may_occur(lowered)}
+        if not lists:
+            return ()
+    else:
+        hidden = _INVISIBLE.search(raw) is not None
+    texts = [plain(raw), plain(raw, invisible=" ")] if hidden else [plain(raw)]
+    return tuple(sorted(name for name, words in lists.items() if any(words.occurs(text) for text in texts)))
 
 
 def _readable(content: Content) -> Iterator[str]:
     """All text that the model may read, wherever in the body it stands: what a list looks for must not hide in an unusual field."""
     body = content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
     for name, value in body.items():
-        if name not in _NOT_READ:
+        if name not in _NOT_READ and isinstance(value, (str, list, dict)):
             for text in _strings(value, names=name != "messages"):
                 yield text
                 yield from _quoted(text)

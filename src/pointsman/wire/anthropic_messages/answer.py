@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.errors import UpstreamError
-from pointsman.wire.anthropic_messages.fields import json_text
 from pointsman.wire.anthropic_messages.usage import read_usage
 from pointsman.wire.dialect import Completion
 from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.fields import json_text
 from pointsman.wire.refused import refused_event
 
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

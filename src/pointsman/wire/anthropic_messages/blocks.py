@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from pointsman.wire.anthropic_messages.fields import Losses, json_text, known, read
+from pointsman.wire.fields import Losses, json_text, kept_elsewhere, read
 
 Part = dict[str, Any]
 Blocks = list[dict[str, Any]]
@@ -31,6 +31,7 @@ class _Text(_Block, kw_only=True):
 
 class _Source(Struct):
     type: str
+    file_id: str | None = None
     media_type: Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+\Z")] | None = None
     data: str | None = None
     url: str | None = None
@@ -57,7 +58,7 @@ class _SearchResult(_Block, kw_only=True):
 
 def kind_of(block: Mapping[str, Any], at: str, losses: Losses) -> str:
     """The type of a block; its cache marker is dropped."""
-    found = read(_Block, block, at)
+    found = read(block, _Block, at)
     if found.cache_control is not None:
         losses.drop("cache_control")
     return found.type
@@ -73,8 +74,10 @@ def parts_of(content: str | Blocks, at: str, losses: Losses) -> list[Part]:
 def parts_of_block(block: dict[str, Any], at: str, losses: Losses) -> list[Part]:
     """What one block becomes."""
     kind = kind_of(block, at, losses)
+    if kind == "container_upload":
+        raise kept_elsewhere(f"{at}.file_id")
     translate = _KINDS.get(kind)
-    return translate(block, at, losses) if translate else _as_json(block, f"blocks.{known(kind)}", losses)
+    return translate(block, at, losses) if translate else _as_json(block, f"blocks.{kind}", losses)
 
 
 def text_part(text: str) -> Part:
@@ -94,21 +97,21 @@ def content_of(parts: list[Part]) -> str | list[Part]:
 
 
 def _text(block: Mapping[str, Any], at: str, losses: Losses) -> list[Part]:
-    found = read(_Text, block, at)
+    found = read(block, _Text, at)
     if found.citations:
         losses.drop("citations")
     return [text_part(found.text)]
 
 
 def _image(block: Mapping[str, Any], at: str, losses: Losses) -> list[Part]:
-    source = read(_Source, read(_Image, block, at).source, f"{at}.source")
+    source = _source(read(block, _Image, at).source, f"{at}.source")
     url = _data_url(source) if source.type == "base64" else source.url if source.type == "url" else None
     return _as_json(block, "files", losses) if url is None else [{"type": "image_url", "image_url": {"url": url}}]
 
 
 def _document(block: Mapping[str, Any], at: str, losses: Losses) -> list[Part]:
-    found = read(_Document, block, at)
-    source = read(_Source, found.source, f"{at}.source")
+    found = read(block, _Document, at)
+    source = _source(found.source, f"{at}.source")
     if found.citations and found.citations.get("enabled"):
         losses.drop("citations")
     about = [text for text in (found.title, found.context) if text]
@@ -124,10 +127,17 @@ def _document(block: Mapping[str, Any], at: str, losses: Losses) -> list[Part]:
 
 
 def _search_result(block: Mapping[str, Any], at: str, losses: Losses) -> list[Part]:
-    found = read(_SearchResult, block, at)
+    found = read(block, _SearchResult, at)
     if found.citations and found.citations.get("enabled"):
         losses.drop("citations")
     return [text_part(f"{found.title}\n{found.source}"), *parts_of(found.content, f"{at}.content", losses)]
+
+
+def _source(raw: Mapping[str, Any], at: str) -> _Source:
+    source = read(raw, _Source, at)
+    if source.file_id is not None:
+        raise kept_elsewhere(f"{at}.file_id")
+    return source
 
 
 def _data_url(source: _Source) -> str | None:

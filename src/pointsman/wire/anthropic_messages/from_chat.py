@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from pointsman.errors import RequestError
-from pointsman.wire.anthropic_messages.fields import Losses, known, read
 from pointsman.wire.anthropic_messages.tools import offered_from_chat, tool_id, tool_input
 from pointsman.wire.dialect import Translation
+from pointsman.wire.fields import Losses, known, read
 
 DEFAULT_MAX_TOKENS: Final = 4_096
 """Sent for a client that set no limit: this API requires one."""
@@ -88,7 +88,7 @@ def from_chat(body: Mapping[str, Any]) -> Translation:
 
     Without a limit, `DEFAULT_MAX_TOKENS` is sent. `reasoning_effort` becomes an effort; whether the model thinks stays its own default.
     """
-    asked, losses = read(_Body, body), Losses()
+    asked, losses = read(body, _Body), Losses()
     _refuse_what_cannot_be_said(asked, body)
     sent: dict[str, Any] = {"model": asked.model, "max_tokens": asked.max_completion_tokens or asked.max_tokens or DEFAULT_MAX_TOKENS}
     sent |= _conversation(asked.messages, losses)
@@ -102,7 +102,7 @@ def from_chat(body: Mapping[str, Any]) -> Translation:
     elif asked.service_tier is not None:
         losses.drop("service_tier")
     _name_the_rest(body, losses)
-    return Translation(sent, losses.dropped, losses.untranslatable)
+    return losses.told(sent)
 
 
 def _refuse_what_cannot_be_said(asked: _Body, body: Mapping[str, Any]) -> None:
@@ -124,7 +124,7 @@ def _conversation(messages: Sequence[dict[str, Any]], losses: Losses) -> dict[st
     turns: list[dict[str, Any]] = []
     for index, raw in enumerate(messages):
         at = f"messages[{index}]"
-        message = read(_Message, raw, at)
+        message = read(raw, _Message, at)
         if message.role in {"system", "developer"}:
             if turns:
                 losses.drop("system.position")
@@ -225,7 +225,7 @@ def _shape(asked: _Body, sent: dict[str, Any], losses: Losses) -> None:
         if effort != asked.reasoning_effort:
             losses.drop("reasoning_effort")
     if asked.response_format is not None:
-        wanted = read(_Format, asked.response_format, "response_format")
+        wanted = read(asked.response_format, _Format, "response_format")
         if wanted.type == "json_schema":
             config["format"] = {"type": "json_schema", "schema": _schema(wanted)}
         elif wanted.type != "text":
@@ -244,7 +244,7 @@ def _schema(wanted: _Format) -> dict[str, Any]:
 def _name_the_rest(body: Mapping[str, Any], losses: Losses) -> None:
     for name, value in body.items():
         if name not in _Body.__struct_fields__ and name not in _SILENT and value is not None:
-            losses.drop(known(name))
+            losses.drop(name)
     metadata = body.get("metadata")
     if isinstance(metadata, dict) and any(not name.startswith("pointsman_") for name in metadata):
         losses.drop("metadata")

@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 
 from pointsman.errors import RequestError
 from pointsman.wire.anthropic_messages.blocks import Blocks, Part, content_of, kind_of, parts_of, parts_of_block, text_part
-from pointsman.wire.anthropic_messages.fields import Losses, json_text, known, read
 from pointsman.wire.anthropic_messages.tools import offered_to_chat
 from pointsman.wire.dialect import Translation
+from pointsman.wire.fields import Losses, json_text, kept_elsewhere, read
 
 LOW_BUDGET, MEDIUM_BUDGET = 4_096, 16_384
 """Thinking tokens up to which a budget counts as low and as medium effort; above, it is high."""
@@ -90,9 +90,11 @@ def to_chat(body: Mapping[str, Any]) -> Translation:
 
 def count_tokens_to_chat(body: Mapping[str, Any]) -> Translation:
     """The same for a request that only counts tokens: `max_tokens` may be missing."""
-    asked, losses = read(_Body, body), Losses()
+    asked, losses = read(body, _Body), Losses()
     if asked.inference_geo is not None:
         raise RequestError("`inference_geo` is not accepted: where a request goes is for the gateway to decide", param="inference_geo")
+    if isinstance(body.get("container"), str):
+        raise kept_elsewhere("container")
     same = {
         "max_completion_tokens": asked.max_tokens,
         "temperature": asked.temperature,
@@ -106,17 +108,34 @@ def count_tokens_to_chat(body: Mapping[str, Any]) -> Translation:
     _reason(asked, chat, losses)
     _say_who(asked, chat)
     _name_the_rest(body, losses)
-    return Translation(chat, losses.dropped, losses.untranslatable)
+    return losses.told(chat)
 
 
 def own(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body for a model that speaks this API: as it is, but for our own metadata."""
+    """The body for a model that speaks this API: as it is, but for our own metadata, and thinking without a signature.
+
+    Of such thinking, which models of other APIs leave in a conversation, this API wants to know nothing.
+    """
     sent = dict(body)
+    if isinstance(messages := sent.get("messages"), list):
+        signed = [_without_unsigned(message) for message in messages]
+        sent["messages"] = [message for message, asked in zip(signed, messages, strict=True) if message is asked or message["content"]]
     if isinstance(metadata := sent.get("metadata"), dict):
         sent["metadata"] = {name: value for name, value in metadata.items() if not name.startswith("pointsman_")}
         if metadata and not sent["metadata"]:
             del sent["metadata"]
     return sent
+
+
+def _without_unsigned(message: Any) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list) or not any(map(_is_unsigned, content)):
+        return message
+    return {**message, "content": [block for block in content if not _is_unsigned(block)]}
+
+
+def _is_unsigned(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "thinking" and not block.get("signature")
 
 
 def _messages(body: _Body, losses: Losses) -> list[dict[str, Any]]:
@@ -126,7 +145,7 @@ def _messages(body: _Body, losses: Losses) -> list[dict[str, Any]]:
     role = ""
     for index, message in enumerate(body.messages):
         at = f"messages[{index}]"
-        turn = read(_Turn, message, at)
+        turn = read(message, _Turn, at)
         role, blocks = turn.role, [text_part(turn.content)] if isinstance(turn.content, str) else turn.content
         if role == "user":
             messages += _user(blocks, f"{at}.content", losses)
@@ -161,7 +180,7 @@ def _user(blocks: Blocks, at: str, losses: Losses) -> list[dict[str, Any]]:
 
 def _tool_result(block: Mapping[str, Any], at: str, losses: Losses) -> tuple[dict[str, Any], list[Part]]:
     """A message of role `tool`, which holds text only, and what of the result goes into the user's message after it."""
-    found = read(_ToolResult, block, at)
+    found = read(block, _ToolResult, at)
     if found.is_error:
         losses.drop("tool_result.is_error")
     parts = parts_of(found.content or "", f"{at}.content", losses)
@@ -181,7 +200,7 @@ def _assistant(blocks: Blocks, at: str, losses: Losses) -> dict[str, Any]:
         if kind == "tool_result":
             raise RequestError(f"`{where}`: a `tool_result` block belongs into a turn of the user", param=where)
         if kind == "tool_use":
-            use = read(_ToolUse, block, where)
+            use = read(block, _ToolUse, where)
             function = {"name": use.name, "arguments": json_text(use.input)}
             calls.append({"id": use.id, "type": "function", "function": function})
         elif kind in {"thinking", "redacted_thinking"}:
@@ -197,8 +216,8 @@ def _assistant(blocks: Blocks, at: str, losses: Losses) -> dict[str, Any]:
 
 def _reason(body: _Body, chat: dict[str, Any], losses: Losses) -> None:
     """What is said about thinking and about the answer's form. An effort that is stated wins over a budget."""
-    config = read(_OutputConfig, body.output_config or {}, "output_config")
-    thinking = None if body.thinking is None else read(_Thinking, body.thinking, "thinking")
+    config = read(body.output_config or {}, _OutputConfig, "output_config")
+    thinking = None if body.thinking is None else read(body.thinking, _Thinking, "thinking")
     effort = _EFFORTS.get(config.effort or "")
     if thinking and thinking.type == "enabled":
         if thinking.budget_tokens is None:
@@ -214,10 +233,10 @@ def _reason(body: _Body, chat: dict[str, Any], losses: Losses) -> None:
         chat["reasoning_effort"] = effort
     for name in body.output_config or ():
         if name not in _OutputConfig.__struct_fields__:
-            losses.drop(f"output_config.{known(name)}")
+            losses.drop(f"output_config.{name}")
     at, wanted = ("output_config.format", config.format) if config.format is not None else ("output_format", body.output_format)
     if wanted is not None:
-        schema = read(_Format, wanted, at).schema
+        schema = read(wanted, _Format, at).schema
         chat["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
@@ -242,4 +261,4 @@ def _name_the_rest(body: Mapping[str, Any], losses: Losses) -> None:
         elif value is None or name in _NATIVE:
             continue
         elif name == "top_k" or name not in _Body.__struct_fields__:
-            losses.drop(known(name))
+            losses.drop(name)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pointsman.errors import RequestError
-from pointsman.wire.anthropic_messages.fields import Losses, json_text, known, read
+from pointsman.wire.fields import Losses, json_text, known, read
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _TOOL_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -51,7 +51,7 @@ class _ChatTool(Struct):
 
 def offered_to_chat(tools: Sequence[dict[str, Any]], choice: dict[str, Any] | None, losses: Losses) -> dict[str, Any]:
     """`tools`, `tool_choice` and `parallel_tool_calls` of Chat Completions. Tools that a provider runs stay as they are."""
-    chosen = None if choice is None else read(_ToolChoice, choice, "tool_choice")
+    chosen = None if choice is None else read(choice, _ToolChoice, "tool_choice")
     if not tools:  # without them Chat Completions refuses the other two
         if chosen is not None:
             losses.drop("tool_choice")
@@ -108,16 +108,16 @@ def tool_input(arguments: str) -> dict[str, Any]:
 
 
 def _to_chat(tool: dict[str, Any], at: str, losses: Losses) -> dict[str, Any]:
-    kind = read(_ToolType, tool, at)
+    kind = read(tool, _ToolType, at)
     if kind.cache_control is not None:
         losses.drop("cache_control")
     if kind.type not in {None, "custom"}:
-        losses.need_native(f"tools.{known(kind.type or '')}")
+        losses.need_native(f"tools.{kind.type or ''}")
         return dict(tool)
-    found = read(_Tool, tool, at)
+    found = read(tool, _Tool, at)
     for name in tool:
         if name not in _Tool.__struct_fields__ and name != "cache_control":
-            losses.drop(f"tools.{known(name)}")
+            losses.drop(f"tools.{name}")
     described = [found.description] if found.description is not None else []
     described += [f"Example of its input: {json_text(example)}" for example in found.input_examples or ()]
     function: dict[str, Any] = {"name": found.name}
@@ -130,7 +130,7 @@ def _to_chat(tool: dict[str, Any], at: str, losses: Losses) -> dict[str, Any]:
 
 
 def _from_chat(raw: dict[str, Any], at: str) -> dict[str, Any]:
-    tool = read(_ChatTool, raw, at)
+    tool = read(raw, _ChatTool, at)
     if tool.type != "function" or tool.function is None:
         raise RequestError(f"`{at}`: a tool of type `{known(tool.type)}` cannot be said in the Messages API", param=at)
     function = tool.function

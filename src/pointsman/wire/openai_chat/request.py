@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from pointsman.core.request import Image, Message, Opaque, Part, ResponseFormat, Text, Tool, ToolCall
 from pointsman.errors import RequestError
-from pointsman.wire.openai_chat.fields import convert, refuse_spellings
+from pointsman.wire.fields import convert, kept_elsewhere, refuse_spellings
 
 MetadataName = Annotated[str, Meta(max_length=64)]
 NullableCount = Annotated[int, Meta(ge=1, le=10_000_000)] | None
@@ -20,10 +20,15 @@ class _ImageUrl(Struct):
     url: str
 
 
+class _File(Struct):
+    file_id: str | None = None
+
+
 class _Part(Struct):
     type: Annotated[str, Meta(max_length=64)]
     text: str | None = None
     image_url: _ImageUrl | None = None
+    file: _File | None = None
 
 
 class _Function(Struct):
@@ -105,10 +110,10 @@ def refuse_other_spellings(body: Mapping[str, Any]) -> None:
     """Refuse `Model` beside or in place of `model`, here and in messages."""
     refuse_spellings(body, _FIELDS)
     for at, message in enumerate(body["messages"]):
-        refuse_spellings(message, _MESSAGE_FIELDS, f"messages[{at}].")
+        refuse_spellings(message, _MESSAGE_FIELDS, f"messages[{at}]")
         if isinstance(parts := message.get("content"), list):
             for part in parts:
-                refuse_spellings(part, _PART_FIELDS, f"messages[{at}].content.")
+                refuse_spellings(part, _PART_FIELDS, f"messages[{at}].content")
 
 
 def messages_of(known: ChatBody) -> tuple[Message, ...]:
@@ -138,6 +143,8 @@ def _part(part: _Part) -> Part:
         if part.image_url is None:
             raise RequestError("a content part of type `image_url` needs `image_url.url`", param="messages")
         return Image(part.image_url.url)
+    if part.file is not None and part.file.file_id is not None:
+        raise kept_elsewhere("messages.content.file.file_id")
     if part.text is not None:  # of whatever type: some servers read `output_text` and others as text
         return Text(part.text)
     if part.type == "text":

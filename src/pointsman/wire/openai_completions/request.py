@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from pointsman.errors import RequestError
 from pointsman.wire.dialect import Translation
-from pointsman.wire.openai_chat.fields import convert, refuse_spellings
+from pointsman.wire.fields import convert, refuse_spellings
 from pointsman.wire.openai_chat.request import ChatBody
 from pointsman.wire.openai_completions.prompt import Prompt, as_text, prompts
 

@@ -13,8 +13,8 @@ from pointsman.errors import UpstreamError, UpstreamRefused
 from pointsman.wire.dialect import Completion
 from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
-from pointsman.wire.refused import refused_event
 from pointsman.wire.openai_chat.usage import count
+from pointsman.wire.refused import refused_event
 
 Json = dict[str, Any]
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}

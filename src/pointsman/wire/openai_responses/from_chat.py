@@ -7,7 +7,7 @@ from typing import Any
 
 from pointsman.errors import RequestError
 from pointsman.wire.dialect import Translation
-from pointsman.wire.openai_responses.fields import Json, Losses, json_text, kept
+from pointsman.wire.fields import Json, Losses, json_text, kept
 from pointsman.wire.openai_responses.request import LOGPROBS, SAME, without_ours
 from pointsman.wire.openai_responses.tools import own_format, own_tool_choice, own_tools
 
@@ -128,7 +128,7 @@ def _part(part: Json, text_type: str, losses: Losses) -> Json:
     if kind == "image_url" and isinstance(image := part.get("image_url"), dict):
         return {"type": "input_image", "image_url": image.get("url"), "detail": image.get("detail") or "auto"}
     if kind == "file" and isinstance(file := part.get("file"), dict):
-        return {"type": "input_file", **kept(file, ("filename", "file_data", "file_id"))}
+        return {"type": "input_file", **kept(file, ("filename", "file_data"))}
     if isinstance(text := part.get("text"), str):
         return _text_part(text_type, text)
     losses.need_native(f"messages.{kind!s}")

@@ -6,18 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointsman.errors import RequestError
-from pointsman.wire.openai_responses.fields import (
-    CallOutput,
-    CustomCall,
-    FunctionCall,
-    Json,
-    Losses,
-    MessageItem,
-    Part,
-    convert,
-    json_text,
-    said,
-)
+from pointsman.wire.fields import Json, Losses, json_text, kept_elsewhere, read
+from pointsman.wire.openai_responses.references import refuse_kept_item
+from pointsman.wire.openai_responses.shapes import CallOutput, CustomCall, FunctionCall, MessageItem, Part, said
 
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
@@ -43,6 +34,7 @@ def messages_of(items: Sequence[Json], losses: Losses) -> list[Json]:
         elif kind == "reasoning":
             losses.drop("input.reasoning")
         else:
+            refuse_kept_item(item, kind, path)
             losses.need_native(f"input.{kind}")
             messages.append({"role": "user", "content": json_text(item)})
     return messages
@@ -60,7 +52,7 @@ def _kind(item: Json, path: str) -> str:
 
 
 def _add_message(messages: list[Json], item: Json, path: str, losses: Losses) -> None:
-    message = convert(item, MessageItem, path)
+    message = read(item, MessageItem, path)
     if message.phase is not None:
         losses.drop("input.phase")
     content = _content(message.content, f"{path}.content", losses)
@@ -79,14 +71,14 @@ def _add_call(messages: list[Json], call: Json) -> None:
 
 def _call(item: Json, kind: str, path: str) -> Json:
     if kind == "function_call":
-        function = convert(item, FunctionCall, path)
+        function = read(item, FunctionCall, path)
         return {"id": function.call_id, "type": "function", "function": {"name": function.name, "arguments": function.arguments}}
-    custom = convert(item, CustomCall, path)
+    custom = read(item, CustomCall, path)
     return {"id": custom.call_id, "type": "custom", "custom": {"name": custom.name, "input": custom.input}}
 
 
 def _output(item: Json, path: str, losses: Losses) -> Json:
-    output = convert(item, CallOutput, path)
+    output = read(item, CallOutput, path)
     content = _content(output.output, f"{path}.output", losses)
     # A tool's answer is text in Chat Completions.
     losses.need_native(*(f"{output.type}.{part['type']}" for part in _parts(content) if part["type"] != "text"))
@@ -108,7 +100,7 @@ def _parts(content: str | list[Json]) -> list[Json]:
 
 
 def _part(raw: Json, path: str, losses: Losses) -> Json:
-    part = convert(raw, Part, path)
+    part = read(raw, Part, path)
     if part.type in _TEXTS:
         return {"type": "text", "text": _needed(part.text, part.type, f"{path}.text")}
     if part.type == "refusal":
@@ -119,8 +111,9 @@ def _part(raw: Json, path: str, losses: Losses) -> Json:
         return {"type": "file", "file": said(part, ("filename", "file_data"))}
     if part.type == "input_audio" and part.input_audio is not None:
         return {"type": "input_audio", "input_audio": part.input_audio}
-    reference = next((name for name in ("file_id", "file_url") if raw.get(name) is not None), None)
-    losses.need_native(f"{part.type}.{reference}" if reference else f"input.{part.type}")
+    if part.file_id is not None:
+        raise kept_elsewhere(f"{path}.file_id")
+    losses.need_native(f"{part.type}.file_url" if part.file_url is not None else f"input.{part.type}")
     return {"type": "text", "text": json_text(raw)}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from pointsman.errors import RequestError
 from pointsman.wire.dialect import Translation
-from pointsman.wire.openai_responses.fields import Body, Json, Losses, convert, kept
+from pointsman.wire.fields import Json, Losses, kept, read
 from pointsman.wire.openai_responses.items import messages_of
+from pointsman.wire.openai_responses.shapes import Body
 from pointsman.wire.openai_responses.tools import chat_format, chat_tool_choice, chat_tools
 
 LOGPROBS = "message.output_text.logprobs"
@@ -46,7 +47,7 @@ def to_chat(body: Mapping[str, Any]) -> Translation:
     for name, cure in _REFUSED.items():
         if body.get(name):
             raise RequestError(f"`{name}` {cure}", param=name)
-    known = convert(body, Body)
+    known = read(body, Body)
     losses = Losses()
     messages = [{"role": "system", "content": known.instructions}] if known.instructions else []
     items = [{"role": "user", "content": known.input}] if isinstance(known.input, str) else known.input

@@ -8,19 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from pointsman.errors import RequestError
-from pointsman.wire.openai_responses.fields import (
-    AllowedChoice,
-    CustomFormat,
-    CustomTool,
-    Format,
-    FunctionTool,
-    Json,
-    Losses,
-    NamedChoice,
-    convert,
-    kept,
-    said,
-)
+from pointsman.wire.fields import Json, Losses, kept, read
+from pointsman.wire.openai_responses.references import refuse_kept_in_tool
+from pointsman.wire.openai_responses.shapes import AllowedChoice, CustomFormat, CustomTool, Format, FunctionTool, NamedChoice, said
 
 _NESTED = ("function", "custom")
 _SCHEMA = ("name", "description", "schema", "strict")
@@ -36,14 +26,15 @@ def _chat_tool(raw: Json, path: str, losses: Losses) -> Json:
     if kind in _NESTED and kind in raw:
         raise RequestError(f"`{path}.{kind}`: put the fields of `{kind}` beside `type`, as this API has them", param=f"{path}.{kind}")
     if kind == "function":
-        function = convert(raw, FunctionTool, path)
+        function = read(raw, FunctionTool, path)
         return {"type": kind, kind: said(function, ("name", "description", "parameters", "strict")), **_options(raw, FunctionTool, losses)}
     if kind == "custom":
-        custom = convert(raw, CustomTool, path)
+        custom = read(raw, CustomTool, path)
         form = {} if custom.format is None else {"format": _chat_form(custom.format, path)}
         return {"type": kind, kind: said(custom, ("name", "description")) | form, **_options(raw, CustomTool, losses)}
     if not isinstance(kind, str) or not 0 < len(kind) <= 64:
         raise RequestError(f"`{path}.type`: a tool needs a type, such as `function`", param=f"{path}.type")
+    refuse_kept_in_tool(raw, path)
     losses.need_native(f"tools.{kind}")
     return raw
 
@@ -71,11 +62,11 @@ def chat_tool_choice(choice: str | Json, losses: Losses) -> str | Json:
         return choice
     kind = choice.get("type")
     if kind == "allowed_tools":
-        allowed = convert(choice, AllowedChoice, "tool_choice")
+        allowed = read(choice, AllowedChoice, "tool_choice")
         losses.need_native(*(f"tool_choice.{tool.type}" for tool in allowed.tools if tool.type not in _NESTED))
         return {"type": kind, kind: {"mode": allowed.mode, "tools": [{"type": t.type, t.type: {"name": t.name}} for t in allowed.tools]}}
     if kind in _NESTED:
-        return {"type": kind, kind: {"name": convert(choice, NamedChoice, "tool_choice").name}}
+        return {"type": kind, kind: {"name": read(choice, NamedChoice, "tool_choice").name}}
     if not isinstance(kind, str) or not 0 < len(kind) <= 64:
         raise RequestError("`tool_choice.type`: say which tool, or write `auto`, `required` or `none`", param="tool_choice.type")
     losses.need_native(f"tool_choice.{kind}")
