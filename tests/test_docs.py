@@ -19,14 +19,25 @@ import pytest
 from packaging.requirements import Requirement
 
 from pointsman.config.load import load
-from pointsman.config.schema import Config
+from pointsman.config.schema import Config, HealthConfig, ModelConfig, RetryConfig, RouteConfig, StoreConfig
+from pointsman.core.apis import Api
 from pointsman.core.codec import to_json
+from pointsman.core.fault import FINAL, RETRIED, Fault
+from pointsman.core.plan import Check
 from pointsman.core.request import Request
+from pointsman.core.rule import PlanKind
 from pointsman.errors import ConditionError, ConfigError, NoEligibleModel, PointsmanError
+from pointsman.gateway.idempotency import LARGEST_BYTES
 from pointsman.policy.gates import GATES
 from pointsman.server.app import _HEALTH, App, Limits
+from pointsman.server.reload import _fixed
 from pointsman.stores.sqlite import SqliteLog
+from pointsman.testing import scripts
+from pointsman.upstream.health import FAILURES, SOUND
+from pointsman.wire.anthropic_messages.from_chat import DEFAULT_MAX_TOKENS
 from pointsman.wire.destinations import DESTINATIONS
+from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.openai_embeddings.request import MOST_INPUTS
 from tools import build_docs
 
 ROOT = Path(__file__).parents[1]
@@ -102,17 +113,20 @@ def test_every_endpoint_has_its_row():
     assert documented == endpoints
 
 
-def test_every_header_is_named():
-    page = read("http-api.md")
-    files = [
-        SOURCE / "errors.py",
-        SOURCE / "wire" / "openai_chat.py",
-        *(SOURCE / "gateway").glob("*.py"),
-        *(SOURCE / "server").glob("*.py"),
-    ]
-    found = {name for file in files for name in re.findall(r'"(x-[a-z-]+|retry-after|allow)"', file.read_text())}
-    assert len(found) >= 11
-    assert not {name for name in found if f"`{name}" not in page}
+def header_rows(heading: str) -> set[str]:
+    """Headers in the first cells of a section's tables."""
+    return {name for row in rows(sections(read("http-api.md"))[heading]) for name in re.findall(r"`([a-z-]+)`", row[0])}
+
+
+def test_every_header_has_its_row():
+    files = [SOURCE / "errors.py", SOURCE / "wire" / "request.py", *(SOURCE / "gateway").glob("*.py"), *(SOURCE / "server").glob("*.py")]
+    texts = [file.read_text() for file in files]
+    known = r'"(x-[a-z-]+|retry-after|allow|cache-control|idempotent-[a-z]+|idempotency-[a-z]+|anthropic-[a-z]+)"'
+    found = {name for text in texts for name in re.findall(known, text)}
+    asked = {name for text in texts for name in re.findall(rf"headers\.get\({known}", text)}
+    asked |= {name for name in found if name.startswith(("anthropic-", "idempotency-"))}
+    assert asked == header_rows("What a request may say")
+    assert found - asked == header_rows("What an answer says")
 
 
 def test_refused_destinations_are_named():
@@ -136,6 +150,63 @@ def test_every_error_has_its_row():
     documented = {code for row in table for code in re.findall(r"`(\w+)`", row[2])} - {"null"}
     raised = {code for file in SOURCE.rglob("*.py") for code in re.findall(r'\bcode(?:: [\w |]+)?\s?=\s?"(\w+)"', file.read_text())}
     assert documented == raised
+
+
+def test_every_fault_has_its_row():
+    found = [row[0].strip("`") for row in rows(sections(read("execution.md"))["When a call fails"])[1:]]
+    assert found == list(get_args(Fault))
+    assert set(get_args(Fault)) >= RETRIED | FINAL | FAILURES | SOUND
+
+
+def test_every_plan_has_its_heading():
+    assert {found.strip("`") for found in re.findall(r"^### (.*)$", read("execution.md"), re.MULTILINE)} == set(get_args(PlanKind))
+
+
+def test_every_check_has_its_row():
+    assert [row[0].strip("`") for row in rows(sections(read("execution.md"))["Checks of answers"])[1:]] == list(get_args(Check))
+
+
+def test_settings_are_named_with_their_defaults():
+    """Of execution: what stands in its tables as `name` or `place.name` exists, and has that default."""
+    said = {"retry": RetryConfig(), "health": HealthConfig()}
+    route, model = RouteConfig(), ModelConfig(id="m", provider="p")
+    for heading in ("Retries and waits", "Three clocks"):
+        for row in rows(sections(read("execution.md"))[heading])[1:]:
+            names = re.findall(r"`([\w.<>]+)`", row[1])
+            if row[2].startswith(tuple("0123456789")) and names:
+                found = [default_of(name, route, model, said) for name in names]
+                assert [f"{value:,g}" for value in found] == re.findall(r"[\d.]+", row[2]), row
+
+
+def default_of(name: str, route: object, model: object, said: dict[str, object]) -> float:
+    *place, field = name.removeprefix("routes.<name>.").split(".")
+    owner = said[place[0]] if place else route if hasattr(route, field) else model
+    return float(getattr(owner, field))
+
+
+@pytest.mark.parametrize("api", get_args(Api))
+def test_every_api_has_its_section(api):
+    (section,) = (text for heading, text in sections(read("apis.md")).items() if heading.endswith(f": `{api}"))
+    assert f"`POST /v1{DIALECTS[api].path}`" in section
+    assert sum(row[0] == f"`{api}`" for row in rows(read("apis.md"))) == 1
+
+
+def test_every_script_has_its_row():
+    documented = {re.sub(r"-\d+$", "", row[0].strip("`")) for row in rows(sections(read("testing.md"))["Scripts"])[1:]}
+    assert documented == set(scripts.names())
+
+
+def test_figures_in_the_text_are_the_codes():
+    assert f"{LARGEST_BYTES:,} bytes" in read("lifecycle.md")
+    assert f"at most {MOST_INPUTS:,} inputs" in read("apis.md")
+    assert f"`max_tokens: {DEFAULT_MAX_TOKENS}`" in read("apis.md")
+    assert (StoreConfig().idempotency_ttl_s, StoreConfig().responses_ttl_s) == (86_400, 3_600)  # a day, an hour
+
+
+def test_settings_that_need_a_restart_are_named():
+    said = read("lifecycle.md").split("In force only after a restart")[1].split("\n\n")[0]
+    settings = re.findall(r"`([\w.]+)`", said)
+    assert settings == list(_fixed(load("version: 1\nmodels: [{id: m, provider: p, base_url: 'http://h/v1'}]\nroutes: {}\n", "x", {})))
 
 
 def test_every_page_is_in_the_index():

@@ -1,4 +1,4 @@
-"""Write every generated part of the manual: settings and their JSON Schema, the command line, layers, gates, records, the README's figures.
+"""Write every generated part of the manual: settings, commands, layers, gates, faults, APIs, scripts, records, the README's figures.
 
 python tools/build_docs.py           # write them
 python tools/build_docs.py --check   # name those that are not current; exit status 1 if there are any
@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that this runs as a script, too
 
 from pointsman import cli  # noqa: E402
-from pointsman.build.world import signal_settings  # noqa: E402
 from pointsman.build.snapshot import snapshot_body, snapshot_of  # noqa: E402
+from pointsman.build.world import signal_settings  # noqa: E402
 from pointsman.catalogue.prices import load as load_catalogue  # noqa: E402
 from pointsman.cli.serve import KEY_VARIABLE  # noqa: E402
 from pointsman.config import schema_json  # noqa: E402
 from pointsman.config.load import load  # noqa: E402
 from pointsman.config.providers import PROVIDERS  # noqa: E402
+from pointsman.core import fault as faults  # noqa: E402
 from pointsman.core.codec import to_builtins  # noqa: E402
 from pointsman.core.decide import decide  # noqa: E402
 from pointsman.core.decision import Decision  # noqa: E402
@@ -45,10 +46,12 @@ from pointsman.estimators.prior import PriorEstimator  # noqa: E402
 from pointsman.policy.cel import compile_condition  # noqa: E402
 from pointsman.policy.gates import GATES  # noqa: E402
 from pointsman.signals.extract import extract  # noqa: E402
+from pointsman.testing import scripts  # noqa: E402
+from pointsman.upstream import health  # noqa: E402
 from pointsman.wire import destinations  # noqa: E402
 from pointsman.wire.explanation import explanation  # noqa: E402
 from pointsman.wire.request import parse_request  # noqa: E402
-from tools import build_config_docs, build_readme  # noqa: E402
+from tools import build_api_docs, build_config_docs, build_readme  # noqa: E402
 
 DOCS = ROOT / "docs"
 BY = "written by tools/build_docs.py"
@@ -62,11 +65,14 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "configuration.md": lambda: build_config_docs.documented(_read(DOCS / "configuration.md")),
         build_config_docs.SCHEMA: schema_json.schema_text,
         DOCS / "cli.md": lambda: command_line(cli.parser()),
-        DOCS / "architecture.md": lambda: _with("architecture.md", "layers", layers()),
-        DOCS / "dependencies.md": lambda: _with("dependencies.md", "counts", counts()),
-        DOCS / "http-api.md": lambda: _with("http-api.md", "destinations", refused_fields()),
-        DOCS / "gates.md": lambda: _with("gates.md", "sentences", gate_rows()),
-        DOCS / "decision-record.md": lambda: _with("decision-record.md", "example", record_example(_read(DOCS / "decision-record.md"))),
+        DOCS / "architecture.md": lambda: _with("architecture.md", {"layers": layers()}),
+        DOCS / "dependencies.md": lambda: _with("dependencies.md", {"counts": counts()}),
+        DOCS / "http-api.md": lambda: _with("http-api.md", {"destinations": refused_fields()}),
+        DOCS / "gates.md": lambda: _with("gates.md", {"sentences": gate_rows()}),
+        DOCS / "execution.md": lambda: _with("execution.md", {"faults": fault_rows()}),
+        DOCS / "apis.md": lambda: _with("apis.md", {"passing": build_api_docs.passing(), "losses": build_api_docs.losses()}),
+        DOCS / "testing.md": lambda: _with("testing.md", {"scripts": script_rows()}),
+        DOCS / "decision-record.md": lambda: _with("decision-record.md", {"example": record_example(_read(DOCS / "decision-record.md"))}),
         ROOT / "README.md": build_readme.readme_text,
     }
 
@@ -80,13 +86,16 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _with(name: str, part: str, lines: Iterable[str]) -> str:
-    """A page with a part of it made new."""
-    begin, end = f"<!-- {part}: {BY} -->", f"<!-- end of {part} -->"
-    before, rest = _read(DOCS / name).split(begin)
-    _, after = rest.split(end)
-    body = "\n".join(lines).strip("\n")
-    return f"{before}{begin}\n\n{body}\n\n{end}{after}"
+def _with(name: str, parts: Mapping[str, Iterable[str]]) -> str:
+    """A page with parts of it made new."""
+    page = _read(DOCS / name)
+    for part, lines in parts.items():
+        begin, end = f"<!-- {part}: {BY} -->", f"<!-- end of {part} -->"
+        before, rest = page.split(begin)
+        _, after = rest.split(end)
+        body = "\n".join(lines).strip("\n")
+        page = f"{before}{begin}\n\n{body}\n\n{end}{after}"
+    return page
 
 
 # The command line
@@ -257,15 +266,17 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
         tags=("trains_on_input",),
         capabilities=Capabilities(tools=False, json_mode=False, json_schema=False),
         tokenizer="o200k",
+        apis=("messages",),
     )
     request = Request(
         "example",
         "auto",
-        Caller("team-a", models=("local-fast",)),
+        caller=Caller("team-a", models=("local-fast",)),
         images=2,
         tools=("search", "book", "pay"),
         response_format="json_schema",
         labels=("pii",),
+        features=("audio",),
     )
     signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=Needs(tools=True, json_schema=True, vision=True))
     policies = (
@@ -289,6 +300,45 @@ def _verdicts(model: Model, request: Request, signals: Signals, route: Route, po
     health = {"frontier": "5 of its last 6 calls failed"} if policies else {}
     snapshot = Snapshot("example", {model.id: model}, {"auto": route}, GATES, PriorEstimator([model]), policies, health=health)
     return decide(request, signals, snapshot, route, 0).candidates[0].verdicts
+
+
+# What follows a failure
+
+
+def fault_rows() -> Iterator[str]:
+    """A row a class of failure: what it means, and what is done about it."""
+    yield "| fault | what happened | the same model again | other models | counts against its health |"
+    yield "|---|---|---|---|---|"
+    for fault, meaning in re.findall(r"^\| `(\w+)` \| (.*) \|$", faults.__doc__ or "", re.MULTILINE):
+        again = "after a wait" if fault in faults.RETRIED else "no"
+        yield f"| `{fault}` | {meaning} | {again} | {_others(fault)} | {_against(fault)} |"
+
+
+def _others(fault: str) -> str:
+    if fault == "context_length":
+        return "those of the chain with a larger context"
+    return "only with a [chain of its own](#chains-for-single-faults)" if fault in faults.FINAL else "the rest of the chain"
+
+
+def _against(fault: str) -> str:
+    special = {
+        "quota": "out of service at once",
+        "rate_limit": "out until the time that was named, if one was",
+        "unavailable": "no: nothing was asked",
+    }
+    counts = "yes" if fault in health.FAILURES else "no: the model works" if fault in health.SOUND else ""
+    return special.get(fault) or counts
+
+
+# What the fake upstream does
+
+
+def script_rows() -> Iterator[str]:
+    """A row a script, as the fake upstream lists them itself."""
+    yield "| model | what it does |"
+    yield "|---|---|"
+    for example, does in scripts.table():
+        yield f"| `{example}` | {does} |"
 
 
 # A decision and what is kept of it

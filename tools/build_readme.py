@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointsman.build.world import signal_settings
 from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.build.world import signal_settings
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.cli.explain import describe
 from pointsman.config.defaults import default_config

@@ -6,12 +6,13 @@ from datetime import date
 
 import pytest
 
+from pointsman.build.snapshot import snapshot_body, snapshot_of, with_health
 from pointsman.build.world import history
-from pointsman.build.snapshot import snapshot_body, snapshot_of
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.config.load import load
 from pointsman.core.decide import decide
 from pointsman.core.outcome import Outcome
+from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import Usage, per_mtok
 from pointsman.core.request import Request
 from pointsman.core.signals import Signals
@@ -30,6 +31,17 @@ policies: [{name: p, when: '"pii" in labels', require: {perimeter: [on_prem]}}]
 routes:
   auto: {weights: {quality: 2, cost: 2}}
   bounded: {models: [listed, owned], bounds: {cost_usd: [0, 0.01], latency_ms: [0, 5000]}, fallback: [owned]}
+  chained:
+    models: [listed]
+    fallback: [owned, human]
+    fallback_on: {context_length: [stated], content_filter: []}
+    plan: hedge
+    retry: {attempts: 3, base_s: 0.1, longest_s: 2}
+    hedge: {after_s: 1, models: 3}
+    most_calls: 4
+    deadline_s: 20
+    first_token_s: 5
+    checks: [truncated]
 """
 TODAY = date(2026, 11, 22)
 
@@ -77,6 +89,28 @@ def test_defaults_are_filled_in_once(snapshot):
     assert snapshot.routes["bounded"].bounds.cost_picousd == (0, 10_000_000_000)
     assert snapshot.tasks["code"].weights.quality == 0.75
     assert (snapshot.models["ours"].security, snapshot.models["listed"].security) == (1.0, 0.4)
+
+
+def test_chains_and_how_they_are_carried_out_are_the_routes(snapshot):
+    chained, auto = snapshot.routes["chained"], snapshot.routes["auto"]
+    assert (chained.fallback, chained.human) == (("owned",), True)
+    assert dict(chained.fallback_on) == {"context_length": ("stated",), "content_filter": ()}
+    assert chained.candidates == ("listed", "owned", "stated")
+    assert chained.execution == Execution(Retry(3, 0.1, 2.0), 4, 20.0, 5.0, 1.0, 3, ("truncated",))
+    assert (auto.human, auto.fallback_on, auto.execution) == (False, (), Execution())
+
+
+def test_health_is_part_of_what_a_decision_is_made_under_and_of_its_body(body, snapshot):
+    sick, kept = with_health(snapshot, body, {"listed": "5 calls in a row failed"})
+    assert sick.id != snapshot.id
+    revived = snapshot_of(kept)
+    assert (revived.id, revived.health, revived.standing) == (sick.id, sick.health, sick.standing)
+    made = decide(Request("r", "auto"), Signals(), sick, sick.routes["auto"], 1)
+    assert made == decide(Request("r", "auto"), Signals(), revived, revived.routes["auto"], 1)
+    refused = next(candidate for candidate in made.candidates if candidate.model == "listed")
+    assert [(verdict.kind, verdict.reason) for verdict in refused.verdicts] == [("health", "out of service: 5 calls in a row failed")]
+    well, body_again = with_health(sick, kept, {})
+    assert (well.id, body_again) == (snapshot.id, body)
 
 
 def outcome(task: str, tokens: int, finish: str = "stop") -> Outcome:

@@ -44,5 +44,6 @@ def test_tiers_are_ordered() -> None:
 
 
 def test_what_a_json_request_needs_is_not_claimed_for_an_endpoint_that_ignores_it() -> None:
-    assert not any(model.json_mode or model.json_schema for model in PROVIDERS["anthropic"].models)
+    assert not any(model.json_mode for model in PROVIDERS["anthropic"].models)
+    assert all(model.json_schema for model in PROVIDERS["anthropic"].models), "Messages has `output_config.format`"
     assert not any(model.json_schema for model in PROVIDERS["deepseek"].models)

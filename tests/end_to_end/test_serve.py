@@ -139,7 +139,7 @@ models:
   - {{id: broken, provider: openai-compatible, model: error-503, base_url: "{upstream.base_url}", quality: {{general: 0.9}}}}
   - {{id: sound, provider: openai-compatible, model: ok, base_url: "{upstream.base_url}", api_key: sk-upstream-key, quality: {{general: 0.5}}}}
 routes:
-  auto: {{dial: 1, plan: fallback}}
+  auto: {{dial: 1, plan: fallback, retry: {{base_s: 0.001}}}}
 """
             )
             with served(tmp_path) as running:
@@ -153,4 +153,4 @@ routes:
 
     said, called = asyncio.run(asked())
     assert all(said)
-    assert called == ["error-503", "ok", "error-503", "ok"]
+    assert called == ["error-503", "error-503", "ok"] * 2

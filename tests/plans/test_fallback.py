@@ -1,86 +1,175 @@
-"""Plans say what to do next; a list of answers is enough to drive one."""
+"""A chain asks in turn, another way for each class of failure, and never beyond what the gates let through."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.decide import decide
-from pointsman.core.decision import Decision
+from pointsman.core.fault import FINAL, RETRIED, Fault
 from pointsman.core.model import Model
+from pointsman.core.plan import Execution, Retry
 from pointsman.core.request import Request
+from pointsman.core.rule import Policy, Requirement
 from pointsman.core.signals import Signals
-from pointsman.core.snapshot import Route
 from pointsman.errors import ClearanceError
 from pointsman.plans.start import start
-from pointsman.plans.steps import Deliver, Fail, Reached
+from pointsman.plans.steps import Deliver, Fail
+from tests.plans.driving import ONCE, Run, decision
 from tests.worlds import snapshot
 
-OK, RETRY, HOPELESS = (True, False), (False, True), (False, False)
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+ELSEWHERE = sorted(set(FAULTS) - FINAL - {"unavailable"})
 
 
-def decision(models: int = 3, **route: object) -> Decision:
-    pool = [Model(f"m{at}", security=1 - at / 10) for at in range(models)]
-    names = tuple(model.id for model in pool)
-    made = Route("auto", names, fallback=names[1:], **route)
-    return decide(Request("r1", "auto"), Signals(), snapshot(pool, made), made, seed=0)
+@pytest.mark.parametrize("fault", ELSEWHERE)
+def test_what_another_model_may_mend_goes_to_the_next(fault):
+    run = Run({"m0": [fault], "m1": [fault]})
+    ended = run(decision())
+    assert run.asked == ["m0", "m1", "m2"]
+    assert isinstance(ended, Deliver)
+    assert ended.reached.model == "m2"
 
 
-def drive(made: Decision, answers: list[tuple[bool, bool]]) -> tuple[list[str], Deliver | Fail]:
-    """Run a plan against prepared answers: the models it asked, and what it came to."""
-    steps, asked = start(made), []
-    call = next(steps)
-    for ok, try_another in answers:
-        asked.append(call.model)
-        assert call.clearance.covers(made.request.id)
-        try:
-            call = steps.send(Reached(call.model, ok, try_another))
-        except StopIteration as stop:
-            return asked, stop.value
-    raise AssertionError("the plan asked for more than there was")
+@pytest.mark.parametrize("fault", ELSEWHERE)
+def test_when_all_fail_the_failures_are_told_in_their_order(fault):
+    run = Run({"m0": [fault], "m1": ["server_error"], "m2": ["timeout"]})
+    ended = run(decision())
+    assert isinstance(ended, Fail)
+    assert [(found.model, found.fault) for found in ended.failures] == [("m0", fault), ("m1", "server_error"), ("m2", "timeout")]
+    assert not ended.human
+
+
+@pytest.mark.parametrize("fault", sorted(FINAL))
+def test_what_is_wrong_with_the_request_ends_the_chain(fault):
+    run = Run({"m0": ["server_error"], "m1": [fault]})
+    assert isinstance(run(decision()), Fail)
+    assert run.asked == ["m0", "m1"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_class_of_failure_may_have_a_chain_of_its_own(fault):
+    run = Run({"m0": [fault], "m2": [fault]})
+    ended = run(decision(4, fallback_on=((fault, ("forbidden", "m2", "m3")),)))
+    assert run.asked == ["m0", "m2", "m3"]
+    assert ended.reached.model == "m3"
+
+
+def test_an_empty_chain_of_its_own_ends_it():
+    run = Run({"m0": ["timeout"]})
+    assert isinstance(run(decision(fallback_on=(("timeout", ()),))), Fail)
+    assert run.asked == ["m0"]
+
+
+def test_a_chain_for_one_class_does_not_change_the_way_of_the_others():
+    run = Run({"m0": ["server_error"], "m1": ["content_filter"]})
+    run(decision(4, fallback_on=(("content_filter", ("m3",)),)))
+    assert run.asked == ["m0", "m1", "m3"]
+
+
+def test_without_a_chain_only_the_chosen_one_is_asked():
+    run = Run({"m0": ["server_error"]})
+    assert isinstance(run(decision(fallback=(), plan="single")), Fail)
+    assert run.asked == ["m0"]
 
 
 @pytest.mark.parametrize(
-    ("answers", "asked", "delivered"),
-    [
-        ([OK], ["m0"], "m0"),
-        ([RETRY, OK], ["m0", "m1"], "m1"),
-        ([RETRY, RETRY, OK], ["m0", "m1", "m2"], "m2"),
-        ([RETRY, RETRY, RETRY], ["m0", "m1", "m2"], None),
-        ([HOPELESS], ["m0"], None),
-        ([RETRY, HOPELESS], ["m0", "m1"], None),
-    ],
+    ("fault", "human"), [("server_error", True), ("content_filter", True), ("context_length", True), ("malformed", False)]
 )
-def test_each_model_is_asked_in_turn_until_one_answers_or_none_can(answers, asked, delivered):
-    made, ended = drive(decision(), answers)
-    assert made == asked
-    if delivered:
-        assert ended == Deliver(Reached(delivered, True, False))
+def test_a_person_is_asked_when_no_model_answers_but_not_what_nobody_can_read(fault, human):
+    ended = Run({f"m{at}": [fault] for at in range(3)})(decision(human=True))
+    assert isinstance(ended, Fail)
+    assert ended.human is human
+
+
+def test_the_last_one_left_is_called_though_it_is_out_of_service():
+    run = Run({"m0": ["unavailable", None], "m1": ["unavailable"], "m2": ["unavailable"]})
+    ended = run(decision())
+    assert run.asked == ["m0", "m1", "m2", "m0"]
+    assert [call.forced for call in run.calls] == [False, False, False, True]
+    assert isinstance(ended, Deliver)
+
+
+def test_one_that_failed_for_another_reason_is_not_forced():
+    run = Run({"m0": ["unavailable"], "m1": ["server_error"], "m2": ["unavailable"]})
+    assert isinstance(run(decision()), Fail)
+    assert not any(call.forced for call in run.calls)
+
+
+def test_only_those_with_another_behind_them_are_judged_and_hurried():
+    run = Run({f"m{at}": ["invalid_output"] for at in range(3)})
+    run(decision(), Execution(retry=Retry(attempts=1), first_token_s=3.0))
+    assert [(call.checks, call.first_token_s) for call in run.calls] == [(("empty", "schema"), 3.0)] * 2 + [((), None)]
+
+
+def test_with_a_person_behind_it_the_last_one_is_judged_as_well():
+    run = Run({f"m{at}": ["invalid_output"] for at in range(3)})
+    run(decision(human=True), Execution(retry=Retry(attempts=1), first_token_s=3.0))
+    assert [call.first_token_s for call in run.calls] == [3.0] * 3
+
+
+def test_no_more_calls_than_allowed_whatever_is_left():
+    run = Run({f"m{at}": ["server_error"] for at in range(6)})
+    ended = run(decision(6), Execution(retry=Retry(attempts=3, base_s=0.01), most_calls=4))
+    assert isinstance(ended, Fail)
+    assert len(run.asked) == len(ended.failures) == 4
+
+
+def test_nothing_is_begun_after_the_deadline():
+    run = Run({f"m{at}": ["timeout"] for at in range(6)}, call_s=4.0)
+    assert isinstance(run(decision(6), Execution(retry=Retry(attempts=1), deadline_s=10.0)), Fail)
+    assert run.asked == ["m0", "m1", "m2"]
+
+
+faults = st.sampled_from([None, *FAULTS])
+
+
+@given(
+    st.integers(1, 6),
+    st.dictionaries(st.sampled_from([f"m{at}" for at in range(6)]), st.lists(faults, min_size=1, max_size=3)),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(1, 9),
+    st.dictionaries(st.sampled_from(FAULTS), st.lists(st.sampled_from(["m0", "m1", "m2", "forbidden"]), unique=True, max_size=3)),
+)
+def test_whatever_happens_it_ends_keeps_to_its_models_and_delivers_the_first_answer(models, answers, human, attempts, most, chains):
+    run = Run(answers)
+    names = {f"m{at}" for at in range(models)}
+    on = tuple((fault, tuple(name for name in chain if name in names | {"forbidden"})) for fault, chain in chains.items())
+    execution = Execution(retry=Retry(attempts=attempts, base_s=0.01), most_calls=most)
+    ended = run(decision(models, human=human, fallback_on=on), execution)
+    assert set(run.asked) <= names
+    assert len(run.asked) <= most + sum(call.forced for call in run.calls) * attempts
+    assert all(run.asked.count(name) <= attempts + attempts * any(call.forced for call in run.calls) for name in names)
+    if isinstance(ended, Deliver):
+        assert ended.reached.model == run.asked[-1]
+        assert ended.reached.number == len(run.asked)
     else:
-        assert [failure.model for failure in ended.failures] == asked
+        assert len(ended.failures) == len(run.asked) > 0
+        assert all(found.fault is not None for found in ended.failures)
 
 
-def test_a_single_plan_asks_once():
-    assert drive(decision(plan="single"), [RETRY]) == (["m0"], Fail((Reached("m0", False, True),)))
-
-
-@given(st.integers(1, 6), st.lists(st.sampled_from([OK, RETRY, HOPELESS]), min_size=6, max_size=6))
-def test_no_model_is_asked_twice_and_none_after_an_answer(models, answers):
-    asked, ended = drive(decision(models), answers)
-    assert len(asked) == len(set(asked)) <= models
-    assert all(answer == RETRY for answer in answers[: len(asked) - 1])
-    assert isinstance(ended, Deliver) is (answers[len(asked) - 1] == OK)
+APPROVED = Policy("approved", require=Requirement(approved=True))
 
 
 def test_a_decision_without_a_survivor_starts_nothing():
-    refused = decide(Request("r1", "m"), Signals(), (world := snapshot([Model("m", disabled="off")])), world.route("m"), seed=0)
+    refused = decide(
+        Request("r1", "m"), Signals(), (world := snapshot([Model("m", approved=False)], policies=(APPROVED,))), world.route("m"), seed=0
+    )
     with pytest.raises(ValueError, match="nothing to start"):
-        start(refused)
+        start(refused, ONCE)
 
 
 def test_a_decision_read_back_from_the_log_starts_no_call():
     made = decision()
     object.__setattr__(made, "clearances", None)
     with pytest.raises(ClearanceError):
-        next(start(made))
+        next(start(made, ONCE))
+
+
+def test_the_faults_that_are_asked_again_are_not_those_that_end_a_chain():
+    assert not RETRIED & FINAL
+    assert set(FAULTS) >= FINAL | RETRIED

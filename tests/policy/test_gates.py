@@ -45,6 +45,14 @@ def limited(**fields: object) -> Request:
     return Request("r", "auto", caller=Caller(key="team-a", **fields))
 
 
+def said(api: str, *features: str) -> Ask:
+    return ask(Request("r", "auto", api=api, features=features))
+
+
+def speaks(*apis: str) -> Model:
+    return Model("m", apis=apis)
+
+
 TOOLS = ask(Request("r", "auto", tools=("search", "buy")), Signals(needs=Needs(tools=True)))
 SEES = ask(Request("r", "auto", images=2), Signals(needs=Needs(vision=True)))
 SCHEMA = ask(Request("r", "auto", response_format="json_schema"), Signals(needs=Needs(json_schema=True)))
@@ -80,6 +88,25 @@ PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=Fal
         ("key", ask(limited(routes=("auto",), models=("m",))), Model("m"), None),
         ("excluded", ask(exclude=(("m", "night"),)), Model("m"), "excluded by rule `night`"),
         ("excluded", ask(exclude=(("x", "night"),)), Model("m"), None),
+        ("api", said("messages"), speaks("messages"), None),
+        ("api", said("messages", "native:documents"), speaks("chat", "messages"), None),  # its own API says everything
+        ("api", said("messages"), speaks("chat"), None),
+        ("api", said("responses"), speaks("messages"), None),
+        ("api", said("completions"), speaks("messages"), None),
+        ("api", said("messages", "native:documents"), speaks("chat"), "speaks chat, which cannot say native:documents"),
+        ("api", said("responses", "n", "stop"), speaks("messages", "responses"), None),
+        ("api", said("completions", "n", "logprobs"), speaks("messages"), "speaks messages, which cannot say logprobs and n"),
+        ("api", said("completions", "n", "logprobs"), speaks("messages", "chat"), None),  # one that can say it all is enough
+        (
+            "api",
+            said("completions", "n", "logprobs"),
+            speaks("messages", "responses"),
+            "speaks messages and responses, which cannot say logprobs and n",
+        ),
+        ("api", said("embeddings"), speaks("embeddings"), None),
+        ("api", said("embeddings"), speaks("chat", "responses"), "speaks chat and responses, request is in embeddings"),
+        ("api", said("responses"), speaks("embeddings"), "speaks embeddings, request is in responses"),
+        ("api", said("responses", "n"), speaks("completions"), "speaks completions, request is in responses"),
         (
             "context",
             ask(signals=tokens(9_000, 1_000)),
@@ -108,6 +135,12 @@ def test_a_gate_says_why(gate, asked, model, reason):
     found = BY_NAME[gate]
     assert found.applies is None or found.applies(asked), "a gate that has something to say applies"
     assert found.refuse(asked, model) == reason
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages", "completions", "embeddings"])
+def test_where_every_candidate_speaks_the_clients_api_nobody_is_asked_which(api):
+    assert not BY_NAME["api"].applies(ask(Request("r", "auto", api=api, features=("n",)), least=Least(512, frozenset({api}))))
+    assert BY_NAME["api"].applies(ask(Request("r", "auto", api=api), least=Least(512, frozenset())))
 
 
 def test_a_model_that_is_switched_off_is_refused():

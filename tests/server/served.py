@@ -30,6 +30,10 @@ from tests.server.raw import Answered, Connection
 
 OPERATOR = "an operator's key, long enough"
 PRICE = {"input": 1, "output": 2, "source": "a price list", "as_of": "2026-01-31"}
+ONCE = {"attempts": 1}
+"""For a route whose models are asked once each."""
+UNBREAKABLE = {"failures": 1_000_000}
+"""For models that stay in service however often they fail."""
 
 
 def model(id: str, script: str = "ok", **more: object) -> dict[str, object]:

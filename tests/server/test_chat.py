@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.server.app import Limits
 from tests.server.conftest import Serve
-from tests.server.served import OPERATOR, PRICE, chat, model
+from tests.server.served import ONCE, OPERATOR, PRICE, chat, model
 
 FOUR_KEYS = {"message", "type", "param", "code"}
 
@@ -251,18 +251,19 @@ async def test_an_upstream_gets_the_clients_body_and_its_own_name_for_the_model(
         assert gateway.ledger[0].json == {**body, "model": "ok@inside"}
 
 
-async def test_a_failing_first_choice_gives_way_and_both_calls_are_recorded(serve: Serve):
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_failing_first_choice_gives_way_and_all_calls_are_recorded(serve: Serve, attempts):
     pool = [model("first", "error-503", quality={"general": 0.9}), model("second", quality={"general": 0.1})]
-    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["second"]}}) as gateway:
+    route = {"dial": 1, "fallback": ["second"], "retry": {"attempts": attempts, "base_s": 0.001}}
+    async with serve(pool, routes={"auto": route}) as gateway:
         for fields in ({}, {"stream": True}):
             answer = await gateway.chat("auto", **fields)
-            assert (answer.status, answer.headers["x-pointsman-model"], answer.headers["x-pointsman-attempts"]) == (200, "second", "2")
-        outcomes = await gateway.outcomes()
-        assert [(o.attempt, o.model, o.status, o.http_status, o.error, o.usage_source) for o in outcomes] == [
-            (1, "first", "error", 503, "scripted_503", "none"),
-            (2, "second", "ok", 200, None, "reported"),
+            assert (answer.status, answer.headers["x-pointsman-model"]) == (200, "second")
+            assert answer.headers["x-pointsman-attempts"] == str(attempts + 1)
+        assert [(o.attempt, o.model, o.status, o.http_status, o.error, o.fault, o.usage_source) for o in await gateway.outcomes()] == [
+            *((number, "first", "error", 503, "scripted_503", "overloaded", "none") for number in range(1, attempts + 1)),
+            (attempts + 1, "second", "ok", 200, None, None, "reported"),
         ] * 2
-        assert [o.try_another for o in outcomes] == [True, False] * 2
 
 
 FAILURES = ["error-500", "error-429", "error-html-502", "error-401", "error-302", "empty", "wrong-shape", "cut-after-0", "cut-after-1", "fin-after-1",
@@ -272,7 +273,7 @@ FAILURES = ["error-500", "error-429", "error-html-502", "error-401", "error-302"
 @pytest.mark.parametrize("script", FAILURES)
 async def test_a_stream_that_fails_before_its_first_word_leaves_no_trace_in_the_next_models_answer(serve: Serve, script):
     pool = [model("first", script, quality={"general": 0.9}), model("second", quality={"general": 0.1})]
-    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["second"]}}) as gateway:
+    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["second"], "retry": ONCE}}) as gateway:
         answer = await gateway.chat("auto", "one two", stream=True)
         assert (answer.status, answer.headers["x-pointsman-attempts"], answer.text) == (200, "2", "one two")
         assert answer.events[-1] == b"[DONE]"
@@ -294,13 +295,14 @@ async def test_a_stream_that_fails_before_its_first_word_leaves_no_trace_in_the_
 )
 async def test_when_all_fail_the_error_is_that_of_the_first_choice(serve: Serve, scripts, status, code, calls, fields):
     pool = [model(f"m{at}", script, quality={"general": 0.9 - at / 10}) for at, script in enumerate(scripts)]
-    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["m1"]}}) as gateway:
+    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["m1"], "retry": ONCE}}) as gateway:
         failed = await gateway.chat("auto", **fields)
         assert failed.status == status
         assert set(failed.error) == FOUR_KEYS
         assert failed.error["code"] == (code or ("upstream_error" if not fields else "upstream_stream_broken"))
         assert failed.headers.get("retry-after") == ("7" if status == 429 else None)
         assert failed.headers["x-pointsman-decision-id"].startswith("dec_")
+        assert (failed.headers["x-pointsman-attempts"], failed.headers["x-should-retry"]) == (str(calls), "false")
         assert len(gateway.ledger) == len(await gateway.outcomes()) == calls
         assert all(outcome.status == "error" for outcome in await gateway.outcomes())
 
@@ -323,12 +325,12 @@ async def test_after_the_first_byte_no_other_model_is_asked(serve: Serve, script
 
 
 async def test_an_upstream_that_cannot_be_reached_is_told_without_its_address(serve: Serve):
-    async with serve([{**INSIDE, "base_url": "http://127.0.0.1:1/v1"}]) as gateway:
-        failed = await gateway.chat("inside")
+    async with serve([{**INSIDE, "base_url": "http://127.0.0.1:1/v1"}], routes={"once": {"retry": ONCE}}) as gateway:
+        failed = await gateway.chat("once")
         assert (failed.status, failed.error["code"]) == (502, "upstream_error")
         assert "127.0.0.1" not in failed.body.decode()
         [outcome] = await gateway.outcomes()
-        assert (outcome.http_status, outcome.usage, outcome.cost_picousd) == (None, None, None)
+        assert (outcome.fault, outcome.http_status, outcome.usage, outcome.cost_picousd) == ("unreachable", None, None, None)
 
 
 @pytest.mark.parametrize("script", ["hang", "slow-first-token", "stall-after-1"])
@@ -339,7 +341,7 @@ async def test_a_model_that_takes_too_long_is_given_up(serve: Serve, script, fie
         assert (failed.status, failed.error["code"]) == (504, "upstream_timeout")
         await gateway.upstream.until(lambda: gateway.ledger[0].left_at)
         [outcome] = await gateway.outcomes()
-        assert (outcome.status, outcome.error, outcome.usage_source) == ("error", "upstream_timeout", "estimated")
+        assert (outcome.status, outcome.error, outcome.fault, outcome.usage_source) == ("error", "upstream_timeout", "timeout", "estimated")
 
 
 async def test_a_stream_that_takes_too_long_ends_in_an_error(serve: Serve):
@@ -446,7 +448,8 @@ async def test_names_of_models_cannot_break_out_of_a_header(serve: Serve):
 
 async def test_a_decision_can_be_looked_up_with_everything_it_rests_on(serve: Serve):
     free = {**model("free", "error-503"), "price": {}, "quality": {"general": 0.95}}
-    async with serve([INSIDE, OUTSIDE, free], routes={"auto": {"dial": 1, "fallback": ["outside"]}}, policies=[RESTRICTED]) as gateway:
+    routes = {"auto": {"dial": 1, "fallback": ["outside"], "retry": ONCE}}
+    async with serve([INSIDE, OUTSIDE, free], routes=routes, policies=[RESTRICTED]) as gateway:
         answer = await gateway.ask(body=chat("auto"), x_pointsman_labels="confidential")
         shown = (await gateway.ask(f"/v1/decisions/{answer.headers['x-pointsman-decision-id']}")).json
         assert (shown["route"], shown["model"], shown["labels"]) == ("auto", "free", ["confidential", "internal", "public"])

@@ -9,7 +9,7 @@ import pytest
 from tests.server.conftest import Serve
 from tests.server.coroutines import soon
 from tests.server.raw import Connection
-from tests.server.served import OPERATOR, Served, chat, model
+from tests.server.served import ONCE, OPERATOR, Served, chat, model
 
 FIRST, SECOND = {"quality": {"general": 0.9}}, {"quality": {"general": 0.1}}
 
@@ -43,11 +43,11 @@ async def test_the_upstream_hears_of_it_whatever_it_was_doing(serve: Serve, scri
         await gateway.upstream.until(lambda: gateway.ledger[0].left_at)
         await gateway.quiet()
         [outcome] = await gateway.outcomes()
-        assert (outcome.status, outcome.error, outcome.finish_reason, outcome.try_another) == (
+        assert (outcome.status, outcome.error, outcome.finish_reason, outcome.fault) == (
             "aborted",
             "client_disconnected",
             None,
-            False,
+            None,
         )
         assert outcome.usage_source == "estimated"
         assert outcome.usage.input_tokens > 0
@@ -72,7 +72,7 @@ async def test_no_further_model_is_asked_for_a_client_that_left(serve: Serve):
 
 async def test_leaving_during_the_second_call_ends_the_second(serve: Serve):
     pool = [model("first", "error-500", **FIRST), model("second", "stall-after-1", **SECOND)]
-    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["second"]}}) as gateway:
+    async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["second"], "retry": ONCE}}) as gateway:
         connection = await gateway.connect()
         await connection.request("/v1/chat/completions", chat("auto", stream=True), key=OPERATOR)
         await gateway.upstream.until(lambda: len(gateway.ledger) == 2 and gateway.ledger[1].bytes_sent)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
 
 from pointsman.errors import PointsmanError
+from pointsman.gateway import Inquiry
 from pointsman.server.app import Limits
 from tests.server.conftest import Serve
 from tests.server.served import OPERATOR, chat, model
@@ -164,7 +164,7 @@ async def test_not_ready_says_what_it_waits_for(serve: Serve):
 
 async def test_a_fault_of_our_own_tells_the_operator_and_not_the_client(serve: Serve, caplog):
     async with serve() as gateway:
-        gateway.app._gateway.world = None
+        gateway.app._gateway.live = None
         failed = await gateway.chat("inside")
         assert (failed.status, set(failed.error), failed.error["type"]) == (500, FOUR_KEYS, "server_error")
         assert "NoneType" not in failed.body.decode()
@@ -174,11 +174,11 @@ async def test_a_fault_of_our_own_tells_the_operator_and_not_the_client(serve: S
 
 
 async def test_what_a_client_sent_is_not_in_the_report_of_a_fault(serve: Serve, caplog):
-    async def chat(body: bytes, *_: object) -> None:
-        raise ValueError(body.decode())
+    async def answer(inquiry: Inquiry) -> None:
+        raise ValueError(inquiry.raw.decode())
 
     async with serve() as gateway:
-        gateway.app._gateway.chat = chat
+        gateway.app._gateway.answer = answer
         assert (await gateway.chat("a-canary")).status == 500
         assert "ValueError" in caplog.text
         assert "a-canary" not in caplog.text
@@ -189,23 +189,13 @@ async def test_requests_on_one_connection_are_answered_in_order(serve: Serve):
         connection = await gateway.connect()
         for n in range(10):
             await connection.request("/v1/chat/completions", chat("inside", f"number {n}"), key=OPERATOR)
-        for n in range(10):
             assert (await connection.answered()).json["choices"][0]["message"]["content"] == f"number {n}"
 
 
 async def test_shutting_down_closes_what_was_opened(serve: Serve):
     async with serve() as gateway:
         assert (await gateway.chat("inside")).status == 200
-        incoming: asyncio.Queue = asyncio.Queue()
-        outgoing: list[str] = []
-
-        async def send(message) -> None:
-            outgoing.append(message["type"])
-
-        for kind in ("lifespan.startup", "lifespan.shutdown"):
-            incoming.put_nowait({"type": kind})
-        await gateway.app({"type": "lifespan"}, incoming.get, send)
-        assert outgoing == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        await gateway.service.aclose()
         with pytest.raises(PointsmanError):
             await gateway.service.log.append("x", "y", b"")
         assert (await gateway.chat("inside")).error["code"] == "record_unavailable"

@@ -7,12 +7,13 @@ import json
 
 import pytest
 
-from pointsman.server.app import Limits
+from pointsman.server.protocol import Protocol
 from pointsman.testing.answers import events
 from tests.server.conftest import Serve
-from tests.server.served import OPERATOR, chat, model
+from tests.server.served import ONCE, OPERATOR, UNBREAKABLE, chat, model
 
 TEXT = "one two three"
+ROUTES = {"once": {"models": ["inside"], "retry": ONCE}}
 
 
 def direct(script: str, **fields: object) -> bytes:
@@ -62,10 +63,10 @@ async def test_events_arrive_when_they_come_and_not_at_the_end(serve: Serve):
 )
 @pytest.mark.parametrize("held", [True, False], ids=["slow", "at once"])
 async def test_a_stream_that_breaks_ends_in_an_error_and_never_as_if_it_were_whole(serve: Serve, script, code, at, held):
-    async with serve([model("inside", f"{script}-{at}")]) as gateway:
+    async with serve([model("inside", f"{script}-{at}")], routes=ROUTES) as gateway:
         gateway.upstream.hold_faults = held
         gateway.upstream.release.set()
-        answer = await gateway.chat("inside", TEXT, stream=True)
+        answer = await gateway.chat("once", TEXT, stream=True)
         if script == "fin-after" and at == 5:  # its finish reason had come
             assert answer.body == direct("fin-after-5")
             return
@@ -105,8 +106,8 @@ async def test_a_stream_that_breaks_ends_in_an_error_and_never_as_if_it_were_who
     ],
 )
 async def test_a_stream_that_never_begins_is_an_honest_status(serve: Serve, script, status, code):
-    async with serve([model("inside", script)]) as gateway:
-        failed = await gateway.chat("inside", TEXT, stream=True)
+    async with serve([model("inside", script)], routes=ROUTES) as gateway:
+        failed = await gateway.chat("once", TEXT, stream=True)
         assert (failed.status, failed.error["code"]) == (status, code)
         assert failed.headers["content-type"] == "application/json"
         [outcome] = await gateway.outcomes()
@@ -114,30 +115,34 @@ async def test_a_stream_that_never_begins_is_an_honest_status(serve: Serve, scri
 
 
 @pytest.mark.parametrize(
-    ("script", "status"),
+    ("script", "said", "status"),
     [
-        ("error-302", 302),
-        ("error-204", 204),
-        ("error-201", 201),
-        ("error-html-200", 200),
-        ("empty", 200),
-        ("wrong-shape", 200),
-        ("cut-after-0", 200),
+        ("error-302", 302, 502),
+        ("error-204", 204, 502),
+        ("error-201", 201, 400),  # what its error object says counts
+        ("error-html-200", 200, 502),
+        ("empty", 200, 502),
+        ("wrong-shape", 200, 502),
+        ("cut-after-0", 200, 502),
     ],
 )
-async def test_a_whole_answer_is_a_completion_or_an_error(serve: Serve, script, status):
-    async with serve([model("inside", script)]) as gateway:
-        failed = await gateway.chat("inside", TEXT)
-        assert failed.status == 502
+async def test_a_whole_answer_is_a_completion_or_an_error(serve: Serve, script, said, status):
+    async with serve([model("inside", script)], routes=ROUTES) as gateway:
+        failed = await gateway.chat("once", TEXT)
+        assert failed.status == status
         assert set(failed.error) == {"message", "type", "param", "code"}
         [outcome] = await gateway.outcomes()
-        assert (outcome.status, outcome.http_status) == ("error", status)
+        assert (outcome.status, outcome.http_status) == ("error", said)
+
+
+class Impatient(Protocol):
+    send_timeout_s = 0.3
 
 
 async def test_a_client_that_takes_nothing_has_left(serve: Serve):
     """Its call ends, though its connection stays open."""
     pool = [model("inside", context_tokens=100_000_000)]
-    async with serve(pool, limits=Limits(send_timeout_s=0.3)) as gateway:
+    async with serve(pool, protocol=Impatient) as gateway:
         connection = await gateway.connect()
         text = f"{'x' * 20_000} " * 600
         await connection.request("/v1/chat/completions", chat("inside", text, stream=True), key=OPERATOR)
@@ -150,11 +155,12 @@ async def test_a_client_that_takes_nothing_has_left(serve: Serve):
 
 async def test_the_connection_can_be_used_again_after_any_ending(serve: Serve):
     scripts = ("ok", "cut-after-3", "fin-after-3", "error-400", "error-event-after-0", "empty")
-    async with serve([model(script, script) for script in scripts]) as gateway:
+    routes = {f"to {script}": {"models": [script], "retry": ONCE} for script in scripts}
+    async with serve([model(script, script) for script in scripts], routes=routes, health=UNBREAKABLE) as gateway:
         connection = await gateway.connect()
-        for script in (*scripts, "unknown", *scripts):
+        for name in (*routes, "unknown", *routes):
             for stream in (True, False):
-                await connection.request("/v1/chat/completions", chat(script, TEXT, stream=stream), key=OPERATOR)
+                await connection.request("/v1/chat/completions", chat(name, TEXT, stream=stream), key=OPERATOR)
                 answer = await connection.answered()
                 assert answer.status in (200, 400, 404, 502)
         await asyncio.sleep(0)

@@ -137,7 +137,7 @@ def test_a_conversation_with_tools_becomes_the_same_conversation():
     ("block", "parts", "lost"),
     [
         ({"type": "image", "source": {"type": "url", "url": "https://x/y"}}, [("image_url", "https://x/y")], ()),
-        ({"type": "image", "source": {"type": "file", "file_id": "f1"}}, ["f1"], ("files",)),
+        ({"type": "image", "source": {"type": "hologram", "data": "h1"}}, ["h1"], ("files",)),
         ({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}, "title": "T"}, ["T\nwords"], ()),
         ({"type": "document", "source": PDF}, [("file", "data:application/pdf;base64,JVBERi0=")], ()),
         ({"type": "document", "source": PDF, "context": "old"}, ["old", ("file", "data:application/pdf;base64,JVBERi0=")], ()),
@@ -148,7 +148,6 @@ def test_a_conversation_with_tools_becomes_the_same_conversation():
             ["t\ns", "found"],
             (),
         ),
-        ({"type": "container_upload", "file_id": "f9"}, ["f9"], ("blocks.container_upload",)),
         ({"type": "no name\n", "words": "deep"}, ["deep"], ("blocks.unknown",)),
     ],
 )
@@ -265,10 +264,45 @@ def test_a_schema_survives_both_ways_whatever_its_fields_are_called(fields):
 
 
 def test_what_only_anthropic_has_is_named():
-    translated = MESSAGES.to_chat(asked(container="c1", mcp_servers=[{"name": "m"}], context_management={}, speed="fast", cache_control={}))
+    translated = MESSAGES.to_chat(
+        asked(container={"skills": []}, mcp_servers=[{"name": "m"}], context_management={}, speed="fast", cache_control={})
+    )
     assert translated.untranslatable == ("container", "mcp_servers")
     assert translated.dropped == ("context_management", "speed", "cache_control")
     assert MESSAGES.to_chat(asked(container=None, mcp_servers=[], speed=None)) == MESSAGES.to_chat(asked())
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (turns(("user", [{"type": "image", "source": {"type": "file", "file_id": "f1"}}])), "messages[0].content[0].source.file_id"),
+        (turns(("user", [{"type": "document", "source": {"type": "file", "file_id": "f1"}}])), "messages[0].content[0].source.file_id"),
+        (turns(("user", [{"type": "container_upload", "file_id": "f1"}])), "messages[0].content[0].file_id"),
+        (asked(container="c1"), "container"),
+    ],
+)
+def test_what_a_provider_keeps_for_all_keys_is_not_to_be_named(body, param):
+    assert refusal(body, MESSAGES.to_chat).param == param
+
+
+@pytest.mark.parametrize(
+    ("blocks", "sent"),
+    [
+        ([{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "a"}], None),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}], [{"type": "text", "text": "a"}]),
+        (
+            [{"type": "thinking", "thinking": "hm", "signature": ""}, {"type": "redacted_thinking", "data": "x"}],
+            [{"type": "redacted_thinking", "data": "x"}],
+        ),
+        ([{"type": "thinking", "thinking": "hm"}], []),
+    ],
+)
+def test_thinking_that_nobody_signed_stays_here(blocks, sent):
+    body = turns(("user", "hi"), ("assistant", blocks), ("user", "go on"))
+    expected = [message for message in body["messages"] if message["content"] != blocks or sent != []]
+    if sent:
+        expected[1] = {"role": "assistant", "content": sent}
+    assert MESSAGES.own(body)["messages"] == expected
 
 
 @pytest.mark.parametrize(

@@ -112,16 +112,13 @@ def test_items_become_messages(items, messages):
 @pytest.mark.parametrize(
     ("item", "name"),
     [
-        ({"type": "item_reference", "id": "msg_secret"}, "input.item_reference"),
-        ({"id": "msg_secret"}, "input.item_reference"),
         ({"type": "computer_call_output", "call_id": "c", "output": {"secret": 1}}, "input.computer_call_output"),
         ({"type": "web_search_call", "id": "secret", "status": "completed"}, "input.web_search_call"),
         ({"type": "mcp_call", "arguments": "secret"}, "input.mcp_call"),
         ({"type": "from_the_future", "x": ["secret"]}, "input.from_the_future"),
         ({"role": "user", "content": [{"type": "hologram", "of": "secret"}]}, "input.hologram"),
-        ({"role": "user", "content": [{"type": "input_image", "file_id": "secret"}]}, "input_image.file_id"),
         ({"role": "user", "content": [{"type": "input_file", "file_url": "https://secret"}]}, "input_file.file_url"),
-        ({"role": "user", "content": [{"type": "input_file", "file_id": "secret"}]}, "input_file.file_id"),
+        ({"type": "code_interpreter_call", "id": "secret", "container_id": "c", "code": "1"}, "input.code_interpreter_call"),
         (
             {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": "secret"}]},
             "function_call_output.image_url",
@@ -132,6 +129,34 @@ def test_what_cannot_be_said_is_named_and_still_shown_to_whoever_judges(item, na
     translation = to_chat(input=[item])
     assert translation.untranslatable == (name,)
     assert "secret" in json.dumps(translation.body["messages"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
+        ({"input": [{"id": "msg_1"}]}, "input[0]"),
+        ({"input": [{"type": "image_generation_call", "id": "ig_1"}]}, "input[0]"),
+        ({"input": [{"type": "computer_call_output", "call_id": "c", "output": {"file_id": "f"}}]}, "input[0].file_id"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f", "image_url": "data:x"}]}]},
+            "input[0].content[0].file_id",
+        ),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "input[0].content[0].file_id"),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file", "file_id": "f"}]}]},
+            "input[0].output[0].file_id",
+        ),
+        ({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, "tools[0].vector_store_ids"),
+        ({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, "tools[0].container"),
+        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]}, "tools[0].file_ids"),
+        ({"tools": [{"type": "image_generation", "input_image_mask": {"file_id": "f"}}]}, "tools[0].file_id"),
+    ],
+)
+def test_what_a_provider_keeps_for_all_keys_is_not_to_be_named(fields, param):
+    with pytest.raises(RequestError, match="send the data") as raised:
+        to_chat(**fields)
+    assert raised.value.param == param
 
 
 def test_text_of_unknown_parts_is_text_to_labels_and_rules():

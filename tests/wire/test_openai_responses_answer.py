@@ -64,7 +64,7 @@ def stream_of(events: Iterable[Event]) -> bytes:
 
 def events_in(raw: bytes) -> list[dict]:
     found = []
-    for block in raw.decode().split("\n\n")[:-1]:
+    for block in raw.removesuffix(b"data: [DONE]\n\n").decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
         event = json.loads(data.removeprefix("data: "))
         assert name == f"event: {event['type']}"
@@ -235,6 +235,7 @@ said_events = st.lists(
 def test_whatever_is_said_in_whatever_order_every_item_is_closed_once_and_whole(said, reason):
     writer = ResponsesWriter(ENVELOPE)
     raw = b"".join(writer.write(event) for event in [*said, *([Finished(reason)] if reason else [])]) + writer.ended()
+    assert raw.endswith(b"data: [DONE]\n\n")
     events = events_in(raw)
     assert [event["sequence_number"] for event in events] == list(range(len(events))) == list(range(writer.sequence))
     opened: set[int] = set()
@@ -404,7 +405,7 @@ STREAM = CREATED + b": ping\n\n" + NEW + DELTA + b": ping\n\n" + DONE
 @pytest.mark.parametrize("size", [1, 7, 10**9], ids=["bytewise", "ragged", "whole"])
 def test_a_client_of_the_same_api_gets_the_bytes_as_they_came(size):
     out, stream = follow(STREAM + b"data: [DONE]\n\n", size)
-    assert out == CREATED + NEW + DELTA + b": ping\n\n" + DONE
+    assert out == CREATED + NEW + DELTA + b": ping\n\n" + DONE + b"data: [DONE]\n\n"
     assert (stream.finish_reason, stream.usage, stream.pieces, stream.sequence) == ("stop", Usage(3, 2), 1, 4)
     assert json.loads(stream.final or b"") == json.loads(answer(message(text("hé")), usage=USED))
     assert output_items(stream.final or b"") == [message(text("hé")) | {"content": [text("hé")]}]
@@ -426,7 +427,7 @@ def test_the_last_event_is_held_back_until_the_upstream_has_closed():
     stream = ResponsesStream()
     assert b"".join(stream.feed(STREAM)) == CREATED + NEW + DELTA + b": ping\n\n"
     assert stream.done
-    assert stream.ended() == DONE
+    assert stream.ended() == DONE + b"data: [DONE]\n\n"
 
 
 def test_a_stream_has_begun_when_something_is_said():
@@ -446,7 +447,7 @@ def test_a_stream_has_begun_when_something_is_said():
 @pytest.mark.parametrize("method", ["feed", "read"])
 def test_a_stream_that_is_cut_anywhere_is_never_whole(raw, method):
     stream = ResponsesStream()
-    for byte in raw[:-1]:
+    for byte in raw.removesuffix(b"data: [DONE]\n\n")[:-1]:
         list(getattr(stream, method)(bytes([byte])))
         with pytest.raises(UpstreamStreamBroken):
             stream.ended()
@@ -613,3 +614,12 @@ def test_the_openai_client_raises_for_our_error_event():
 def test_our_own_error_event_is_understood_by_our_own_reader():
     with pytest.raises(UpstreamRefused, match="no money"):
         list(ResponsesStream().feed(RESPONSES.error_event(UpstreamError("no money"))))
+
+
+@pytest.mark.parametrize("kind", [[], {}, 5, None])
+def test_items_of_no_kind_say_nothing(kind):
+    item = {"type": kind, "content": []}
+    raw = sse("response.output_item.added", output_index=0, item=item) + sse("response.output_item.done", output_index=0, item=item)
+    ending = sse("response.completed", response={"object": "response", "status": "completed", "output": [item]})
+    assert read(raw + ending)[0] == [Finished("stop")]
+    assert RESPONSES.read_events(json.dumps({"object": "response", "status": "completed", "output": [item]}).encode()) == [Finished("stop")]

@@ -65,6 +65,14 @@ def test_ragged_bytewise_and_whole_streams_give_the_same_events(raw, cuts, max_b
     assert read(raw, list(range(len(raw))), max_bytes) == whole
 
 
+@given(streams, st.integers(0, 60))
+@example(b"event: e\ndata: x\n\ndata: y\rdata: z\n\n", 0)
+def test_the_usual_lines_are_read_as_any_others(raw, cut):
+    """A stream's first bytes go the long way, in case of a byte order mark; the rest goes the short way where it can."""
+    slow, _ = read(b": x\n\n" + raw)
+    assert read(b": x\n\n" + raw, [5, 5 + cut])[0] == slow
+
+
 @given(streams)
 def test_no_byte_is_lost_or_made_up(raw):
     events, _ = read(raw)

@@ -16,8 +16,8 @@ TRANSLATED: Final[tuple[Api, ...]] = ("chat", "responses", "messages")
 
 _LACKS: Final[Mapping[Api, frozenset[Feature]]] = {
     "chat": frozenset(),
-    "responses": frozenset({"n", "stop", "audio"}),
-    "messages": frozenset({"n", "logprobs", "audio"}),
+    "responses": frozenset({"n", "stop", "audio", "functions", "web_search_options"}),
+    "messages": frozenset({"n", "logprobs", "audio", "functions", "web_search_options", "custom_tools", "allowed_tools"}),
 }
 
 

@@ -52,6 +52,7 @@ class Attempt:
         self._timeouts = live.egress.timeouts(call.model)
         self._reserved_tokens = reserved_tokens(decision)
         self._started = asyncio.get_running_loop().time()
+        self._measured_from_s = time.perf_counter()  # uvloop's clock counts whole milliseconds
         self.clock = Clock(min(self._started + self._timeouts.total_s, deadline_at))
         self.stream = self._new_stream() if decision.request.stream else None
         self._reply: Reply | None = None
@@ -96,7 +97,7 @@ class Attempt:
             self._reply = await clock.wait(self._live.egress.call(self._call.clearance, request, self._letter))
             await self._read_first(self._reply)
         finally:
-            self.waited_s = asyncio.get_running_loop().time() - self._started
+            self.waited_s = time.perf_counter() - self._measured_from_s
 
     def _first_token_s(self) -> float:
         wanted = self._call.first_token_s
@@ -256,7 +257,7 @@ class Attempt:
         return Usage(input_tokens=self._decision.signals.tokens.input_for(self._model.tokenizer).tokens, output_tokens=written)
 
     def _elapsed_ms(self) -> float:
-        return (asyncio.get_running_loop().time() - self._started) * 1000
+        return (time.perf_counter() - self._measured_from_s) * 1000
 
     def headers(self, overhead_ms: float) -> dict[str, str]:
         """What the client is told about the answer; never where it came from."""

@@ -26,12 +26,13 @@ class Driver:
         self._began = self._loop.time()
         self._attempts: dict[int, Attempt] = {}  #: those that reached something, by number
         self._made = 0
+        self._called: set[str] = set()
         self._failures: list[tuple[str, UpstreamError]] = []
         self._superseded = False
         self.waited_s = 0.0  #: for upstreams and between calls
 
     async def run(self) -> Attempt:
-        """The call to deliver. Raises the first failure when there is none: it is about the model that was chosen."""
+        """The call to deliver. Raises the first call's failure when there is none: it is about the best model that could be asked."""
         steps = start(self._decision, self._execution)
         delivered: Attempt | None = None
         try:
@@ -66,11 +67,12 @@ class Driver:
     async def _call(self, call: Call) -> Reached:
         watch, model = self._live.watch, call.model
         try:
-            watch.admit(model, reserved_tokens(self._decision), forced=call.forced)
+            watch.admit(model, reserved_tokens(self._decision), forced=call.forced, again=model in self._called)
         except UpstreamUnavailable as error:
             self._failures.append((model, error))
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
         self._made += 1
+        self._called.add(model)
         attempt = Attempt(self._decision, self._live, call, self._made, self._log, self._began + self._execution.deadline_s)
         self._clocks.add(attempt.clock)
         try:
@@ -108,8 +110,8 @@ class Driver:
                 running.append(self._loop.create_task(self._call(call)))
                 if await self._one_reached(running, step.after_s if at < len(step.calls) else None):
                     break
-        finally:
             self._superseded = True
+        finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
@@ -134,7 +136,8 @@ class Driver:
         failures = tuple(Failure(model, error.code or error.fault, error.status) for model, error in self._failures)
         if ended.human:
             return await ask_a_person(self._decision, failures, self._log)
-        error: PointsmanError = self._failures[0][1]
+        called = (error for _, error in self._failures if error.fault != "unavailable")
+        error: PointsmanError = next(called, self._failures[0][1])
         error.failures = failures
         return error
 

@@ -14,14 +14,16 @@ Ask = Callable[[str, bool], Call]
 """The call of a model; the second argument says whether another is left to ask."""
 
 
-def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] | None = None, asked: Sequence[str] = ()) -> Steps:
+def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] | None = None) -> Steps:
     """Stops early where another model cannot help, and takes another way where the plan has one for the class of failure.
 
-    `failures` and `asked` are what has been before. If in the end every model was out of service, the first is called all the same.
+    `failures` are what has been before. If in the end every model was out of service, the first is called all the same.
     """
     failures = [] if failures is None else failures
-    seen = list(asked)
+    seen = [failure.model for failure in failures]
     left = tuple(model for model in plan.models if model not in seen)
+    for failure in sorted(failures, key=lambda failure: failure.fault in FINAL):  # what another cannot mend has the last word
+        left = _after(plan, failure.fault, left, seen)
     while left and not patience.spent(failures):
         model, left = left[0], left[1:]
         seen.append(model)
@@ -34,7 +36,7 @@ def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] |
         reached = yield from retry(replace(ask(plan.models[0], plan.human), forced=True), patience, failures, others=False)
         if reached.ok:
             return Deliver(reached)
-    return Fail(tuple(failures), human=plan.human and failures[-1].fault != "malformed")
+    return Fail(tuple(failures), human=plan.human and all(failure.fault != "malformed" for failure in failures))
 
 
 def _after(plan: Plan, fault: Fault | None, left: tuple[str, ...], seen: Sequence[str]) -> tuple[str, ...]:

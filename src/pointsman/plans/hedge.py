@@ -5,23 +5,19 @@ J. Dean, L. A. Barroso, "The Tail at Scale", 2013. Both calls are paid for as fa
 
 from __future__ import annotations
 
-from pointsman.core.fault import FINAL
 from pointsman.core.plan import Plan
 from pointsman.plans.fallback import Ask, fallback
 from pointsman.plans.retry import Patience
-from pointsman.plans.steps import Deliver, Fail, First, Steps
+from pointsman.plans.steps import Deliver, First, Steps
 
 
 def hedge(plan: Plan, ask: Ask, patience: Patience) -> Steps:
     """When none of the hedged models answers, the rest is a fallback chain."""
     execution = patience.execution
     hedged = plan.models[: execution.hedge_models]
-    reached = yield First(tuple(ask(model, model != plan.models[-1]) for model in hedged), execution.hedge_after_s)
+    reached = yield First(tuple(ask(model, plan.human or model != plan.models[-1]) for model in hedged), execution.hedge_after_s)
     assert isinstance(reached, tuple)
     for found in reached:
         if found.ok:
             return Deliver(found)
-    failures = list(reached)
-    if any(found.fault in FINAL for found in failures):
-        return Fail(reached)
-    return (yield from fallback(plan, ask, patience, failures, [found.model for found in failures]))
+    return (yield from fallback(plan, ask, patience, list(reached)))

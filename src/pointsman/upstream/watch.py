@@ -20,17 +20,18 @@ class Watch:
     retries: RetryBudget
     changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health may have changed
 
-    def admit(self, model: str, tokens: int, *, forced: bool) -> None:
+    def admit(self, model: str, tokens: int, *, forced: bool, again: bool) -> None:
         """Take room for a call of so many tokens. Raises `UpstreamUnavailable` where it should not be made now.
 
-        `forced` ignores the model's health, never its limits.
+        `forced` ignores the model's health, never its limits. `again`: a retry, which adds nothing to the budget for retries.
         """
         if not self.health.admit(model) and not forced:
             raise UpstreamUnavailable(f"`{model}` is out of service for a while")
         if (wait_s := self.limits.reserve(model, tokens)) > 0:
             self.health.release(model)
             raise UpstreamUnavailable(f"`{model}` has reached a limit that the gateway keeps for it", wait_s)
-        self.retries.called(model)
+        if not again:
+            self.retries.called(model)
 
     def ended(self, model: str, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
         """A call ended, well or with a failure of the upstream's."""

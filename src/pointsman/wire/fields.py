@@ -47,7 +47,9 @@ def refuse_spellings(names: Iterable[str], known: frozenset[str], at: str = "") 
 
 def kept_elsewhere(at: str) -> RequestError:
     """The error for the id of what a provider keeps: no policy has read it, and it may be another key's."""
-    return RequestError(f"`{at}` names what a provider keeps, for all keys of this gateway and unseen by its policies: send the data", param=at)
+    return RequestError(
+        f"`{at}` names what a provider keeps, for all keys of this gateway and unseen by its policies: send the data", param=at
+    )
 
 
 def kept(value: Mapping[str, Any], names: Iterable[str]) -> Json:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pointsman.core.apis import Api, Feature
+from pointsman.core.apis import Api
 from pointsman.core.request import Caller, Content, Image, Request
 from pointsman.errors import RequestError
 from pointsman.wire.destinations import refuse_destinations
-from pointsman.wire.dialect import Translation
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.openai_chat.request import ChatBody, messages_of, read, refuse_other_spellings, tools_of
+from pointsman.wire.features import features_of
+from pointsman.wire.openai_chat.request import messages_of, read, refuse_other_spellings, tools_of
 from pointsman.wire.strict_json import parse_object
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -53,7 +53,7 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
         id=id,
         model=known.model,
         api=api,
-        features=tuple(_features(known, translated)),
+        features=features_of(known, messages, None if translated is None else translated.untranslatable),
         caller=caller,
         digest=digest,
         stream=bool(known.stream),
@@ -76,19 +76,6 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
             {name: headers[name] for name in _API_HEADERS if name in headers},
         ),
     )
-
-
-def _features(known: ChatBody, translated: Translation | None) -> Iterator[Feature]:
-    if (known.n or 1) > 1:
-        yield "n"
-    if known.logprobs:
-        yield "logprobs"
-    if known.stop:
-        yield "stop"
-    if known.audio is not None or "audio" in (known.modalities or ()):
-        yield "audio"
-    if translated is not None:
-        yield from (f"native:{name}" for name in translated.untranslatable)
 
 
 def _task(text: str, where: str) -> str | None:

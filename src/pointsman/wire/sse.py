@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from pointsman.errors import UpstreamStreamBroken
 
@@ -16,8 +17,7 @@ _END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")  # a line's end and an
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event: its name, its data, and the bytes it came as, terminator included."""
 
     name: str
@@ -45,6 +45,24 @@ class SSEReader:
         >>> [event.data for event in SSEReader().feed(b"data: one\\ndata: two\\n\\n: hello\\n\\ndata: th")]
         [b'one\\ntwo', b'']
         """
+        if not self._buffer and not self._at_start and b"\r" not in chunk:
+            return self._feed_whole(chunk)
+        return self._feed(chunk)
+
+    def _feed_whole(self, chunk: bytes) -> Iterator[Event]:
+        """The usual case, in a third of the time: nothing left over from before, and lines that end as everybody ends them."""
+        start = 0
+        try:
+            while (end := chunk.find(b"\n\n", start) + 2) > 1:
+                raw, start = chunk[start:end], end
+                self._check(len(raw))
+                yield _plain_event(raw)
+        finally:
+            self._buffer += chunk[start:]
+        self._searched = len(self._buffer)
+        self._check(self._searched)
+
+    def _feed(self, chunk: bytes) -> Iterator[Event]:
         self._buffer += chunk
         if self._at_start and not self._started():
             return
@@ -83,6 +101,17 @@ class SSEReader:
             raise UpstreamStreamBroken(f"the upstream sent an event of more than {self._max_bytes:,} bytes")
 
 
+def _plain_event(raw: bytes) -> Event:
+    """The event in these bytes, which hold no CR: nearly always one line of data, perhaps with a name before it."""
+    start, name = 0, b"message"
+    if raw.startswith(b"event: "):
+        start = raw.find(b"\n") + 1
+        name = raw[7 : start - 1]
+    if raw.startswith(b"data: ", start) and raw.find(b"\n", start) == len(raw) - 2:
+        return Event(name.decode("utf-8", "replace"), raw[start + 6 : -2], raw)
+    return _event(raw)
+
+
 def _event(raw: bytes) -> Event:
     name, data = "message", []
     for line in _LINE.split(raw):
@@ -102,3 +131,7 @@ def encode(data: bytes) -> bytes:
     b'data: [DONE]\\n\\n'
     """
     return b"data: " + data + b"\n\n"
+
+
+DONE = encode(b"[DONE]")
+"""What ends a stream of any of OpenAI's APIs."""

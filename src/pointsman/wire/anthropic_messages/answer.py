@@ -13,9 +13,8 @@ from pointsman.wire.anthropic_messages.usage import read_usage
 from pointsman.wire.dialect import Completion
 from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.fields import json_text
+from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.refused import refused_event
-
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _REASONS: Final[Mapping[str, FinishReason]] = {
     "end_turn": "stop",

@@ -11,9 +11,10 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
-from pointsman.wire.anthropic_messages.answer import UNREADABLE, ending, finish_reason, text_of
+from pointsman.wire.anthropic_messages.answer import ending, finish_reason, text_of
 from pointsman.wire.anthropic_messages.usage import read_usage
 from pointsman.wire.events import Event, Reasoning, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.refused import refused_event
 
 

@@ -49,6 +49,7 @@ class _Message(Struct):
     content: str | list[_Part] | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
+    audio: dict[str, Any] | None = None
     tool_call_id: str | None = None
     name: str | None = None
 
@@ -94,6 +95,8 @@ class ChatBody(Struct):
     user: str | None = None
     audio: dict[str, Any] | None = None
     modalities: list[str] | None = None
+    function_call: str | dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
 
 
 _FIELDS = frozenset(ChatBody.__struct_fields__)

@@ -21,7 +21,6 @@ from pointsman.wire.openai_chat.usage import read_usage
 from pointsman.wire.refused import refused_event
 
 KEEP_ALIVE = b": keep-alive\n\n"
-DONE = sse.encode(b"[DONE]")
 _LESSONS = 3  # attempts at finding out how a stream's usual chunk looks; many begin with one that is a little different
 
 C = TypeVar("C", bound=Struct)
@@ -144,7 +143,7 @@ class OpenAIStream:
         finished = len(self._finish_reasons) >= self._choices and None not in self._finish_reasons.values()
         if not self.done and not finished:
             raise UpstreamStreamBroken("the upstream's stream stopped before its end")
-        return DONE
+        return sse.DONE
 
     def _pass(self, event: sse.Event) -> bytes | None:
         chunk = self._chunk(event, self._form.passed)

@@ -12,7 +12,6 @@ from pointsman.wire import sse
 from pointsman.wire.dialect import Envelope
 from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_chat.own import asks_usage
-from pointsman.wire.openai_chat.stream import DONE
 from pointsman.wire.openai_chat.usage import write_usage
 
 _ROLE = {"role": "assistant", "content": "", "refusal": None}
@@ -39,8 +38,8 @@ class ChunkWriter:
     def last(self) -> bytes:
         """The usage, where it was asked for and is known, and `[DONE]`."""
         if self._usage is None or not self._asks_usage:
-            return DONE
-        return sse.encode(self._head + b'],"usage":' + msgspec.json.encode(write_usage(self._usage)) + b"}") + DONE
+            return sse.DONE
+        return sse.encode(self._head + b'],"usage":' + msgspec.json.encode(write_usage(self._usage)) + b"}") + sse.DONE
 
 
 class ChatWriter:

@@ -64,7 +64,7 @@ def answer_events(answer: Answer) -> Iterator[Event]:
     calls = 0
     for item in answer.output:
         yield from item_events(item, calls)
-        calls += item.get("type") in CALLS
+        calls += text_of(item, "type") in CALLS
 
 
 def ending(answer: Answer) -> Iterator[Event]:
@@ -95,12 +95,12 @@ def finish_reason(answer: Answer) -> FinishReason:
     """Why a finished answer ended, as Chat Completions says it."""
     if answer.status == "incomplete":
         return "content_filter" if _field(answer.incomplete_details, "reason") == "content_filter" else "length"
-    return "tool_calls" if any(item.get("type") in CALLS for item in answer.output) else "stop"
+    return "tool_calls" if any(text_of(item, "type") in CALLS for item in answer.output) else "stop"
 
 
 def item_events(item: Json, call: int) -> Iterator[Event]:
     """What one output item says; `call` is the number of the next tool call."""
-    kind = item.get("type")
+    kind = text_of(item, "type")
     if kind == "message":
         yield from _message_events(item)
     elif kind == "reasoning":
@@ -123,11 +123,11 @@ def _message_events(item: Json) -> Iterator[Event]:
 
 def tool_began(item: Json, call: int) -> ToolBegan:
     """The beginning of a tool call's item."""
-    return ToolBegan(call, text_of(item, "call_id"), text_of(item, "name"), custom=item.get("type") == "custom_tool_call")
+    return ToolBegan(call, text_of(item, "call_id"), text_of(item, "name"), custom=text_of(item, "type") == "custom_tool_call")
 
 
 def _is_foreign(item: Json) -> bool:
-    return item.get("type") not in {"message", "reasoning", *CALLS}
+    return text_of(item, "type") not in {"message", "reasoning", *CALLS}
 
 
 def _words(event: Event) -> str:

@@ -101,6 +101,8 @@ def _parts(content: str | list[Json]) -> list[Json]:
 
 def _part(raw: Json, path: str, losses: Losses) -> Json:
     part = read(raw, Part, path)
+    if part.file_id is not None:
+        raise kept_elsewhere(f"{path}.file_id")
     if part.type in _TEXTS:
         return {"type": "text", "text": _needed(part.text, part.type, f"{path}.text")}
     if part.type == "refusal":
@@ -111,8 +113,6 @@ def _part(raw: Json, path: str, losses: Losses) -> Json:
         return {"type": "file", "file": said(part, ("filename", "file_data"))}
     if part.type == "input_audio" and part.input_audio is not None:
         return {"type": "input_audio", "input_audio": part.input_audio}
-    if part.file_id is not None:
-        raise kept_elsewhere(f"{path}.file_id")
     losses.need_native(f"{part.type}.file_url" if part.file_url is not None else f"input.{part.type}")
     return {"type": "text", "text": json_text(raw)}
 

@@ -23,6 +23,7 @@ from pointsman.wire.openai_responses.answer import (
     finish_reason,
     item_events,
     logprobs_of,
+    text_of,
     tool_began,
     usage_of,
 )
@@ -93,10 +94,13 @@ class ResponsesStream:
                 yield from self._take(event)
 
     def ended(self) -> bytes:
-        """The final event, once the upstream has closed. Raises `UpstreamStreamBroken` if there was none."""
+        """The final event, once the upstream has closed. Raises `UpstreamStreamBroken` if there was none.
+
+        `[DONE]` follows, as Open Responses wants it: some upstreams send it, and clients of OpenAI's APIs know it.
+        """
         if not self.done:
             raise UpstreamStreamBroken("the upstream's stream stopped before its end")
-        return self._last_words
+        return self._last_words + sse.DONE
 
     def _take(self, event: sse.Event) -> list[Event]:
         try:
@@ -129,7 +133,7 @@ class ResponsesStream:
         if type(at) is not int:
             raise UpstreamStreamBroken("the upstream sent an item of a response without its number")
         said: list[Event] = []
-        if item.get("type") in CALLS and at not in self._calls:
+        if text_of(item, "type") in CALLS and at not in self._calls:
             self._calls[at] = len(self._calls)
             self.begun = True
             said.append(tool_began(item, self._calls[at]))
@@ -152,7 +156,7 @@ class ResponsesStream:
         return [*said, *ending(answer)]
 
     def _close(self, answer: Answer, event: sse.Event, final: bytes) -> None:
-        if self._calls and not any(item.get("type") in CALLS for item in answer.output):
+        if self._calls and not any(text_of(item, "type") in CALLS for item in answer.output):
             answer.output.append({"type": "function_call"})  # called all the same, though the ending does not repeat it
         self.begun = self.done = True
         self.finish_reason = finish_reason(answer)

@@ -12,6 +12,7 @@ from pointsman.wire.dialect import Envelope
 from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_responses.output import CallItem, Item, MessageItem, ReasoningItem, Said
 from pointsman.wire.openai_responses.resource import finished, in_progress
+from pointsman.wire.sse import DONE
 
 _encode = msgspec.json.Encoder().encode
 
@@ -45,7 +46,7 @@ class ResponsesWriter:
         return opening
 
     def ended(self) -> bytes:
-        """Closes what is open, and the final event. Where no `Finished` came the response is incomplete."""
+        """Closes what is open, the final event and `[DONE]`. Where no `Finished` came the response is incomplete."""
         resource = finished(self._envelope, [item.item for item in self._items], self._reason, self._usage)
         opening = self._opening()
         last = len(self._items) - 1
@@ -53,7 +54,7 @@ class ResponsesWriter:
             piece for at in sorted(self._open) for piece in self._close(at, resource["status"] if at == last else "completed")
         )
         self.final = _encode(resource)
-        return opening + closing + self._event(f"response.{resource['status']}", {"response": resource})
+        return opening + closing + self._event(f"response.{resource['status']}", {"response": resource}) + DONE
 
     def _opening(self) -> bytes:
         if self.sequence:

@@ -1,0 +1,105 @@
+"""The gateway as a process of its own, on the loop it serves with, in front of a scripted upstream in the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pointsman.core.codec import from_json
+from pointsman.core.outcome import Outcome
+from pointsman.stores.logfile import LogFile, verify
+from pointsman.testing import ScriptedUpstream
+from tests.end_to_end.running import environment
+from tests.faults.pools import FORBIDDEN, POLICY
+from tests.server.raw import Connection
+
+KEY = "an operator's key, long enough"
+
+
+@dataclass
+class Running:
+    """A gateway that serves."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    folder: Path
+
+    async def ask(self, path: str, body: object = None) -> Connection:
+        connection = await Connection.open(self.port)
+        await connection.request(path, body, key=KEY)
+        return connection
+
+    async def status(self, path: str) -> int:
+        connection = await self.ask(path)
+        try:
+            return (await connection.answered()).status
+        finally:
+            connection.close()
+
+    async def ended(self) -> int:
+        """Its exit status; it has told of no fault of its own."""
+        status = await self.process.wait()
+        assert "Traceback" not in self.said(), self.said()[-3000:]
+        assert "a request failed:" not in self.said(), self.said()[-3000:]
+        return status
+
+    def said(self) -> str:
+        return (self.folder / "stderr.txt").read_text()
+
+    def log(self) -> tuple[set[str], list[Outcome], dict[str, bytes]]:
+        """Decisions, outcomes, and what was asked by decision. Only of a log whose chain is whole."""
+        path = self.folder / "log.db"
+        found = verify(path)
+        assert found.ok, found.broken
+        log = LogFile(path)
+        try:
+            decisions = {entry.decision for entry in log.recent(10**9, kind="decision")}
+            outcomes = [from_json(Outcome, entry.body) for entry in log.recent(10**9, kind="outcome")]
+            return decisions, outcomes, {entry.decision: entry.body for entry in log.recent(10**9, kind="content")}
+        finally:
+            log.close()
+
+
+def configuration(upstream: ScriptedUpstream, models: Sequence[Mapping[str, object]], **more: object) -> dict[str, object]:
+    pool = [{"base_url": upstream.base_url, **found} for found in (FORBIDDEN, *models)]
+    store = {"path": "log.db", **more.pop("store", {})}
+    return {"version": 1, "models": pool, "routes": {}, "policies": [POLICY], "store": store, **more}
+
+
+@asynccontextmanager
+async def started(folder: Path, config: Mapping[str, object]) -> AsyncIterator[Running]:
+    """Serve until the end of the block, unless it has ended by then."""
+    (folder / "pointsman.yaml").write_text(json.dumps(config))
+    with (folder / "stderr.txt").open("w") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pointsman", "serve", "--port", "0"),
+            cwd=folder,
+            env={**environment(), "POINTSMAN_API_KEY": KEY},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        try:
+            said = (await process.stdout.readuntil(b"readyz")).decode()
+        except asyncio.IncompleteReadError:
+            pytest.fail((folder / "stderr.txt").read_text())
+        running = Running(process, int(re.search(r"listens on http://[^:]+:(\d+)", said)[1]), folder)
+        while await running.status("/readyz") != 200:
+            await asyncio.sleep(0.01)
+        yield running
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        process._transport.close()
