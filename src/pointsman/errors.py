@@ -85,6 +85,10 @@ class PointsmanError(Exception):
         """Response headers that belong to this error."""
         return {}
 
+    def failures_told(self) -> list[dict[str, object]]:
+        """The calls that led to it, for the body of an answer."""
+        return [failure._asdict() for failure in self.failures]
+
 
 class ConfigError(PointsmanError):
     """The configuration is wrong: where, why and what to write instead."""

@@ -67,12 +67,13 @@ def own(kind: str, client: Client) -> str:
 class Program:
     """A client's program, which makes one check after another until its input ends."""
 
-    def __init__(self, client: Client, url: str, key: str, log: Path) -> None:
-        self._log = log
-        with log.open("w") as errors:
+    def __init__(self, client: Client, url: str, key: str, place: Path) -> None:
+        """`place`: an empty folder to run in."""
+        self._log = place / "log"
+        with self._log.open("w") as errors:
             self._process = subprocess.Popen(
-                _command(client),
-                cwd=_cwd(client),
+                _command(client, place),
+                cwd=place,
                 env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -99,17 +100,14 @@ class Program:
         self._process.stdin.flush()
 
 
-def _command(client: Client) -> list[str]:
-    if client.program.endswith(".mjs"):
-        for program in PROGRAMS.glob("*.mjs"):  # Node looks for packages beside the program
-            shutil.copy(program, folder() / "node")
+def _command(client: Client, place: Path) -> list[str]:
+    if client.program.endswith(".mjs"):  # Node looks for packages beside the program
+        for program in PROGRAMS.glob("*.mjs"):
+            shutil.copy(program, place)
+        (place / "node_modules").symlink_to(folder() / "node" / "node_modules")
         return [node(), client.program]
     own = _PYTHONS.get(client.program)
     return [sys.executable if own is None else str(folder() / own / "bin" / "python"), str(PROGRAMS / client.program)]
-
-
-def _cwd(client: Client) -> Path:
-    return folder() / "node" if client.program.endswith(".mjs") else PROGRAMS
 
 
 def node() -> str:

@@ -52,7 +52,7 @@ def check(
     stage: Stage, programs: dict[Client, Program], client: Client, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Checks:
     if client not in programs:
-        programs[client] = Program(client, stage.url, stage.key, tmp_path_factory.mktemp("program") / "log")
+        programs[client] = Program(client, stage.url, stage.key, tmp_path_factory.mktemp("program"))
     return Checks(programs[client], request.node, client)
 
 

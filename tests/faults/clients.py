@@ -46,7 +46,7 @@ class Client:
             assert told["type"] == "error"
             assert {"type", "message"} <= set(told["error"])
         else:
-            assert {"message", "type", "param", "code"} == set(told["error"])
+            assert {"message", "type", "param", "code"} <= set(told["error"])
         return told["error"]
 
 

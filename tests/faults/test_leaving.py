@@ -128,14 +128,7 @@ def pool(point: Point) -> list[dict[str, object]]:
     return [model(name, script, apis=ALL_APIS, context_tokens=1_000_000, quality={"general": next(best)}) for name, script in scripts]
 
 
-UNNOTICED = pytest.mark.xfail(
-    strict=False, reason="uvicorn stops reading where the last piece of a body is large: nobody hears the client leave"
-)
-
-
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, id=name, marks=[UNNOTICED] if "large request" in name else []) for name, point in POINTS.items()]
-)
+@pytest.mark.parametrize("point", [pytest.param(point, id=name) for name, point in POINTS.items()])
 async def test_the_upstream_hears_of_it_and_every_call_is_on_record_once(serve: Serve, point: Point):
     models = pool(point)
     ids = [str(found["id"]) for found in models]

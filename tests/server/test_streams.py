@@ -130,7 +130,7 @@ async def test_a_whole_answer_is_a_completion_or_an_error(serve: Serve, script, 
     async with serve([model("inside", script)], routes=ROUTES) as gateway:
         failed = await gateway.chat("once", TEXT)
         assert failed.status == status
-        assert set(failed.error) == {"message", "type", "param", "code"}
+        assert set(failed.error) == {"message", "type", "param", "code", "attempts"}
         [outcome] = await gateway.outcomes()
         assert (outcome.status, outcome.http_status) == ("error", said)
 

@@ -97,20 +97,20 @@ class Service:
 
     async def _follow(self) -> None:
         async with self._one_at_a_time:
-            live = self.gateway.live
-            body = await self.log.get_snapshot(live.world.snapshot.id)
-            health = live.watch.health.out_of_service()
-            if body is None or health == live.world.snapshot.health:
-                return
-            snapshot, body = with_health(live.world.snapshot, body, health)
-            try:
-                await self.log.put_snapshot(snapshot.id, body)
-            except PointsmanError as error:
-                _log.warning("upstreams' health is not in force yet: %s", error)
-                return
-            for model, why in health.items():
-                _log.warning("`%s` is out of service: %s", model, why)
-            self.gateway.live = replace(live, world=replace(live.world, snapshot=snapshot))
+            # It may change again while the snapshot is written.
+            while (health := (live := self.gateway.live).watch.health.out_of_service()) != (before := live.world.snapshot.health):
+                body = await self.log.get_snapshot(live.world.snapshot.id)
+                if body is None:
+                    return
+                snapshot, body = with_health(live.world.snapshot, body, health)
+                try:
+                    await self.log.put_snapshot(snapshot.id, body)
+                except PointsmanError as error:
+                    _log.warning("upstreams' health is not in force yet: %s", error)
+                    return
+                for model in health.keys() - before.keys():
+                    _log.warning("`%s` is out of service: %s", model, health[model])
+                self.gateway.live = replace(live, world=replace(live.world, snapshot=snapshot))
 
     def _look_again(self, health: Health) -> None:
         if self._timer is not None:

@@ -170,7 +170,12 @@ def _routes(config: Config) -> Problems:
         yield from _weights(route, path)
         yield from _bounds(route.bounds, (*path, "bounds"))
         for at, rule in enumerate(route.rules):
-            yield from _rule(rule, config, pool | set(route.fallback), (*path, "rules", at))
+            yield from _rule(rule, config, pool | _chained(route), (*path, "rules", at))
+
+
+def _chained(route: RouteConfig) -> set[str]:
+    """Models that chains name."""
+    return {name for chain in (route.fallback, *route.fallback_on.values()) for name in chain} - {HUMAN}
 
 
 def _chains(route: RouteConfig, ids: set[str], path: Path) -> Problems:
@@ -180,10 +185,9 @@ def _chains(route: RouteConfig, ids: set[str], path: Path) -> Problems:
     yield from _named(tuple(name for name in route.fallback if name != HUMAN), ids, (*path, "fallback"))
     for fault, chain in route.fallback_on.items():
         yield from _named(chain, ids, (*path, "fallback_on", fault))
-    chained = bool(route.fallback or route.fallback_on)
-    if chained and route.plan == "single":
+    if _chained(route) and route.plan == "single":
         yield _warning((*path, "plan"), "`single` asks one model only: the chain has no effect")
-    if route.plan == "hedge" and len(set(route.models or ids) | set(route.fallback)) < 2:
+    if route.plan == "hedge" and len(set(route.models or ids) | (set(route.fallback) - {HUMAN})) < 2:
         yield _warning((*path, "plan"), "`hedge` needs a second model")
 
 

@@ -59,7 +59,7 @@ def _either(words: list[str]) -> str:
 
 def _several(kind: types.Type) -> str:
     match bare(kind):
-        case types.StrType():
+        case types.StrType() | types.LiteralType():
             return "strings"
         case types.FloatType():
             return "numbers"

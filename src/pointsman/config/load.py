@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, Literal
 
@@ -93,8 +93,14 @@ class _Builder:
         match chosen, node:
             case types.DataclassType(), Entries():
                 return self._dataclass(node, chosen, path)
-            case types.DictType(value_type=value), Entries():
-                return self._all({k: self.build(e.node, value, (*path, k)) for k, e in node.entries.items()})
+            case types.DictType(key_type=keys, value_type=value), Entries():
+                known = keys.values if isinstance(keys := bare(keys), types.LiteralType) else None
+                return self._all(
+                    {
+                        k: self.build(e.node, value, (*path, k)) if known is None or k in known else self._unknown(k, e, known, path)
+                        for k, e in node.entries.items()
+                    }
+                )
             case types.VarTupleType(item_type=item), Items():
                 return self._tuple(node, [item] * len(node.items), path)
             case types.TupleType(item_types=items), Items() if len(items) == len(node.items):
@@ -123,7 +129,7 @@ class _Builder:
                 values[field.name] = self._fault(node, path, f"missing key `{field.name}`: {says}")
         return _WRONG if self._all(values) is _WRONG else kind.cls(**values)
 
-    def _unknown(self, key: str, entry: Entry, fields: Mapping[str, types.Field], path: Path) -> object:
+    def _unknown(self, key: str, entry: Entry, fields: Iterable[Any], path: Path) -> object:
         if key == "<<":
             hint = ": merge keys are not read, write the settings out"
         else:

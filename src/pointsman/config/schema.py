@@ -81,7 +81,10 @@ class PriorConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """Limits of a provider's account, kept before the provider has to: a call over one goes to the next model, or waits."""
+    """Limits of a provider's account, kept before the provider has to.
+
+    A call over one goes to the next model; with none left, the client hears when to come back.
+    """
 
     requests_per_minute: Annotated[Count | None, _says("calls a minute")] = None
     tokens_per_minute: Annotated[Count | None, _says("tokens a minute, input and output together")] = None

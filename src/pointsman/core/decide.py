@@ -5,7 +5,7 @@ It works on columns (a list a quantity) and leaves the rest to `Findings`: whole
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 
 from pointsman.core.candidate import Findings
 from pointsman.core.clearance import _seal
@@ -44,6 +44,10 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     field, refused = _judge(ask, pool, snapshot.gates.request)
     estimates = snapshot.estimator(ask, field.models)
     field, estimates, floored = _judge_estimates(ask, field, estimates, snapshot.gates.estimate, refused)
+    if not field.models and (resort := _last_resort(pool, refused)).models:
+        estimates = snapshot.estimator(ask, resort.models)
+        field, estimates, more = _judge_estimates(ask, resort, estimates, snapshot.gates.estimate, refused)
+        floored |= more
     budget_ms = _tightest(route.latency_budget_ms, task.latency_budget_ms)
     scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms)
     places = _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer)
@@ -75,21 +79,20 @@ def _judge(ask: Ask, pool: Pool, gates: Sequence[Gate]) -> tuple[Field, dict[str
                     refused[model.id] = (*refused.get(model.id, ()), Verdict(gate.name, gate.kind, reason))
     if len(refused) == len(pool.refused) and pool.sound.models:
         return pool.sound, refused
-    if len(refused) == len(pool.models):
-        _last_resort(refused)
     return Field.of([model for model in pool.models if model.id not in refused]), refused
 
 
-def _last_resort(refused: dict[str, tuple[Verdict, ...]]) -> None:
+def _last_resort(pool: Pool, refused: dict[str, tuple[Verdict, ...]]) -> Field:
     """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one."""
-    for name, verdicts in list(refused.items()):
-        if all(verdict.gate == "health" for verdict in verdicts):
-            del refused[name]
+    legal = [model for model in pool.models if all(verdict.gate == "health" for verdict in refused.get(model.id, ()))]
+    for model in legal:
+        del refused[model.id]
+    return Field.of(legal)
 
 
 def _judge_estimates(
     ask: Ask, field: Field, estimates: Estimates, gates: Sequence[EstimateGate], refused: dict[str, tuple[Verdict, ...]]
-) -> tuple[Field, Estimates, Mapping[str, Estimate]]:
+) -> tuple[Field, Estimates, dict[str, Estimate]]:
     """The gates that need an estimate: whom they refuse is added to `refused`, and its estimate is kept."""
     active = [gate for gate in gates if gate.applies is None or gate.applies(ask)]
     floored: dict[str, Estimate] = {}

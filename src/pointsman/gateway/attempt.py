@@ -40,7 +40,9 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 class Attempt:
     """`open` it; if that reached something, deliver `body` or `events`; `aclose` it in any case."""
 
-    def __init__(self, decision: Decision, live: Live, call: Call, number: int, log: DecisionLog, deadline_at: float) -> None:
+    def __init__(
+        self, decision: Decision, live: Live, call: Call, letter: Letter, number: int, log: DecisionLog, deadline_at: float
+    ) -> None:
         """`deadline_at`: loop time by which there must be something to deliver."""
         self.number, self.model = number, call.model
         self.body = b""
@@ -48,7 +50,7 @@ class Attempt:
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
         self._decision, self._live, self._call, self._log = decision, live, call, log
         self._model = live.world.snapshot.models[call.model]
-        self._letter: Letter = live.egress.write(call.model, decision.request)
+        self._letter = letter
         self._timeouts = live.egress.timeouts(call.model)
         self._reserved_tokens = reserved_tokens(decision)
         self._started = asyncio.get_running_loop().time()
@@ -234,7 +236,7 @@ class Attempt:
             http_status=None if self._reply is None else self._reply.status,
             error=self._why if status == "aborted" else None if error is None else _name(error),
             fault=error.fault if isinstance(error, UpstreamError) else None,
-            finish_reason=None if said is None else _code(said.finish_reason),
+            finish_reason=_code(said.finish_reason) if said is not None and status == "ok" else None,
             usage=usage,
             usage_source=source,
             cost_picousd=self._cost_picousd,

@@ -66,6 +66,7 @@ class Driver:
 
     async def _call(self, call: Call) -> Reached:
         watch, model = self._live.watch, call.model
+        letter = self._live.egress.write(model, self._decision.request)
         try:
             watch.admit(model, reserved_tokens(self._decision), forced=call.forced, again=model in self._called)
         except UpstreamUnavailable as error:
@@ -73,7 +74,7 @@ class Driver:
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
         self._made += 1
         self._called.add(model)
-        attempt = Attempt(self._decision, self._live, call, self._made, self._log, self._began + self._execution.deadline_s)
+        attempt = Attempt(self._decision, self._live, call, letter, self._made, self._log, self._began + self._execution.deadline_s)
         self._clocks.add(attempt.clock)
         try:
             failure = await attempt.open()

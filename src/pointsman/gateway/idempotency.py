@@ -28,7 +28,7 @@ class Replays:
     An answer is text of the client's, which we keep on disk only where somebody asked for it: sending an idempotency key asks.
     Keys that begin with `stainless-` are no such wish. Client libraries made with Stainless (those of OpenAI and Anthropic among
     them) make such keys up for every request where the header is switched on, for their own retries: their answers are kept in this
-    process's memory, up to 64 MB, where other worker processes do not find them. openai (Python, Node, Go, Ruby) and anthropic send no
+    process's memory, up to 64 MB, where other worker processes do not find them. openai and anthropic (Python and Node) send no
     key unasked today.
     """
 

@@ -33,7 +33,11 @@ def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] |
             return Deliver(reached)
         left = _after(plan, reached.fault, left, seen)
     if failures and all(failure.fault == "unavailable" for failure in failures):
-        reached = yield from retry(replace(ask(plan.models[0], plan.human), forced=True), patience, failures, others=False)
+        # What has reached a limit of ours says when it can be asked again, and is not asked before.
+        unwell = [failure.model for failure in failures if failure.retry_after_s is None]
+        if not unwell:
+            return Fail(tuple(failures), human=plan.human)
+        reached = yield from retry(replace(ask(unwell[0], plan.human), forced=True), patience, failures, others=False)
         if reached.ok:
             return Deliver(reached)
     return Fail(tuple(failures), human=plan.human and all(failure.fault != "malformed" for failure in failures))

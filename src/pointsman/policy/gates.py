@@ -85,7 +85,7 @@ def api(ask: Ask, model: Model) -> str | None:
     request = ask.request
     if request.api in model.apis or spoken(model.apis, request.api, request.features) is not None:
         return None
-    lost = sorted({name for other in model.apis for name in missing(other, request.api, request.features)})
+    lost = sorted({name.removeprefix("native:") for other in model.apis for name in missing(other, request.api, request.features)})
     speaks = f"speaks {_and(model.apis)}"
     return f"{speaks}, which cannot say {_and(lost)}" if lost else f"{speaks}, request is in {request.api}"
 

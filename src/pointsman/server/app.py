@@ -14,7 +14,16 @@ import msgspec
 from pointsman import __version__
 from pointsman.core.apis import Api
 from pointsman.core.request import Caller
-from pointsman.errors import MethodNotAllowed, NotFound, Overloaded, PointsmanError, RequestError, RequestTimeout, ShuttingDown
+from pointsman.errors import (
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    PointsmanError,
+    RequestError,
+    RequestTimeout,
+    ShuttingDown,
+    UpstreamUnavailable,
+)
 from pointsman.gateway import Gateway, Inquiry
 from pointsman.gateway.idempotency import Replays
 from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, headers_of, leaving_of, read_body, respond
@@ -210,7 +219,10 @@ async def _respond_error(send: Send, error: PointsmanError, dialect: Dialect) ->
         headers |= {"x-request-id": error.decision, "x-pointsman-decision-id": error.decision}
     if error.failures:
         # What could be tried again was: a client that tries again as well would multiply it.
-        headers |= {"x-pointsman-attempts": str(len(error.failures)), "x-should-retry": "false"}
+        made = sum(failure.code != UpstreamUnavailable.code for failure in error.failures)
+        headers["x-pointsman-attempts"] = str(made)
+        if made:
+            headers["x-should-retry"] = "false"
     if isinstance(error, RequestTimeout):
         headers["connection"] = "close"  # the rest of the body may still come, at whatever pace
     with suppress(ClientLeftError):

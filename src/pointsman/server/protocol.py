@@ -96,6 +96,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._unread = 0
         super().on_message_complete()
+        self.flow.resume_reading()  # a large body stops it; only by reading can one see that the client leaves
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():

@@ -103,7 +103,7 @@ async def run(start: Start, listener: socket.socket, started: Callable[[Service,
     async with aclosing(await open_service(start.config)) as service:
         made = await service.make_key("added") if start.new_key else None if start.operator else await service.first_key()
         app = _app(service, start)
-        server = DrainingServer(_settings(app), app, start.config.server.drain_s, patient=start.worker)
+        server = DrainingServer(_settings(app, start.config.server), app, start.config.server.drain_s, patient=start.worker)
 
         async def apply(config: Config) -> None:
             await service.reload(config)
@@ -166,10 +166,10 @@ def limits_of(config: ServerConfig) -> Limits:
     return Limits(config.max_body_bytes, config.body_timeout_s, config.max_concurrent, config.keep_alive_s)
 
 
-def _settings(app: App) -> uvicorn.Config:
+def _settings(app: App, config: ServerConfig) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=Protocol,
+        http=type("Protocol", (Protocol,), {"send_timeout_s": config.send_timeout_s}),
         loop="none",
         lifespan="off",
         log_config=None,

@@ -145,6 +145,8 @@ class ScriptedUpstream:
         """Play the script. False where the connection is over."""
 
         async def say(data: bytes) -> None:
+            if writer.is_closing():
+                raise ConnectionResetError("the caller has left")
             writer.write(data)
             exchange.bytes_sent += len(data)
             await writer.drain()

@@ -28,6 +28,7 @@ SOUND: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "cont
 """Faults of a request that an endpoint in good health has found."""
 
 _EARLIER_SAMPLES = 20  # before anything can be called slow
+_NOTICED_MS = 100.0  # a first token that takes less is not slow, whatever is usual
 _STEP = 0.05  # how far one sample moves the usual time: a lasting change is forgotten within some tens of samples
 _SPENT: Final = "its account's quota is used up"
 _SAME_S = 1.0  # a rate limit's end that moves by less is the same end, told by another call
@@ -228,7 +229,7 @@ class _FirstTokens:
         if self._usual_ms is None or (len(self._last) < self._samples and not alone):
             return None
         now_ms = ttft_ms if alone else median_low(self._last)
-        if now_ms <= self._factor * self._usual_ms:
+        if now_ms <= max(_NOTICED_MS, self._factor * self._usual_ms):
             return None
         sentence = f"first token takes {_duration(now_ms)}, usually {_duration(self._usual_ms)}"
         if alone:

@@ -37,7 +37,7 @@ class Watch:
         """A call ended, well or with a failure of the upstream's."""
         before = self.health.state(model)
         self.health.observe(model, fault, ttft_ms, retry_after_s)
-        if fault is not None or before != "closed":
+        if fault is not None or before != "closed" or self.health.state(model) != before:
             for tell in self.changed:
                 tell()
 
@@ -47,6 +47,5 @@ class Watch:
 
     def settle(self, model: str, reserved_tokens: int, used_tokens: int | None) -> None:
         """Give back what a call took of the limits beyond what it used; `None`: unknown, so all of it stays taken."""
-        if used_tokens is not None:
-            self.limits.settle(model, reserved_tokens, used_tokens)
+        self.limits.settle(model, reserved_tokens, reserved_tokens if used_tokens is None else used_tokens)
         self.limits.done(model)

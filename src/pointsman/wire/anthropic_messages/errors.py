@@ -34,6 +34,8 @@ def error_body(error: PointsmanError) -> bytes:
     said: dict[str, Any] = {"type": _TYPES.get(error.status, otherwise), "message": error.message}
     if error.code is not None:
         said["code"] = error.code
+    if error.failures:
+        said["attempts"] = error.failures_told()
     return msgspec.json.encode({"type": "error", "error": said, "request_id": error.decision})
 
 
