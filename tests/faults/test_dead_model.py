@@ -65,7 +65,7 @@ def called(gateway: Served, name: str = "dying") -> int:
 async def test_a_breaker_opens_is_seen_by_decisions_probes_once_a_cooldown_and_recovers(serve: Serve):
     # As many failures as open it, and two failed probes.
     dying = model("dying", "unavailable-for-7", quality={"general": 0.9})
-    health = {"failures": 5, "cooldown_s": 0.1, "longest_cooldown_s": 0.1}
+    health = {"failures": 5, "cooldown_s": 0.7, "longest_cooldown_s": 0.7}
     routes = {"auto": route("dying", "good", retry={"attempts": 1})}
     async with guarded(serve, [dying, model("good")], routes, health=health) as gateway:
         for _ in range(5):

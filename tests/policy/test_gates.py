@@ -93,7 +93,7 @@ PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=Fal
         ("api", said("messages"), speaks("chat"), None),
         ("api", said("responses"), speaks("messages"), None),
         ("api", said("completions"), speaks("messages"), None),
-        ("api", said("messages", "native:documents"), speaks("chat"), "speaks chat, which cannot say native:documents"),
+        ("api", said("messages", "native:documents"), speaks("chat"), "speaks chat, which cannot say documents"),
         ("api", said("responses", "n", "stop"), speaks("messages", "responses"), None),
         ("api", said("completions", "n", "logprobs"), speaks("messages"), "speaks messages, which cannot say logprobs and n"),
         ("api", said("completions", "n", "logprobs"), speaks("messages", "chat"), None),  # one that can say it all is enough

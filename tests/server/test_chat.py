@@ -298,7 +298,7 @@ async def test_when_all_fail_the_error_is_that_of_the_first_choice(serve: Serve,
     async with serve(pool, routes={"auto": {"dial": 1, "fallback": ["m1"], "retry": ONCE}}) as gateway:
         failed = await gateway.chat("auto", **fields)
         assert failed.status == status
-        assert set(failed.error) == FOUR_KEYS
+        assert set(failed.error) == FOUR_KEYS | {"attempts"}
         assert failed.error["code"] == (code or ("upstream_error" if not fields else "upstream_stream_broken"))
         assert failed.headers.get("retry-after") == ("7" if status == 429 else None)
         assert failed.headers["x-pointsman-decision-id"].startswith("dec_")

@@ -81,10 +81,7 @@ class PriorConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """Limits of a provider's account, kept before the provider has to.
-
-    A call over one goes to the next model; with none left, the client hears when to come back.
-    """
+    """Limits of a provider's account, kept before the provider has to: a call over one goes to the next model, as long as there is one."""
 
     requests_per_minute: Annotated[Count | None, _says("calls a minute")] = None
     tokens_per_minute: Annotated[Count | None, _says("tokens a minute, input and output together")] = None
