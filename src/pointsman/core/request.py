@@ -7,7 +7,8 @@ What routing may look at stands in plain fields. What only the model needs to se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Literal
 
 from pointsman.core.apis import Api, Feature
@@ -127,4 +128,7 @@ class Request:
 
     def without_content(self) -> Request:
         """The request as the record keeps it."""
-        return replace(self, content=None)
+        return self if self.content is None else Request(*_recorded(self))
+
+
+_recorded = attrgetter(*(field.name for field in fields(Request)[:-1]))  # everything before the content, which comes last

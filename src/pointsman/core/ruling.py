@@ -61,16 +61,19 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     known = KNOWN | snapshot.labels if snapshot.labels else KNOWN
     given = (*request.caller.labels, *route.labels, *request.labels, *signals.labels)
     labels, task = close(given, known), signals.task
+    known_facts: Facts | None = None
     effects: list[tuple[Rule, Effects]] = []
     errors: list[str] = []
     if snapshot.rules or route.rules:
-        first_facts = facts(request, signals, labels, task)
-        effects = _matching(snapshot.rules, "all", first_facts, errors) + _matching(route.rules, route.match, first_facts, errors)
-        labels = close((*given, *(label for _, e in effects for label in e.labels)), known)
-        task = next((e.task for _, e in effects if e.task is not None), task)
+        known_facts = facts(request, signals, labels, task)
+        effects = _matching(snapshot.rules, "all", known_facts, errors) + _matching(route.rules, route.match, known_facts, errors)
+        if effects:
+            labels = close((*given, *(label for _, e in effects for label in e.labels)), known)
+            task = next((e.task for _, e in effects if e.task is not None), task)
+            known_facts = None
     policies: list[Policy] = []
     if snapshot.policies:
-        known_facts = facts(request, signals, labels, task)
+        known_facts = known_facts or facts(request, signals, labels, task)
         policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors)]
     if not effects and not policies and not errors:
         return Ruling(task, labels)

@@ -16,7 +16,7 @@ class Patience:
     """How long and how often to try, and how waits are drawn."""
 
     execution: Execution
-    random: Random
+    seed: int
 
     def spent(self, failures: list[Reached]) -> bool:
         """Whether nothing more may be called for this request."""
@@ -31,7 +31,9 @@ class Patience:
         retry = self.execution.retry
         if reached.fault not in RETRIED or count >= retry.attempts:
             return None
-        wait_s = self.random.uniform(0, min(retry.longest_s, retry.base_s * 2 ** (count - 1)))
+        # The models' failures apart from each other, and each wait from the one before; seeding takes longer than a decision's score.
+        random = Random(f"{self.seed}:{reached.model}:{count}")  # noqa: S311  waits, not secrets
+        wait_s = random.uniform(0, min(retry.longest_s, retry.base_s * 2 ** (count - 1)))
         if reached.retry_after_s is not None:
             if others and reached.retry_after_s > retry.base_s:
                 return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from pointsman.core.decision import Decision
 from pointsman.core.plan import Execution
 from pointsman.plans.fallback import fallback
@@ -23,4 +21,4 @@ def start(decision: Decision, execution: Execution) -> Steps:
         return Call(clearance, execution.checks, execution.first_token_s) if others else Call(clearance)
 
     run = hedge if plan.kind == "hedge" else fallback
-    return run(plan, ask, Patience(execution, Random(decision.seed)))  # noqa: S311  waits, not secrets
+    return run(plan, ask, Patience(execution, decision.seed))

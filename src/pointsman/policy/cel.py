@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pointsman.core.rule import Facts
 from pointsman.core.ruling import FIELDS
 from pointsman.errors import ConditionError, ConditionSyntaxError
+from pointsman.policy.comparison import Comparison, comparison
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
@@ -49,9 +50,12 @@ class CelCondition:
     labels_only: bool = field(compare=False)  #: it reads nothing but `labels`, so a proof without traffic can evaluate it
     _program: Any = field(compare=False, repr=False)
     _reads: _Reads = field(default=(), compare=False, repr=False)  # what its source names
+    _plain: Comparison | None = field(default=None, compare=False, repr=False)
     _known: dict[tuple[str, ...], bool] = field(default_factory=dict, compare=False, repr=False)  # by labels, where it reads nothing else
 
     def __call__(self, facts: Facts) -> bool:
+        if self._plain is not None and (plainly := self._plain(facts)) is not None:
+            return plainly
         if not self.labels_only:
             return self._evaluated(facts)
         labels = tuple(cast("list[str]", facts["labels"]))
@@ -82,7 +86,7 @@ def compile_condition(source: str) -> CelCondition:
     code = _STRING.sub(lambda found: " " * len(found[0]), source)
     _refuse_unknown_fields(code)
     _refuse_order_of_maps(code)
-    return CelCondition(source, _reads_labels_only(source), program, tuple(_reads(code)))
+    return CelCondition(source, _reads_labels_only(source), program, tuple(_reads(code)), comparison(source))
 
 
 def _reads(code: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
