@@ -44,7 +44,7 @@ docs: .venv/.dev  ## write the generated parts of the manual anew
 	@$(BIN)/python tools/build_docs.py
 
 bench: .venv/.dev  ## measure again what the README quotes
-	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py
+	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/gateway.py
 
 lock: .venv/.dev  ## resolve the requirement files anew
 	@$(LOCK) --group build --group weights -o requirements/run.txt

@@ -30,6 +30,7 @@ def readme_text() -> str:
     """README.md as it should be."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     parts = {"example": example(), "arms": arms(_results("local_arms")), "speed": speed(_results("decide"), _results("log"))}
+    parts["gateway"] = gateway(_results("gateway"))
     for name, body in parts.items():
         place = re.compile(rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)", re.DOTALL)
         text, found = place.subn(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)
@@ -85,6 +86,32 @@ def speed(decided: Any, logged: Any) -> str:
         rows.append(f"| {what} | {rate[ours]:,.0f} | {rate[base]:,.0f}: {named} | {rate[ours] / rate[base]:.1f} |")
     imports = ", ".join(f"`{module}` {ms:.0f} ms" for module, ms in decided["import_ms"].items())
     return "\n".join([*rows, "", f"Import time: {imports}."])
+
+
+_FIGURES = {
+    "requests a second": ("per_s", 0),
+    "added, back to back, p50 µs": ("serial_added_p50_us", 0),
+    "added at 50/s, p50 µs": ("at_50_added_p50_us", 0),
+    "100 kB bodies a second": ("large_per_s", 0),
+    "first byte added, µs": ("first_byte_added_p50_us", 0),
+    "chunk added p99, µs": ("chunk_added_p99_us", 0),
+    "MiB": ("pss_after_mib", 0),
+    "start, s": ("start_s", 2),
+}
+
+
+def gateway(found: Any) -> str:
+    """What the whole way through the gateway costs, beside peers and a reverse proxy."""
+    rows = [f"| one worker on one core | {' | '.join(_FIGURES)} |", "|---" * (len(_FIGURES) + 1) + "|"]
+    for name, figures in found["medians"].items():
+        if name != "direct":
+            shown = (f"{figures[figure]:,.{digits}f}" for figure, digits in _FIGURES.values())
+            rows.append(f"| {name} {found['versions'][name]} | {' | '.join(shown)} |")
+    said = (
+        f"Measured {found['measured']} on {found['machine']['cores']} cores by `benchmarks/gateway.py`: each request authenticated, "
+        "decided over 20 candidates and recorded on disk, twice; peers run without keys and logs, nginx only passes on."
+    )
+    return "\n".join([*rows, "", said])
 
 
 def _share(counted: Any) -> str:
