@@ -152,9 +152,9 @@ async def test_a_request_is_exactly_what_it_says():
             f"host: localhost:{port}",
             "user-agent: pointsman/0.1.0",
             "accept-encoding: identity",
-            "content-length: 2",
             "authorization: Bearer k",
             "content-type: application/json",
+            "content-length: 2",
             "",
             "{}",
         ]

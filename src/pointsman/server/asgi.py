@@ -76,16 +76,19 @@ async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, st
 
 async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
     """Status and headers."""
-    raw = [(name.encode("latin-1"), _header_value(value)) for name, value in headers.items()]
+    raw = [
+        (name.encode("latin-1"), value.encode() if value.isascii() and value.isprintable() else _quoted(value))
+        for name, value in headers.items()
+    ]
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
 _PLAIN = string.ascii_letters + string.digits + string.punctuation + " "
 
 
-def _header_value(text: str) -> bytes:
+def _quoted(text: str) -> bytes:
     # Names of models and codes of upstreams may hold anything, line breaks too.
-    return text.encode() if text.isascii() and text.isprintable() else quote(text, safe=_PLAIN, errors="replace").encode()
+    return quote(text, safe=_PLAIN, errors="replace").encode()
 
 
 class Leaving:

@@ -18,6 +18,7 @@ _CONNECT_TIMEOUT_S = 5.0
 # Below what common servers keep an idle connection for (uvicorn and node: 5 s), so that a call is not sent into a closing one. Behind TLS
 # a new connection costs more, and providers keep idle ones for longer.
 _IDLE_S, _IDLE_TLS_S = 4.0, 30.0
+_MOST_HEADS = 64
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
@@ -104,6 +105,7 @@ class HttpTransport:
         self._path = quote(url.path, safe="/%:@!$&'()*+,;=~")
         shown = f"[{host}]" if ":" in host else _ascii(host)
         self._host = shown if url.port is None else f"{shown}:{url.port}"
+        self._heads: dict[tuple[object, ...], bytes] = {}
 
     async def send(self, url_path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Post `body`; return as soon as status and headers are there."""
@@ -122,9 +124,18 @@ class HttpTransport:
         await self._pool.aclose()
 
     def _head(self, url_path: str, headers: Mapping[str, str], length: int) -> bytes:
+        # All but the length is the same for nearly every call.
+        key = (url_path, *headers.items())
+        if (head := self._heads.get(key)) is None:
+            head = self._new_head(url_path, headers)
+            if len(self._heads) < _MOST_HEADS:
+                self._heads[key] = head
+        return b"%bcontent-length: %d\r\n\r\n" % (head, length)
+
+    def _new_head(self, url_path: str, headers: Mapping[str, str]) -> bytes:
         # No compression: a stream would be held back by it, and bytes are passed on as they came.
-        fixed = {"host": self._host, "user-agent": f"pointsman/{__version__}", "accept-encoding": "identity", "content-length": str(length)}
-        lines = [f"POST {self._path}{url_path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**fixed, **headers}.items()), "", ""]
+        fixed = {"host": self._host, "user-agent": f"pointsman/{__version__}", "accept-encoding": "identity"}
+        lines = [f"POST {self._path}{url_path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**fixed, **headers}.items()), ""]
         if any(_UNSAFE.search(line) for line in lines):
             raise UpstreamUnreachable("the call could not be made: a header has a character that is not allowed")
         return "\r\n".join(lines).encode("latin-1")
