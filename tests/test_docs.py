@@ -28,6 +28,7 @@ from pointsman.core.request import Request
 from pointsman.core.rule import PlanKind
 from pointsman.errors import ConditionError, ConfigError, NoEligibleModel, PointsmanError
 from pointsman.gateway.idempotency import LARGEST_BYTES
+from pointsman.plans.schema import MOST_BYTES
 from pointsman.policy.gates import GATES
 from pointsman.server.app import _HEALTH, App, Limits
 from pointsman.server.reload import _fixed
@@ -152,6 +153,10 @@ def test_every_error_has_its_row():
     assert documented == raised
 
 
+def test_arguments_that_are_not_for_people_are_left_out():
+    assert "SUPPRESS" not in read("cli.md")
+
+
 def test_every_fault_has_its_row():
     found = [row[0].strip("`") for row in rows(sections(read("execution.md"))["When a call fails"])[1:]]
     assert found == list(get_args(Fault))
@@ -198,6 +203,7 @@ def test_every_script_has_its_row():
 
 def test_figures_in_the_text_are_the_codes():
     assert f"{LARGEST_BYTES:,} bytes" in read("lifecycle.md")
+    assert f"{MOST_BYTES:,} bytes" in read("execution.md")
     assert f"at most {MOST_INPUTS:,} inputs" in read("apis.md")
     assert f"`max_tokens: {DEFAULT_MAX_TOKENS}`" in read("apis.md")
     assert (StoreConfig().idempotency_ttl_s, StoreConfig().responses_ttl_s) == (86_400, 3_600)  # a day, an hour

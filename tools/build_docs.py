@@ -47,6 +47,7 @@ from pointsman.policy.cel import compile_condition  # noqa: E402
 from pointsman.policy.gates import GATES  # noqa: E402
 from pointsman.signals.extract import extract  # noqa: E402
 from pointsman.testing import scripts  # noqa: E402
+from pointsman.testing.voices import VOICES  # noqa: E402
 from pointsman.upstream import health  # noqa: E402
 from pointsman.wire import destinations  # noqa: E402
 from pointsman.wire.explanation import explanation  # noqa: E402
@@ -129,7 +130,7 @@ def _head() -> Iterator[str]:
 
 
 def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS]
     yield f"## pointsman {name}"
     yield ""
     yield (parser.description or "").strip()
@@ -226,11 +227,11 @@ def _names(requirements: Iterable[str]) -> set[str]:
 
 def refused_fields() -> Iterator[str]:
     """Fields by which a body could choose where it goes."""
-    yield "| refused | names |"
+    yield "| where | names that are refused |"
     yield "|---|---|"
-    yield f"| everywhere but in what the model reads | {_listed(destinations.ADDRESSES)} |"
-    yield f"| the same, and not in `metadata` | {_listed(destinations.DESTINATIONS - destinations.ADDRESSES)} |"
-    yield f"| there as well, whatever begins with | {_listed(destinations._FAMILIES)} |"
+    yield f"| everywhere, also in `metadata` | {_listed(destinations.ADDRESSES)} |"
+    yield f"| everywhere, but in `metadata` | {_listed(destinations.DESTINATIONS - destinations.ADDRESSES)} |"
+    yield f"| everywhere, but in `metadata` | all that begin with {_listed(destinations._FAMILIES)} |"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -334,11 +335,15 @@ def _against(fault: str) -> str:
 
 
 def script_rows() -> Iterator[str]:
-    """A row a script, as the fake upstream lists them itself."""
-    yield "| model | what it does |"
-    yield "|---|---|"
+    """A row a script, as the fake upstream lists them itself, and where it stands in a pair."""
+    yield "| model | in a pair | what it does |"
+    yield "|---|---|---|"
     for example, does in scripts.table():
-        yield f"| `{example}` | {does} |"
+        yield f"| `{example}` | {_in_a_pair(re.sub(r'-[0-9]+$', '', example))} | {does} |"
+
+
+def _in_a_pair(name: str) -> str:
+    return "first" if name in VOICES else "" if name in scripts.FAILURES or name == "error-html" else "second"
 
 
 # A decision and what is kept of it

@@ -63,6 +63,7 @@ class Failure(NamedTuple):
     model: str
     code: str
     status: int  #: what it would have been for the client
+    call: int = 0  #: number of the call; 0: it was not made
 
 
 class PointsmanError(Exception):
@@ -87,7 +88,7 @@ class PointsmanError(Exception):
 
     def failures_told(self) -> list[dict[str, object]]:
         """The calls that led to it, for the body of an answer."""
-        return [failure._asdict() for failure in self.failures]
+        return [{"model": failure.model, "code": failure.code, "status": failure.status} for failure in self.failures]
 
 
 class ConfigError(PointsmanError):
@@ -277,6 +278,8 @@ class UpstreamRefused(UpstreamError):
         self.type = type
         self.fault = fault
         self.retry_after_s = retry_after_s
+        self.upstream_status: int | None = None  #: what the upstream answered, for the operator
+        self.said = ""  #: what it said of the gateway's own key, account or choice of model, for the operator
 
     def headers(self) -> Mapping[str, str]:
         return _retry_after(self.retry_after_s)

@@ -487,3 +487,23 @@ async def test_a_dry_run_decides_as_a_live_request_does_and_leaves_nothing(serve
             assert explained["request"] | {"id": ""} == shown["request"] | {"id": ""}
         refused = await gateway.ask("/v1/explain", {"model": "auto", "messages": [], "api_base": "x"})
         assert refused.status == 400
+
+
+async def test_a_conversation_that_is_gone_on_from_stays_where_its_labels_keep_it(serve: Serve):
+    models = [
+        model("ward", perimeter="on_prem", apis=["chat"], quality={"general": 0.1}),
+        model("frontier", apis=["responses"], quality={"general": 0.9}),
+    ]
+    policy = {"name": "inside", "when": '"phi" in labels', "require": {"perimeter": ["on_prem"]}}
+    async with serve(models, policies=[policy], routes={"auto": {"dial": 1}}) as gateway:
+        first = await gateway.ask("/v1/responses", {"model": "auto", "input": "the patient has X"}, x_pointsman_labels="phi")
+        assert first.headers["x-pointsman-model"] == "ward"
+        previous = json.loads(first.body)["id"]
+        for _ in range(2):
+            following = await gateway.ask("/v1/responses", {"model": "auto", "input": "and now?", "previous_response_id": previous})
+            assert following.headers["x-pointsman-model"] == "ward"
+            said = json.loads(following.body)
+            assert said["previous_response_id"] == previous
+            previous = said["id"]
+        fresh = await gateway.ask("/v1/responses", {"model": "auto", "input": "and now?"})
+        assert fresh.headers["x-pointsman-model"] == "frontier"

@@ -8,7 +8,43 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pointsman.core.fault import Fault
-from pointsman.upstream.health import FAILURES, SOUND, BreakerSettings, Health
+from pointsman.upstream.health import FAILURES, SOUND, BreakerSettings, Ticket
+from pointsman.upstream.health import Health as OurHealth
+
+
+class Health(OurHealth):
+    """Breakers whose trial calls are told by their model: a test has one call at a time."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)
+        self.trials: dict[str, Ticket] = {}
+
+    def admit(self, model: str) -> bool:
+        ticket = super().admit(model)
+        if ticket is not None and ticket.trial:
+            self.trials[model] = ticket
+        return ticket is not None
+
+    def observe(self, model, fault, ttft_ms=None, retry_after_s=None):
+        super().observe(model, fault, ttft_ms, retry_after_s, self.trials.get(model))
+
+    def release(self, model):
+        super().release(model, self.trials.get(model, Ticket()))
+
+
+def test_a_trial_can_be_ended_by_its_own_ticket_only():
+    now = [0.0]
+    health = OurHealth(lambda: now[0])
+    for _ in range(5):
+        health.observe("m", "server_error")
+    now[0] = 11.0
+    trial = health.admit("m")
+    assert trial is not None
+    health.release("m", Ticket())
+    health.observe("m", None)
+    assert (health.admit("m"), health.state("m")) == (None, "half_open")
+    health.observe("m", None, ticket=trial)
+    assert health.state("m") == "closed"
 
 
 class Clock:

@@ -16,7 +16,7 @@ from pointsman.wire.anthropic_messages import MESSAGES
 from pointsman.wire.anthropic_messages.from_chat import DEFAULT_MAX_TOKENS
 from pointsman.wire.anthropic_messages.to_chat import LOW_BUDGET, MEDIUM_BUDGET, count_tokens_to_chat
 from pointsman.wire.dialect import Translation
-from pointsman.wire.request import parse_request
+from pointsman.wire.request import parse_request, read_request
 from pointsman.wire.strict_json import parse_object
 
 Json = dict[str, Any]
@@ -278,11 +278,64 @@ def test_what_only_anthropic_has_is_named():
         (turns(("user", [{"type": "image", "source": {"type": "file", "file_id": "f1"}}])), "messages[0].content[0].source.file_id"),
         (turns(("user", [{"type": "document", "source": {"type": "file", "file_id": "f1"}}])), "messages[0].content[0].source.file_id"),
         (turns(("user", [{"type": "container_upload", "file_id": "f1"}])), "messages[0].content[0].file_id"),
+        (turns(("assistant", [{"type": "x", "inner": [{"file_ids": ["f"]}]}])), "messages[0].content[0].inner[0].file_ids"),
         (asked(container="c1"), "container"),
+        (asked(container={"id": "c1"}), "container"),
+        (asked(container={"skills": [{"type": "custom", "skill_id": "s", "version": "1"}]}), "container"),
+        (asked(tools=[{"type": "x", "name": "x", "skill_id": "s"}]), "tools[0].skill_id"),
+        (asked(x_new={"vector_store_ids": ["v"]}), "x_new.vector_store_ids"),
     ],
 )
 def test_what_a_provider_keeps_for_all_keys_is_not_to_be_named(body, param):
-    assert refusal(body, MESSAGES.to_chat).param == param
+    with pytest.raises(RequestError, match="send the data") as raised:
+        read_request(body, "", "dec_1", Caller(), {}, "messages")
+    assert raised.value.param == param
+
+
+KEPT = [
+    {"type": "code_execution_tool_result", "tool_use_id": "t", "content": {"content": [{"type": "code_execution_output", "file_id": "f"}]}}
+]
+CALLED = [{"type": "tool_use", "id": "t", "name": "f", "input": {"file_id": "f", "container": "c"}}]
+CITED = [{"type": "text", "text": "x", "citations": [{"type": "char_location", "file_id": "f"}]}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        turns(("user", "x"), ("assistant", KEPT)),
+        turns(("user", "x"), ("assistant", CALLED)),
+        turns(("user", "x"), ("assistant", CITED)),
+        asked(tools=[{"name": "f", "input_schema": {"type": "object", "properties": {"file_id": {"type": "string"}}}}]),
+        asked(metadata={"file_id": "f"}),
+    ],
+)
+def test_the_same_names_in_what_models_say_and_users_define_are_their_own(body):
+    read_request(body, "", "dec_1", Caller(), {}, "messages")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_read"),
+    [
+        ("anthropic-version", "2023-06-01", True),
+        ("anthropic-version", "2023-06-01\n", False),
+        ("anthropic-version", "", False),
+        ("anthropic-beta", "files-api-2025-04-14,x.y_z, b", True),
+        ("anthropic-beta", ",".join(["b"] * 32), True),
+        ("anthropic-beta", ",".join(["b"] * 33), False),
+        ("anthropic-beta", "b" * 65, False),
+        ("anthropic-beta", "b,,c", False),
+        ("anthropic-beta", "b\r\nx: y", False),
+    ],
+)
+def test_headers_of_this_api_are_read_for_it_alone(name, text, is_read):
+    chat_body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    assert read_request(chat_body, "", "dec_1", Caller(), {name: text}, "chat").content.headers == {}
+    if is_read:
+        assert read_request(asked(), "", "dec_1", Caller(), {name: text}, "messages").content.headers == {name: text}
+    else:
+        with pytest.raises(RequestError) as raised:
+            read_request(asked(), "", "dec_1", Caller(), {name: text}, "messages")
+        assert (raised.value.param, raised.value.status) == (name, 400)
 
 
 @pytest.mark.parametrize(

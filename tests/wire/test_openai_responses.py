@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointsman.core.request import Caller
 from pointsman.errors import RequestError
 from pointsman.wire.openai_chat.request import messages_of, read
 from pointsman.wire.openai_responses.dialect import RESPONSES
 from pointsman.wire.openai_responses.state import expand, items_of_input, output_items
+from pointsman.wire.request import read_request
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a":1}', "id": "fc_1", "status": "completed"}
 CHAT_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -137,7 +139,7 @@ def test_what_cannot_be_said_is_named_and_still_shown_to_whoever_judges(item, na
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
         ({"input": [{"id": "msg_1"}]}, "input[0]"),
         ({"input": [{"type": "image_generation_call", "id": "ig_1"}]}, "input[0]"),
-        ({"input": [{"type": "computer_call_output", "call_id": "c", "output": {"file_id": "f"}}]}, "input[0].file_id"),
+        ({"input": [{"type": "computer_call_output", "call_id": "c", "output": {"file_id": "f"}}]}, "input[0].output.file_id"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f", "image_url": "data:x"}]}]},
             "input[0].content[0].file_id",
@@ -149,14 +151,20 @@ def test_what_cannot_be_said_is_named_and_still_shown_to_whoever_judges(item, na
         ),
         ({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, "tools[0].vector_store_ids"),
         ({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, "tools[0].container"),
-        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]}, "tools[0].file_ids"),
-        ({"tools": [{"type": "image_generation", "input_image_mask": {"file_id": "f"}}]}, "tools[0].file_id"),
+        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]}, "tools[0].container.file_ids"),
+        ({"tools": [{"type": "image_generation", "input_image_mask": {"file_id": "f"}}]}, "tools[0].input_image_mask.file_id"),
     ],
 )
 def test_what_a_provider_keeps_for_all_keys_is_not_to_be_named(fields, param):
     with pytest.raises(RequestError, match="send the data") as raised:
-        to_chat(**fields)
+        read_request({"model": "m", "input": "hi", **fields}, "", "dec_1", Caller(), {}, "responses")
     assert raised.value.param == param
+
+
+def test_what_was_said_in_a_turn_of_many_pieces_is_put_together_once():
+    words = [{"role": "assistant", "content": "x"}] * 3
+    (message,) = said(CALL, *words)
+    assert message["content"] == [{"type": "text", "text": "x"}] * 3
 
 
 def test_text_of_unknown_parts_is_text_to_labels_and_rules():

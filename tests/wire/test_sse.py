@@ -38,7 +38,7 @@ def read(raw: bytes, cuts: list[int] | None = None, max_bytes: int = 4_000_000) 
         (b": keep-alive\n\n", [("message", b"")]),
         (b"id: 7\nretry: 10\ndata: x\nunknown: y\n\n", [("message", b"x")]),
         (b"\xef\xbb\xbfdata: after a byte order mark\n\n", [("message", b"after a byte order mark")]),
-        (b"\n\n\ndata: x\n\n", [("message", b""), ("message", b"x")]),
+        (b"\n\n\ndata: x\n\n", [("message", b"x")]),
         (b"data\n\n", [("message", b"")]),
         (b"data: never ended", []),
         (b"data: never ended\n", []),
@@ -75,8 +75,20 @@ def test_the_usual_lines_are_read_as_any_others(raw, cut):
 
 @given(streams)
 def test_no_byte_is_lost_or_made_up(raw):
+    """But for empty lines before an event."""
     events, _ = read(raw)
-    assert raw.removeprefix(b"\xef\xbb\xbf").startswith(b"".join(part for _, _, part in events))
+    rest = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    for _, _, part in events:
+        assert rest.startswith(part)
+        rest = rest.removeprefix(part).lstrip(b"\r\n")
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\r"])
+def test_empty_lines_are_no_events(blank):
+    assert read(b": x\n\n" + blank * 4_000_000 + b"data: y\n\n", [5, 3_000_000])[0] == [
+        ("message", b"", b": x\n\n"),
+        ("message", b"y", b"data: y\n\n"),
+    ]
 
 
 def test_an_endless_event_is_refused_before_it_fills_the_memory():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from pointsman.catalogue.prices import Catalogue, Listing
-from pointsman.config.providers import PROVIDERS
+from pointsman.config.providers import LOCAL, PACKAGED_CONTEXT, PROVIDERS
 from pointsman.config.schema import EnergyConfig, ModelConfig, PriceConfig, PriorConfig
 from pointsman.core.apis import Api
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
@@ -37,8 +37,8 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
             config.capabilities.json_schema,
             config.capabilities.vision,
         ),
-        context_tokens=config.context_tokens or (listing and listing.context_tokens) or _CONTEXT_UNKNOWN,
-        tokenizer=config.tokenizer or tokenizer_for(config.provider, name),
+        context_tokens=config.context_tokens or (listing and listing.context_tokens) or _context(config),
+        tokenizer=config.tokenizer or tokenizer_for(config.provider, config.weights or name),
         price=_price(config.price, listing),
         speed=Speed(
             config.speed.ttft_ms,
@@ -52,6 +52,10 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
         security=_SECURITY.get(config.perimeter, _SECURITY_ELSEWHERE) if config.security is None else config.security,
         quality={task: _prior(value) for task, value in config.quality.items()},
     )
+
+
+def _context(config: ModelConfig) -> int:
+    return PACKAGED_CONTEXT.get(config.weights, _CONTEXT_UNKNOWN) if config.provider == LOCAL else _CONTEXT_UNKNOWN
 
 
 def apis_of(config: ModelConfig) -> tuple[Api, ...]:

@@ -83,7 +83,9 @@ def describe(shown: Mapping[str, Any]) -> str:
         parts.append("refused\n" + "\n".join(f"  {c['model']}: {_reasons(c['verdicts'])}" for c in refused))
     if shown["calls"]:
         parts.append("calls\n" + "\n".join(_call(call) for call in shown["calls"]))
-    elif shown["plan"] and shown["request"]["caller"]["key"] != "command-line":
+    if shown.get("reviews"):
+        parts.append("\n".join(f"review  {review['id']}  {review['state']}: {review['reason']}" for review in shown["reviews"]))
+    elif not shown["calls"] and shown["plan"] and shown["request"]["caller"]["key"] != "command-line":
         parts.append("calls\n  no outcome is recorded: in progress, or the process ended before it was")
     return "\n\n".join(part for part in parts if part)
 

@@ -17,6 +17,9 @@ from pointsman.core.apis import Api
 LOCAL: Final = "local"  #: weights run in this process
 OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
 
+PACKAGED_CONTEXT: Final[Mapping[str, int]] = MappingProxyType({"smollm2-135m": 2_048})
+"""Context, in tokens, in which packaged weights are used."""
+
 Tier = Literal["strong", "middle", "small"]
 
 STATED_QUALITY: Final[Mapping[Tier, float]] = MappingProxyType({"strong": 0.97, "middle": 0.94, "small": 0.90})

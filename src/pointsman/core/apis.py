@@ -16,8 +16,9 @@ TRANSLATED: Final[tuple[Api, ...]] = ("chat", "responses", "messages")
 
 _LACKS: Final[Mapping[Api, frozenset[Feature]]] = {
     "chat": frozenset(),
-    "responses": frozenset({"n", "stop", "audio", "functions", "web_search_options"}),
-    "messages": frozenset({"n", "logprobs", "audio", "functions", "web_search_options", "custom_tools", "allowed_tools"}),
+    "responses": frozenset({"n", "stop", "audio", "functions", "web_search_options", "tool_without_id"}),
+    "messages": frozenset({"n", "logprobs", "audio", "functions", "web_search_options", "custom_tools", "allowed_tools"})
+    | {"blank_text", "tool_without_id", "no_schema", "other_urls"},
 }
 
 

@@ -19,7 +19,7 @@ class Outcome:
     """The record of one call, written before its answer is complete for the client."""
 
     decision: str
-    attempt: int  #: from 1
+    attempt: int  #: from 1; 0: no call was made
     model: str
     status: Status
     task: str = "general"

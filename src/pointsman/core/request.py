@@ -82,6 +82,7 @@ class Content:
     translated: Mapping[str, object] | None = None  #: the same as Chat Completions writes it; `None`: that is what the client wrote
     dropped: tuple[str, ...] = ()  #: fields that Chat Completions has no words for
     headers: Mapping[str, str] = field(default_factory=dict)  #: the client's, as far as they are part of its API
+    previous: str | None = None  #: id of the response that it goes on from
 
     @property
     def chat(self) -> Mapping[str, object]:

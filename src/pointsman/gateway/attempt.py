@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
-from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamStreamBroken
+from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
 from pointsman.plans.checks import unfit
@@ -22,6 +22,7 @@ from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
+from pointsman.upstream.health import Ticket
 from pointsman.upstream.transport import Reply
 from pointsman.wire.dialect import Completion, Envelope, Stream
 from pointsman.wire.dialects import DIALECTS
@@ -32,7 +33,7 @@ from pointsman.wire.translated import Translated
 logger = logging.getLogger("pointsman.calls")
 
 MAX_ANSWER_BYTES = 64_000_000
-_MAX_ERROR_BYTES = 1_000_000
+_MAX_ERROR_BYTES = 200_000
 _MAX_HELD_BYTES = 8_000_000
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -41,7 +42,7 @@ class Attempt:
     """`open` it; if that reached something, deliver `body` or `events`; `aclose` it in any case."""
 
     def __init__(
-        self, decision: Decision, live: Live, call: Call, letter: Letter, number: int, log: DecisionLog, deadline_at: float
+        self, decision: Decision, live: Live, call: Call, letter: Letter, ticket: Ticket, number: int, log: DecisionLog, deadline_at: float
     ) -> None:
         """`deadline_at`: loop time by which there must be something to deliver."""
         self.number, self.model = number, call.model
@@ -50,7 +51,7 @@ class Attempt:
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
         self._decision, self._live, self._call, self._log = decision, live, call, log
         self._model = live.world.snapshot.models[call.model]
-        self._letter = letter
+        self._letter, self._ticket = letter, ticket
         self._timeouts = live.egress.timeouts(call.model)
         self._reserved_tokens = reserved_tokens(decision)
         self._started = asyncio.get_running_loop().time()
@@ -75,7 +76,9 @@ class Attempt:
     def _envelope(self) -> Envelope:
         request = self._decision.request
         assert request.content is not None
-        return Envelope(request.id, request.model, int(time.time()), cast("dict[str, Any]", request.content.body))
+        body, previous = cast("dict[str, Any]", request.content.body), request.content.previous
+        asked = body if previous is None else {**body, "previous_response_id": previous}
+        return Envelope(request.id, request.model, int(time.time()), asked)
 
     async def open(self) -> UpstreamError | None:
         """Call, and read until the first content (streamed) or the whole answer. What the upstream failed with is returned, not raised."""
@@ -107,7 +110,7 @@ class Attempt:
 
     async def _read_first(self, reply: Reply) -> None:
         if reply.status != 200:
-            raise refused(reply.status, await self.clock.wait(_whole(reply, _MAX_ERROR_BYTES)), reply.headers, time.time())
+            raise refused(reply.status, await self.clock.wait(_beginning(reply, _MAX_ERROR_BYTES)), reply.headers, time.time())
         if self.stream is None:
             self._read_answer(await self.clock.wait(_whole(reply, MAX_ANSWER_BYTES)))
             return
@@ -212,12 +215,20 @@ class Attempt:
         watch.settle(self.model, self._reserved_tokens, 0 if used is None and outcome.status == "error" else used)
         if isinstance(error, UpstreamError):
             # Codes and ids only: what an upstream says may be the user's own words.
-            logger.warning("a call of `%s` failed: %s (%s)", self.model, outcome.error, outcome.decision)
-            watch.ended(self.model, error.fault, outcome.ttft_ms, error.retry_after_s)
-        elif outcome.status == "ok":
-            watch.ended(self.model, None, outcome.ttft_ms, None)
+            logger.warning("a call of `%s` failed: %s%s (%s)", self.model, outcome.error, _cause(error), outcome.decision)
+        if outcome.status == "ok":
+            watch.ended(self.model, self._ticket, None, outcome.ttft_ms, None)
+        elif isinstance(error, UpstreamError) and not self._was_hurried(error):
+            watch.ended(self.model, self._ticket, error.fault, outcome.ttft_ms, error.retry_after_s)
         else:
-            watch.left(self.model)
+            watch.left(self.model, self._ticket)
+
+    def _was_hurried(self, error: UpstreamError) -> bool:
+        """Whether the request's time was up rather than the model's: that says nothing against the model."""
+        if error.fault != "timeout" or self._ttft_ms is not None:
+            return False
+        own_s = self._timeouts.total_s if self.stream is None else min(self._timeouts.first_token_s, self._timeouts.total_s)
+        return self._elapsed_ms() < own_s * 990
 
     def _outcome(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
         elapsed_ms = self._elapsed_ms()
@@ -299,6 +310,15 @@ def _name(error: Exception) -> str:
     return _code((error.code or error.type) if isinstance(error, PointsmanError) else "internal") or "upstream_error"
 
 
+def _cause(error: UpstreamError) -> str:
+    """What an operator needs to mend it: why there was no connection, or what the provider says of the gateway's own key and model."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return f": {cause.strerror or cause or type(cause).__name__}"
+    said = f" with status {error.upstream_status}" if isinstance(error, UpstreamRefused) and error.upstream_status else ""
+    return f"{said}: {error.said}" if isinstance(error, UpstreamRefused) and error.said else said
+
+
 def _code(text: str | None) -> str | None:
     """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
     return text if text is not None and _CODE.fullmatch(text) else None
@@ -311,6 +331,16 @@ async def _whole(reply: Reply, limit: int) -> bytes:
         if len(body) > limit:
             raise UpstreamError(f"the upstream's answer is larger than {limit:,} bytes")
     return bytes(body)
+
+
+async def _beginning(reply: Reply, most: int) -> bytes:
+    """Of an error as much as is looked at: servers may repeat the whole request in it."""
+    body = bytearray()
+    async for chunk in reply.body:
+        body += chunk
+        if len(body) >= most:
+            break
+    return bytes(body[:most])
 
 
 async def _shielded(work: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from math import inf
 from typing import TypeVar
 
 from pointsman.errors import PointsmanError, UpstreamTimeout
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Deadlines are in the event loop's time. Only one task waits at a time; between waits nothing is interrupted."""
+    """Deadlines are in the event loop's time. Only one task waits at a time; between waits all of them stand still."""
 
     def __init__(self, total_at: float) -> None:
         self._loop = asyncio.get_running_loop()
@@ -21,18 +22,21 @@ class Clock:
         self._message = "the model did not answer in time"
         self._task: asyncio.Task[object] | None = None
         self._error: PointsmanError | None = None
-        self._timer = self._loop.call_at(total_at, self._ring)
+        self._stopped_at: float | None = self._loop.time()  # nobody has waited since then: what passes is the client's time
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = inf
+        self._arm()
 
     def expect(self, within_s: float, message: str) -> None:
         """Interrupt with `UpstreamTimeout(message)` after so many seconds, unless `expect` is called again before."""
-        due_at = self._loop.time() + within_s
+        self._go_on()
+        now = self._stopped_at = self._loop.time()
+        due_at = now + within_s
         if due_at < self._total_at:
             self._due_at, self._message = due_at, message
         else:
             self._due_at, self._message = self._total_at, "the model did not finish in time"
-        if self._due_at < self._timer.when():  # a later one is noticed when the timer rings
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._due_at, self._ring)
+        self._arm()
 
     async def wait(self, awaited: Awaitable[T]) -> T:
         """What is awaited. Raises `UpstreamTimeout` when time is up, and what `interrupt` was given."""
@@ -40,6 +44,7 @@ class Clock:
             if asyncio.iscoroutine(awaited):
                 awaited.close()
             raise self._error
+        self._go_on()
         task = asyncio.current_task(self._loop)
         assert task is not None
         asked, self._task = task.cancelling(), task
@@ -51,6 +56,7 @@ class Clock:
             raise
         finally:
             self._task = None
+            self._stopped_at = self._loop.time()
 
     def allow(self, total_at: float) -> None:
         """From now on the whole call may take until then."""
@@ -65,14 +71,23 @@ class Clock:
 
     def stop(self) -> None:
         """Ring no more."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _go_on(self) -> None:
+        if self._stopped_at is not None:
+            passed_s = self._loop.time() - self._stopped_at
+            self._total_at, self._due_at, self._stopped_at = self._total_at + passed_s, self._due_at + passed_s, None
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._due_at < self._rings_at:  # a later one is noticed when the timer rings
+            self.stop()
+            self._timer, self._rings_at = self._loop.call_at(self._due_at, self._ring), self._due_at
 
     def _ring(self) -> None:
+        self._timer, self._rings_at = None, inf
         if self._loop.time() < self._due_at:
-            self._timer = self._loop.call_at(self._due_at, self._ring)
+            self._arm()
         elif self._task is not None:
             self.interrupt(UpstreamTimeout(self._message))
-        else:
-            # Nobody waits for the model just now: what is slow is the client. Look again when somebody may.
-            self._due_at = self._loop.time() + 0.05
-            self._timer = self._loop.call_at(self._due_at, self._ring)

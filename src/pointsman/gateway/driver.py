@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
+import msgspec
+
 from pointsman.core.decision import Decision
+from pointsman.core.outcome import Outcome
 from pointsman.core.plan import Execution
-from pointsman.errors import Failure, PointsmanError, UpstreamError, UpstreamUnavailable
+from pointsman.errors import Failure, PointsmanError, RequestError, UpstreamError, UpstreamRefused
 from pointsman.gateway.attempt import Attempt, reserved_tokens
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
@@ -15,6 +19,7 @@ from pointsman.gateway.review import ask_a_person
 from pointsman.plans.start import start
 from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Wait, Waited
 from pointsman.stores.log import DecisionLog
+from pointsman.upstream.client import Letter
 
 
 class Driver:
@@ -27,7 +32,7 @@ class Driver:
         self._attempts: dict[int, Attempt] = {}  #: those that reached something, by number
         self._made = 0
         self._called: set[str] = set()
-        self._failures: list[tuple[str, UpstreamError]] = []
+        self._failures: list[tuple[str, UpstreamError, int]] = []
         self._superseded = False
         self.waited_s = 0.0  #: for upstreams and between calls
 
@@ -66,15 +71,15 @@ class Driver:
 
     async def _call(self, call: Call) -> Reached:
         watch, model = self._live.watch, call.model
-        letter = self._live.egress.write(model, self._decision.request)
         try:
-            watch.admit(model, reserved_tokens(self._decision), forced=call.forced, again=model in self._called)
-        except UpstreamUnavailable as error:
-            self._failures.append((model, error))
+            letter = self._write(model)
+            ticket = watch.admit(model, reserved_tokens(self._decision), forced=call.forced, again=model in self._called)
+        except UpstreamError as error:
+            self._failures.append((model, error, 0))
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
         self._made += 1
         self._called.add(model)
-        attempt = Attempt(self._decision, self._live, call, letter, self._made, self._log, self._began + self._execution.deadline_s)
+        attempt = Attempt(self._decision, self._live, call, letter, ticket, self._made, self._log, self._began + self._execution.deadline_s)
         self._clocks.add(attempt.clock)
         try:
             failure = await attempt.open()
@@ -87,8 +92,17 @@ class Driver:
             self._attempts[attempt.number] = attempt
             return Reached(model, number=attempt.number, at_s=self._at_s())
         self._clocks.discard(attempt.clock)
-        self._failures.append((model, failure))
+        self._failures.append((model, failure, attempt.number))
         return Reached(model, failure.fault, failure.retry_after_s, self._at_s(), attempt.number)
+
+    def _write(self, model: str) -> Letter:
+        try:
+            return self._live.egress.write(model, self._decision.request)
+        except RequestError as error:
+            # Another model may speak an API that can say it.
+            raise UpstreamRefused(
+                error.message, status=error.status, fault="refused", type=error.type, code=error.code, param=error.param
+            ) from error
 
     async def _wait(self, step: Wait) -> Waited:
         if not self._live.watch.retries.take(step.model):
@@ -106,6 +120,7 @@ class Driver:
     async def _first(self, step: First) -> tuple[Reached, ...]:
         """Staggered calls; the first to reach something ends the others."""
         running: list[asyncio.Task[Reached]] = []
+        waited_before_s, began = self.waited_s, time.perf_counter()
         try:
             for at, call in enumerate(step.calls, 1):
                 running.append(self._loop.create_task(self._call(call)))
@@ -117,6 +132,7 @@ class Driver:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             self._superseded = False
+            self.waited_s = waited_before_s + time.perf_counter() - began  # side by side, not one after the other
         return tuple(self._reached(task, call) for task, call in zip(running, step.calls, strict=False))
 
     async def _one_reached(self, running: Sequence[asyncio.Task[Reached]], within_s: float | None) -> bool:
@@ -134,13 +150,21 @@ class Driver:
         return Reached(call.model, abandoned=True, at_s=self._at_s()) if task.cancelled() else task.result()
 
     async def _failed(self, ended: Fail) -> PointsmanError:
-        failures = tuple(Failure(model, error.code or error.fault, error.status) for model, error in self._failures)
+        failures = tuple(Failure(model, error.code or error.fault, error.status, number) for model, error, number in self._failures)
         if ended.human:
             return await ask_a_person(self._decision, failures, self._log)
-        called = (error for _, error in self._failures if error.fault != "unavailable")
+        if not self._made:
+            await self._record_nothing()
+        called = (error for _, error, _ in self._failures if error.fault != "unavailable")
         error: PointsmanError = next(called, self._failures[0][1])
         error.failures = failures
         return error
+
+    async def _record_nothing(self) -> None:
+        """That no call was made, and why, is an outcome as well."""
+        request, (model, error, _) = self._decision.request.id, self._failures[0]
+        outcome = Outcome(request, 0, model, "error", task=self._decision.ruling.task, error=error.code, fault=error.fault)
+        await self._log.append("outcome", request, msgspec.json.encode(outcome))
 
     async def _release(self, attempt: Attempt) -> None:
         self._clocks.discard(attempt.clock)

@@ -104,7 +104,8 @@ class Gateway:
         snapshot = await self._snapshot(kept.snapshot)
         outcomes = [from_json(Outcome, entry.body) for entry in entries if entry.kind == "outcome"]
         at = datetime.fromtimestamp(made.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
-        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes)}
+        reviews = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "review"]
+        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "reviews": reviews}
 
     async def _decide(self, inquiry: Inquiry, world: World) -> Decision:
         if len(inquiry.raw) < _LARGE_BYTES:
@@ -148,4 +149,4 @@ class Gateway:
     def _keep(self, decision: Decision, answer: bytes) -> None:
         request = decision.request
         if request.api == "responses" and request.content is not None:
-            self.responses.keep(request.caller.key, dict(request.content.body), answer)
+            self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)

@@ -6,25 +6,35 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from pointsman.errors import RequestError
-from pointsman.gateway.understand import Body
 from pointsman.wire.openai_responses.state import Item, expand, items_of_input, output_items
 
 _MOST_BYTES = 64_000_000
 
+Body = dict[str, object]
 
-class _Named(msgspec.Struct):
-    id: str = ""
+
+class Continued(NamedTuple):
+    """A body with the turns before it written out."""
+
+    body: Body
+    labels: tuple[str, ...] = ()  #: of those turns: what was said under them is said again
+    previous: str | None = None  #: the response that it goes on from
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    items: tuple[Item, ...]
+    items: bytes  # JSON: as objects they would take many times as much
+    labels: tuple[str, ...]
     until_s: float
-    size: int
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
 
 
 class Responses:
@@ -37,11 +47,11 @@ class Responses:
         self._turns: OrderedDict[tuple[str, str], _Turn] = OrderedDict()
         self._size = 0
 
-    def complete(self, key: str, body: Body) -> Body:
+    def complete(self, key: str, body: Body) -> Continued:
         """The body with the turns that its `previous_response_id` stands for. Raises `RequestError` where there are none."""
         previous = body.get("previous_response_id")
         if previous is None:
-            return body
+            return Continued(body)
         turn = self._turns.get((key, previous)) if isinstance(previous, str) else None
         if turn is None or turn.until_s < self._clock():
             raise RequestError(
@@ -49,21 +59,28 @@ class Responses:
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
-        return expand(body, turn.items)
+        return Continued(expand(body, msgspec.json.decode(turn.items, type=list[Item])), turn.labels, str(previous))
 
-    def keep(self, key: str, asked: Body, answer: bytes) -> None:
-        """Keep the turns up to this answer, unless the client said `store: false`. `asked` is the completed body."""
+    def keep(self, key: str, asked: Body, answer: bytes, labels: tuple[str, ...]) -> None:
+        """Keep the turns up to this answer and the labels they were said under, unless the client said `store: false`.
+
+        `asked` is the completed body. An answer whose id is none cannot be referred to.
+        """
         if not self.ttl_s or asked.get("store") is False:
             return
-        items = (*items_of_input(asked), *output_items(answer))
-        size = len(answer) + sum(len(str(item)) for item in items)
-        name = (key, msgspec.json.decode(answer, type=_Named).id)
+        try:
+            name = (key, msgspec.json.decode(answer, type=_Named).id)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        if not name[1]:
+            return
+        items = msgspec.json.encode([*items_of_input(asked), *output_items(answer)])
         self._forget(name)
-        self._turns[name] = _Turn(items, self._clock() + self.ttl_s, size)
-        self._size += size
-        while self._size > self._most_bytes or next(iter(self._turns.values())).until_s < self._clock():
+        self._turns[name] = _Turn(items, labels, self._clock() + self.ttl_s)
+        self._size += len(items)
+        while self._turns and (self._size > self._most_bytes or next(iter(self._turns.values())).until_s < self._clock()):
             self._forget(next(iter(self._turns)))
 
     def _forget(self, name: tuple[str, str]) -> None:
         if (turn := self._turns.pop(name, None)) is not None:
-            self._size -= turn.size
+            self._size -= len(turn.items)

@@ -7,8 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from pointsman.core.apis import Api
 from pointsman.core.decide import decide
@@ -17,11 +16,10 @@ from pointsman.core.request import Caller, Request
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
+from pointsman.gateway.responses import Body, Continued
 from pointsman.signals.extract import SignalSettings, extract
 from pointsman.wire.request import read_request
 from pointsman.wire.strict_json import parse_object
-
-Body = dict[str, Any]
 
 _ID_BYTES = 10
 _chance = bytearray()
@@ -56,7 +54,7 @@ class Inquiry:
     api: Api = "chat"
     counting: bool = False  #: it is only to be counted: what an answer would need may be missing
     id: str = field(default_factory=new_id)  #: of the decision that it leads to
-    complete: Callable[[Body], Body] | None = None  #: adds what the body only refers to
+    complete: Callable[[Body], Continued] | None = None  #: adds what the body only refers to
 
 
 def decide_request(inquiry: Inquiry, world: World) -> Decision:
@@ -67,12 +65,15 @@ def decide_request(inquiry: Inquiry, world: World) -> Decision:
 def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     """What is asked, and what there is to know about it. Raises `RequestError`. Takes its time over megabytes."""
     body = parse_object(inquiry.raw, world.max_json_depth)
-    if inquiry.complete is not None:
-        body = inquiry.complete(body)
+    continued = Continued(body) if inquiry.complete is None else inquiry.complete(body)
+    body = continued.body
     if inquiry.counting:
         body.setdefault("max_tokens", 1)
     digest = hashlib.sha256(inquiry.raw).hexdigest()
     request = read_request(body, digest, inquiry.id, inquiry.caller, inquiry.headers, inquiry.api)
+    if continued.previous is not None and request.content is not None:
+        content = replace(request.content, previous=continued.previous)
+        request = replace(request, labels=(*request.labels, *continued.labels), content=content)
     return request, extract(request, world.signals)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from pointsman.core.plan import Check
+from pointsman.plans.schema import MOST_BYTES, Cost, cost
 
-_MOST_SCHEMA_BYTES = 200_000
+_MOST_ANSWER = 1_000_000
+_MOST_KEPT = 10_000  # characters of a schema whose validator is kept
+_PATTERN_BYTES = 100_000
 
 
 def unfit(checks: Sequence[Check], content: str | None, *, empty: bool, truncated: bool, schema: Mapping[str, Any] | None) -> str | None:
@@ -30,25 +34,53 @@ def unfit(checks: Sequence[Check], content: str | None, *, empty: bool, truncate
 
 
 def _valid(content: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a text is JSON of this schema. A schema that cannot be judged refuses nothing."""
+    """Whether a text is JSON of this schema. What cannot be judged at a small cost refuses nothing."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    text = json.dumps(schema, sort_keys=True)
-    validator = _validator(text) if len(text) <= _MOST_SCHEMA_BYTES else None
-    return validator is None or bool(validator.is_valid(value))
+    if len(content) > _MOST_ANSWER or (judge := _judge(schema)) is None:
+        return True
+    if not judge.cost.allows(value, len(content.encode(errors="replace"))):
+        return True
+    try:
+        return bool(judge.validator.is_valid(value))
+    except ValueError:  # half of a surrogate pair: JSON, but no text
+        return True
 
 
-@lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
+def _judge(schema: Mapping[str, Any]) -> _Judge | None:
+    try:
+        text = json.dumps(schema, sort_keys=True)
+        if len(text) > MOST_BYTES:
+            return None
+        return _kept(text) if len(text) < _MOST_KEPT else _compiled(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    cost: Cost
+    validator: Any
+
+
+def _compiled(text: str) -> _Judge | None:
     import jsonschema_rs
 
+    schema = json.loads(text)
+    if (most := cost(schema)) is None:
+        return None
+    patterns = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES, dfa_size_limit=_PATTERN_BYTES)
     # What a reference leads to outside of the schema is never fetched: the address is the client's.
     try:
-        return jsonschema_rs.Draft202012Validator(json.loads(schema), retriever=_nothing, pattern_options=jsonschema_rs.RegexOptions())
+        validator = jsonschema_rs.Draft202012Validator(schema, retriever=_nothing, pattern_options=patterns, validate_formats=False)
     except (ValueError, jsonschema_rs.ReferencingError):
         return None
+    return _Judge(most, validator)
+
+
+_kept = lru_cache(maxsize=16)(_compiled)
 
 
 def _nothing(uri: str) -> Any:

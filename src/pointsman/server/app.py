@@ -22,7 +22,6 @@ from pointsman.errors import (
     RequestError,
     RequestTimeout,
     ShuttingDown,
-    UpstreamUnavailable,
 )
 from pointsman.gateway import Gateway, Inquiry
 from pointsman.gateway.idempotency import Replays
@@ -219,7 +218,7 @@ async def _respond_error(send: Send, error: PointsmanError, dialect: Dialect) ->
         headers |= {"x-request-id": error.decision, "x-pointsman-decision-id": error.decision}
     if error.failures:
         # What could be tried again was: a client that tries again as well would multiply it.
-        made = sum(failure.code != UpstreamUnavailable.code for failure in error.failures)
+        made = sum(failure.call > 0 for failure in error.failures)
         headers["x-pointsman-attempts"] = str(made)
         if made:
             headers["x-should-retry"] = "false"

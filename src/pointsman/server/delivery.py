@@ -124,7 +124,11 @@ class Heart:
         return self._begun
 
     def _begin(self) -> None:
-        if msgspec.json.decode(self._inquiry.raw, type=_Wish).stream:
+        try:
+            wished = msgspec.json.decode(self._inquiry.raw, type=_Wish).stream
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return  # it is about to be refused
+        if wished:
             self._beating = asyncio.get_running_loop().create_task(self._go_on())
 
     async def _go_on(self) -> None:

@@ -101,6 +101,8 @@ class Reloader:
                 await self._apply(wanted)
                 self.current = wanted
                 self._log.info("%s: in force from now on", self._path)
+            elif self.problem is not None:
+                self._log.info("%s: sound again, and as it is in force", self._path)
             self._tell_fixed(_fixed(read))
             self.problem = None
         except ConfigError as error:

@@ -66,7 +66,7 @@ class Workers:
         finally:
             if watching is not None:
                 watching.cancel()
-        return max(int(self._gave_up), *statuses)
+        return 1 if self._gave_up else max(statuses)
 
     async def _keep(self, listener: socket.socket) -> int:
         """One worker, again and again; the last one's exit status."""

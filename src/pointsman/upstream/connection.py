@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._on_idle, self._on_lost = on_idle, on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._exchange: Exchange | None = None
-        self._head_bytes = 0
+        self._unread = 0  # bytes since the last of a body: headers, trailers, what surrounds chunks
         self._sized = False  # the answer says where it ends, other than by the end of the connection
         self._reusable = False
 
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
             exchange.fail(_lost())
             return exchange
         self._exchange = exchange
-        self._head_bytes, self._sized, self._reusable = 0, False, False
+        self._unread, self._sized, self._reusable = 0, False, False
         self._transport.writelines((head, body))
         return exchange
 
@@ -141,13 +141,13 @@ class Connection(asyncio.Protocol):
         if exchange is None:  # nobody asked: whatever it is, it must not become the next caller's answer
             self.abort()
             return
-        self._head_bytes += 0 if exchange.status else len(data)
+        self._unread += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._failed(UpstreamUnreachable("the model's server sent something that is not HTTP"), error)
             return
-        if self._head_bytes > _MOST_HEAD_BYTES and not exchange.status:
+        if self._unread > _MOST_HEAD_BYTES and self._exchange is not None:
             self._failed(UpstreamUnreachable(f"the model's server sent more than {_MOST_HEAD_BYTES:,} bytes of headers"))
         elif self._exchange is None:
             self._rest()
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
             self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._exchange is not None:
+        if self._exchange is not None and not self._exchange.status:  # trailers are nobody's
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             headers = self._exchange.headers
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
@@ -204,6 +204,7 @@ class Connection(asyncio.Protocol):
         exchange.begin(status)
 
     def on_body(self, body: bytes) -> None:
+        self._unread = 0
         if self._exchange is not None and self._exchange.add(body):
             self._transport.pause_reading()
 

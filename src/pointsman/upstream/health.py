@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import ceil, exp, inf, log
 from statistics import median, median_low
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pointsman.core.fault import Fault
 
@@ -47,6 +47,12 @@ class BreakerSettings:
     slow_samples: int = 8
 
 
+class Ticket(NamedTuple):
+    """Leave to call a model once."""
+
+    trial: int = 0  #: number of the trial call, 0: it is none
+
+
 class Health:
     """The breakers. `clock` is monotonic, in seconds."""
 
@@ -55,20 +61,27 @@ class Health:
         self._settings = settings or BreakerSettings()
         self._breakers: dict[str, _Breaker] = {}
 
-    def admit(self, model: str) -> bool:
-        """Whether to call it now. In half-open this hands out the one trial call, which ends with `observe` or `release`."""
+    def admit(self, model: str) -> Ticket | None:
+        """Leave to call it now. In half-open this is the one trial call, which ends with `observe` or `release` of its ticket."""
         breaker = self._breakers.get(model)
-        return breaker is None or breaker.admit(self._clock())
+        return Ticket() if breaker is None else breaker.admit(self._clock())
 
-    def observe(self, model: str, fault: Fault | None, ttft_ms: float | None = None, retry_after_s: float | None = None) -> None:
-        """What a call came to; `fault` is `None` where it succeeded. While a trial call is under way, any call's end is its verdict."""
+    def observe(
+        self,
+        model: str,
+        fault: Fault | None,
+        ttft_ms: float | None = None,
+        retry_after_s: float | None = None,
+        ticket: Ticket | None = None,
+    ) -> None:
+        """What a call came to; `fault` is `None` where it succeeded. Only the trial's own ticket is the trial's verdict."""
         if (breaker := self._breakers.get(model)) is None:
             breaker = self._breakers[model] = _Breaker(self._settings)
-        breaker.observe(self._clock(), fault, ttft_ms, retry_after_s)
+        breaker.observe(self._clock(), fault, ttft_ms, retry_after_s, ticket or Ticket())
 
-    def release(self, model: str) -> None:
+    def release(self, model: str, ticket: Ticket) -> None:
         """The call that was admitted was not made, or ended without a verdict: its client left."""
-        if (breaker := self._breakers.get(model)) is not None:
+        if (breaker := self._breakers.get(model)) is not None and breaker.has_trial(ticket):
             breaker.trial_until_s = None
 
     def keep(self, models: Collection[str]) -> None:
@@ -101,6 +114,7 @@ class _Breaker:
     opened: int = 0  # times since it was last closed; 0: it is closed
     open_until_s: float = -inf
     was_slow: bool = False  # that is why it is open
+    trials: int = 0  # handed out so far
     trial_until_s: float | None = None  # a trial call is under way; from then on another may be made
     limited_until_s: float = -inf
     limited: str = ""
@@ -124,21 +138,27 @@ class _Breaker:
             return self.why
         return self.limited if self.limited_until_s > now_s else None
 
-    def admit(self, now_s: float) -> bool:
+    def admit(self, now_s: float) -> Ticket | None:
         state = self.state(now_s)
-        if state == "half_open":
-            if self.trial_until_s is not None and now_s < self.trial_until_s:
-                return False
-            self.trial_until_s = now_s + self.settings.cooldown_s
-        return state != "open"
+        if state == "open" or (state == "half_open" and self.trial_until_s is not None and now_s < self.trial_until_s):
+            return None
+        if state == "closed":
+            return Ticket()
+        self.trial_until_s = now_s + self.settings.cooldown_s
+        self.trials += 1
+        return Ticket(self.trials)
 
-    def observe(self, now_s: float, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
+    def has_trial(self, ticket: Ticket) -> bool:
+        """Whether this is the trial call under way."""
+        return self.trial_until_s is not None and ticket.trial == self.trials
+
+    def observe(self, now_s: float, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None, ticket: Ticket) -> None:
         if fault == "rate_limit":
             self._limit(now_s, retry_after_s)
         elif fault == "quota":
             self._spent(now_s, retry_after_s)
-        elif self.opened and self.trial_until_s is None:
-            pass  # it was under way when the breaker opened: news of the past
+        elif self.opened and not self.has_trial(ticket):
+            pass  # it was under way when the breaker opened, or was made all the same: no verdict
         elif fault is None or fault in SOUND:
             self._succeeded(now_s, ttft_ms if fault is None else None)
         elif fault in FAILURES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pointsman.core.fault import Fault
 from pointsman.errors import UpstreamUnavailable
-from pointsman.upstream.health import Health
+from pointsman.upstream.health import Health, Ticket
 from pointsman.upstream.limits import Limits, RetryBudget
 
 
@@ -20,30 +20,32 @@ class Watch:
     retries: RetryBudget
     changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health may have changed
 
-    def admit(self, model: str, tokens: int, *, forced: bool, again: bool) -> None:
+    def admit(self, model: str, tokens: int, *, forced: bool, again: bool) -> Ticket:
         """Take room for a call of so many tokens. Raises `UpstreamUnavailable` where it should not be made now.
 
         `forced` ignores the model's health, never its limits. `again`: a retry, which adds nothing to the budget for retries.
         """
-        if not self.health.admit(model) and not forced:
+        ticket = self.health.admit(model)
+        if ticket is None and not forced:
             raise UpstreamUnavailable(f"`{model}` is out of service for a while")
         if (wait_s := self.limits.reserve(model, tokens)) > 0:
-            self.health.release(model)
+            self.health.release(model, ticket or Ticket())
             raise UpstreamUnavailable(f"`{model}` has reached a limit that the gateway keeps for it", wait_s)
         if not again:
             self.retries.called(model)
+        return ticket or Ticket()
 
-    def ended(self, model: str, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
+    def ended(self, model: str, ticket: Ticket, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
         """A call ended, well or with a failure of the upstream's."""
         before = self.health.state(model)
-        self.health.observe(model, fault, ttft_ms, retry_after_s)
+        self.health.observe(model, fault, ttft_ms, retry_after_s, ticket)
         if fault is not None or before != "closed" or self.health.state(model) != before:
             for tell in self.changed:
                 tell()
 
-    def left(self, model: str) -> None:
+    def left(self, model: str, ticket: Ticket) -> None:
         """A call ended without saying anything of the upstream: the client left, or the fault was ours."""
-        self.health.release(model)
+        self.health.release(model, ticket)
 
     def settle(self, model: str, reserved_tokens: int, used_tokens: int | None) -> None:
         """Give back what a call took of the limits beyond what it used; `None`: unknown, so all of it stays taken."""

@@ -14,11 +14,18 @@ from pointsman.wire.destinations import refuse_destinations
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.features import features_of
 from pointsman.wire.openai_chat.request import messages_of, read, refuse_other_spellings, tools_of
+from pointsman.wire.references import refuse_references
 from pointsman.wire.strict_json import parse_object
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _OUR_METADATA = ("pointsman_labels", "pointsman_task")
-_API_HEADERS = ("anthropic-version", "anthropic-beta")
+_API_HEADERS: Mapping[Api, Mapping[str, re.Pattern[str]]] = {
+    "messages": {
+        "anthropic-version": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        "anthropic-beta": re.compile(r"[A-Za-z0-9._-]{1,64}(?: *, *[A-Za-z0-9._-]{1,64}){0,31}"),
+    }
+}
+"""Headers that travel on to models of the same API, and what they may say."""
 
 
 def parse_request(raw: bytes, id: str, caller: Caller, headers: Mapping[str, str], max_depth: int = 64, api: Api = "chat") -> Request:
@@ -32,6 +39,7 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
     Whatever routing reads, it reads in the words of Chat Completions, so that labels and rules mean the same in every API.
     """
     refuse_destinations(body)
+    refuse_references(body)
     translated = None if api == "chat" else DIALECTS[api].to_chat(body)
     chat = body if translated is None else translated.body
     known = read(chat)
@@ -73,9 +81,17 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
             body,
             None if translated is None else translated.body,
             () if translated is None else translated.dropped,
-            {name: headers[name] for name in _API_HEADERS if name in headers},
+            _api_headers(headers, api),
         ),
     )
+
+
+def _api_headers(headers: Mapping[str, str], api: Api) -> dict[str, str]:
+    found = {name: headers[name] for name in _API_HEADERS.get(api, ()) if name in headers}
+    for name, text in found.items():
+        if not _API_HEADERS[api][name].fullmatch(text):
+            raise RequestError(f"`{name}`: not as this API writes it", param=name)
+    return found
 
 
 def _task(text: str, where: str) -> str | None:

@@ -14,11 +14,13 @@ from pointsman.errors import UpstreamStreamBroken
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")  # a line's end and an empty line
+_BLANK = re.compile(rb"[\r\n]+")  # empty lines where an event would begin: they mean nothing
+_LF = 0x0A
 _BOM = b"\xef\xbb\xbf"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event: its name, its data, and the bytes it came as, terminator included."""
+    """One event: its name, its data, and the bytes it came as, terminator included, without empty lines before it."""
 
     name: str
     data: bytes
@@ -54,9 +56,13 @@ class SSEReader:
         start = 0
         try:
             while (end := chunk.find(b"\n\n", start) + 2) > 1:
+                if chunk[start] == _LF:
+                    start = _after_blank(chunk, start)
+                    continue
                 raw, start = chunk[start:end], end
                 self._check(len(raw))
                 yield _plain_event(raw)
+            start = _after_blank(chunk, start)
         finally:
             self._buffer += chunk[start:]
         self._searched = len(self._buffer)
@@ -66,14 +72,15 @@ class SSEReader:
         self._buffer += chunk
         if self._at_start and not self._started():
             return
-        start = 0
+        start = _after_blank(self._buffer, 0)
         try:
             while found := _END.search(self._buffer, max(start, self._searched - 3)):
                 # A terminator that ends in CR at the very end may still be waiting for its LF.
                 if found.end() == len(self._buffer) and self._buffer.endswith(b"\r"):
                     break
                 raw = bytes(self._buffer[start : found.end()])
-                start = self._searched = found.end()
+                self._searched = found.end()
+                start = _after_blank(self._buffer, found.end())
                 self._check(len(raw))
                 yield _event(raw)
         finally:
@@ -99,6 +106,11 @@ class SSEReader:
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
             raise UpstreamStreamBroken(f"the upstream sent an event of more than {self._max_bytes:,} bytes")
+
+
+def _after_blank(data: bytes | bytearray, start: int) -> int:
+    blank = _BLANK.match(data, start)
+    return start if blank is None else blank.end()
 
 
 def _plain_event(raw: bytes) -> Event:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from pointsman.core.prices import Usage
+from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire.dialect import StreamReader, StreamWriter
 
+MOST_BYTES: Final = 64_000_000
+"""Of one stream: what is held of an answer until it ends grows with it."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Translated:
     """A `Stream` made of a reader of the upstream's API and a writer of the client's."""
 
     reader: StreamReader
     writer: StreamWriter
+    _fed: int = field(default=0, init=False)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What the client gets of `data`. Raises as the reader does."""
+        """What the client gets of `data`. Raises as the reader does, and `UpstreamStreamBroken` beyond `MOST_BYTES`."""
+        self._fed += len(data)
+        if self._fed > MOST_BYTES:
+            raise UpstreamStreamBroken(f"the upstream sent more than {MOST_BYTES:,} bytes")
         for event in self.reader.read(data):
             if written := self.writer.write(event):
                 yield written

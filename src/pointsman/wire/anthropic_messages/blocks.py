@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from pointsman.wire.fields import Losses, json_text, kept_elsewhere, read
+from pointsman.wire.fields import Losses, json_text, read
 
 Part = dict[str, Any]
 Blocks = list[dict[str, Any]]
@@ -74,8 +74,6 @@ def parts_of(content: str | Blocks, at: str, losses: Losses) -> list[Part]:
 def parts_of_block(block: dict[str, Any], at: str, losses: Losses) -> list[Part]:
     """What one block becomes."""
     kind = kind_of(block, at, losses)
-    if kind == "container_upload":
-        raise kept_elsewhere(f"{at}.file_id")
     translate = _KINDS.get(kind)
     return translate(block, at, losses) if translate else _as_json(block, f"blocks.{kind}", losses)
 
@@ -134,10 +132,7 @@ def _search_result(block: Mapping[str, Any], at: str, losses: Losses) -> list[Pa
 
 
 def _source(raw: Mapping[str, Any], at: str) -> _Source:
-    source = read(raw, _Source, at)
-    if source.file_id is not None:
-        raise kept_elsewhere(f"{at}.file_id")
-    return source
+    return read(raw, _Source, at)
 
 
 def _data_url(source: _Source) -> str | None:

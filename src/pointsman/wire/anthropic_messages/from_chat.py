@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from pointsman.errors import RequestError
 from pointsman.wire.anthropic_messages.tools import offered_from_chat, tool_id, tool_input
+from pointsman.wire.data_url import BASE64, WEB
 from pointsman.wire.dialect import Translation
 from pointsman.wire.fields import Losses, known, read
 
@@ -110,12 +111,16 @@ def _refuse_what_cannot_be_said(asked: _Body, body: Mapping[str, Any]) -> None:
         "n": (asked.n or 1) > 1,
         "logprobs": bool(asked.logprobs or asked.top_logprobs),
         "functions": bool(body.get("functions") or body.get("function_call")),
-        "audio": body.get("audio") is not None or body.get("modalities") not in (None, [], ["text"]),
+        "audio": body.get("audio") is not None or not _is_text_alone(body.get("modalities") or []),
         "web_search_options": body.get("web_search_options") is not None,
     }
     for name, present in refused.items():
         if present:
             raise RequestError(f"`{name}` cannot be said in the Messages API, which this model speaks: leave it out", param=name)
+
+
+def _is_text_alone(modalities: object) -> bool:
+    return isinstance(modalities, list) and all(mode == "text" for mode in modalities)
 
 
 def _conversation(messages: Sequence[dict[str, Any]], losses: Losses) -> dict[str, Any]:
@@ -174,24 +179,21 @@ def _blocks(content: str | list[_Part] | None, at: str) -> list[Block]:
 
 
 def _block(part: _Part, at: str) -> list[Block]:
-    text = part.refusal if part.text is None else part.text
-    if text is not None:
-        return [{"type": "text", "text": text}] if text.strip() else []
-    if part.image_url is not None:
+    if part.type == "image_url" and part.image_url is not None:
         url = part.image_url.url
-        source = {"type": "url", "url": url} if url.startswith(("https://", "http://")) else _base64(url, at)
+        source = {"type": "url", "url": url} if url.startswith(WEB) else _base64(url, at)
         return [{"type": "image", "source": source}]
-    if part.file is not None and part.file.file_data is not None:
+    if part.type == "file" and part.file is not None and part.file.file_data is not None:
         return [{"type": "document", "source": _base64(part.file.file_data, at)}]
+    if (text := part.refusal if part.text is None else part.text) is not None:
+        return [{"type": "text", "text": text}] if text.strip() else []
     raise RequestError(f"`{at}`: a part of type `{known(part.type)}` cannot be said in the Messages API, which this model speaks", param=at)
 
 
 def _base64(url: str, at: str) -> dict[str, str]:
-    head, comma, data = url.partition(",")
-    media, *options = head.removeprefix("data:").split(";")
-    if not head.startswith("data:") or not comma or not media or options[-1:] != ["base64"]:
+    if (found := BASE64(url)) is None:
         raise RequestError(f"`{at}`: give an `https` URL, or data as `data:<media type>;base64,<data>`", param=at)
-    return {"type": "base64", "media_type": media, "data": data}
+    return {"type": "base64", "media_type": found[1], "data": url[found.end() :]}
 
 
 def _simple(blocks: list[Block]) -> str | list[Block]:

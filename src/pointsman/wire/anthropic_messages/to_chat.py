@@ -11,7 +11,7 @@ from pointsman.errors import RequestError
 from pointsman.wire.anthropic_messages.blocks import Blocks, Part, content_of, kind_of, parts_of, parts_of_block, text_part
 from pointsman.wire.anthropic_messages.tools import offered_to_chat
 from pointsman.wire.dialect import Translation
-from pointsman.wire.fields import Losses, json_text, kept_elsewhere, read
+from pointsman.wire.fields import Losses, json_text, read
 
 LOW_BUDGET, MEDIUM_BUDGET = 4_096, 16_384
 """Thinking tokens up to which a budget counts as low and as medium effort; above, it is high."""
@@ -93,8 +93,6 @@ def count_tokens_to_chat(body: Mapping[str, Any]) -> Translation:
     asked, losses = read(body, _Body), Losses()
     if asked.inference_geo is not None:
         raise RequestError("`inference_geo` is not accepted: where a request goes is for the gateway to decide", param="inference_geo")
-    if isinstance(body.get("container"), str):
-        raise kept_elsewhere("container")
     same = {
         "max_completion_tokens": asked.max_tokens,
         "temperature": asked.temperature,

@@ -73,6 +73,7 @@ class _Message:
 
     def __init__(self, envelope: Envelope) -> None:
         self.blocks: list[_Block] = []
+        self.calls: dict[int, _Block] = {}  # of those blocks
         self.usage = Usage()
         self._envelope = envelope
         self._finished: Finished | None = None
@@ -93,9 +94,9 @@ class _Message:
             self._called = True
             called = {"id": tool_id(piece.id, f"{self._envelope.id}.{piece.call}"), "name": piece.name}
             self.blocks.append(_Block({"type": "tool_use", **called, "input": {}}, piece.call))
-            return self.blocks[-1]
+            return self.calls.setdefault(piece.call, self.blocks[-1])
         if isinstance(piece, ToolArguments):
-            block = next((block for block in self.blocks if block.call == piece.call), None)
+            block = self.calls.get(piece.call)
         else:
             signature = piece.signature if isinstance(piece, Reasoning) else ""
             if not piece.text and not signature:
@@ -218,7 +219,8 @@ class MessagesWriter:
         return out
 
     def _close(self) -> bytes:
-        del self._blocks[0]
+        if (call := self._blocks.pop(0).call) is not None:
+            self._message.calls.pop(call, None)
         self._open = None
         self._index += 1
         return _event("content_block_stop", index=self._index - 1)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from pointsman.core.request import Image, Message, Opaque, Part, ResponseFormat, Text, Tool, ToolCall
 from pointsman.errors import RequestError
-from pointsman.wire.fields import convert, kept_elsewhere, refuse_spellings
+from pointsman.wire.fields import convert, refuse_spellings
 
 MetadataName = Annotated[str, Meta(max_length=64)]
 NullableCount = Annotated[int, Meta(ge=1, le=10_000_000)] | None
@@ -21,20 +21,29 @@ class _ImageUrl(Struct):
 
 
 class _File(Struct):
-    file_id: str | None = None
+    file_data: str | None = None
 
 
-class _Part(Struct):
+class Piece(Struct):
+    """A content part, as far as it is looked at."""
+
     type: Annotated[str, Meta(max_length=64)]
     text: str | None = None
     image_url: _ImageUrl | None = None
     file: _File | None = None
+    refusal: str | None = None
 
 
 class _Function(Struct):
     name: Annotated[str, Meta(min_length=1, max_length=256)]
     arguments: str = ""
     input: str = ""  # of a custom tool's call
+
+
+class _Offered(_Function):
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class _ToolCall(Struct):
@@ -44,19 +53,22 @@ class _ToolCall(Struct):
     custom: _Function | None = None
 
 
-class _Message(Struct):
+class Turn(Struct):
+    """A message, as far as it is looked at."""
+
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[_Part] | None = None
+    content: str | list[Piece] | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
     audio: dict[str, Any] | None = None
     tool_call_id: str | None = None
+    refusal: str | None = None
     name: str | None = None
 
 
 class _Tool(Struct):
     type: Annotated[str, Meta(min_length=1, max_length=256)]
-    function: _Function | None = None
+    function: _Offered | None = None
     custom: _Function | None = None
 
 
@@ -73,7 +85,7 @@ class ChatBody(Struct):
     """A body, as far as it is looked at."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
-    messages: Annotated[list[_Message], Meta(min_length=1)]
+    messages: Annotated[list[Turn], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -82,6 +94,9 @@ class ChatBody(Struct):
     tools: Annotated[list[_Tool], Meta(max_length=1024)] | None = None
     functions: Annotated[list[_Function], Meta(max_length=1024)] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
     response_format: _ResponseFormat | None = None
     metadata: Annotated[dict[MetadataName, Annotated[str, Meta(max_length=512)]], Meta(max_length=64)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -100,8 +115,10 @@ class ChatBody(Struct):
 
 
 _FIELDS = frozenset(ChatBody.__struct_fields__)
-_MESSAGE_FIELDS = frozenset(_Message.__struct_fields__)
-_PART_FIELDS = frozenset(_Part.__struct_fields__)
+_MESSAGE_FIELDS = frozenset(Turn.__struct_fields__)
+_PART_FIELDS = frozenset(Piece.__struct_fields__)
+_TOOL_FIELDS = frozenset(_Tool.__struct_fields__)
+_FORMAT_FIELDS = frozenset(_ResponseFormat.__struct_fields__)
 
 
 def read(body: Mapping[str, Any]) -> ChatBody:
@@ -110,8 +127,11 @@ def read(body: Mapping[str, Any]) -> ChatBody:
 
 
 def refuse_other_spellings(body: Mapping[str, Any]) -> None:
-    """Refuse `Model` beside or in place of `model`, here and in messages."""
+    """Refuse `Model` beside or in place of `model`, here, in tools, the format and messages."""
     refuse_spellings(body, _FIELDS)
+    refuse_spellings(body.get("response_format") or (), _FORMAT_FIELDS, "response_format")
+    for at, tool in enumerate(body.get("tools") or ()):
+        refuse_spellings(tool, _TOOL_FIELDS, f"tools[{at}]")
     for at, message in enumerate(body["messages"]):
         refuse_spellings(message, _MESSAGE_FIELDS, f"messages[{at}]")
         if isinstance(parts := message.get("content"), list):
@@ -131,7 +151,7 @@ def tools_of(known: ChatBody, body: Mapping[str, Any]) -> tuple[Tool, ...]:
     return tuple(Tool(name, msgspec.json.encode(raw).decode()) for name, raw in offered)
 
 
-def _message(message: _Message) -> Message:
+def _message(message: Turn) -> Message:
     calls = [(call.id, call.function or call.custom) for call in message.tool_calls or ()] + [("", message.function_call)]
     made = tuple(ToolCall(call_id, call.name, call.arguments or call.input) for call_id, call in calls if call)
     if message.content is None and not made and message.role != "assistant":
@@ -141,13 +161,11 @@ def _message(message: _Message) -> Message:
     return Message(message.role, parts, made)
 
 
-def _part(part: _Part) -> Part:
+def _part(part: Piece) -> Part:
     if part.type == "image_url":
         if part.image_url is None:
             raise RequestError("a content part of type `image_url` needs `image_url.url`", param="messages")
         return Image(part.image_url.url)
-    if part.file is not None and part.file.file_id is not None:
-        raise kept_elsewhere("messages.content.file.file_id")
     if part.text is not None:  # of whatever type: some servers read `output_text` and others as text
         return Text(part.text)
     if part.type == "text":
@@ -156,9 +174,7 @@ def _part(part: _Part) -> Part:
 
 
 def _tool_name(tool: _Tool) -> str:
-    function = tool.function or tool.custom
-    if function is not None:
-        return function.name
-    if tool.type == "function":
+    if tool.type == "function" and tool.function is None:
         raise RequestError("a tool of type `function` needs `function.name`", param="tools")
-    return tool.type
+    function = tool.function or tool.custom
+    return tool.type if function is None else function.name

@@ -7,7 +7,6 @@ from typing import Any
 
 from pointsman.errors import RequestError
 from pointsman.wire.fields import Json, Losses, json_text, kept_elsewhere, read
-from pointsman.wire.openai_responses.references import refuse_kept_item
 from pointsman.wire.openai_responses.shapes import CallOutput, CustomCall, FunctionCall, MessageItem, Part, said
 
 _TEXTS = frozenset({"input_text", "output_text", "text"})
@@ -34,7 +33,8 @@ def messages_of(items: Sequence[Json], losses: Losses) -> list[Json]:
         elif kind == "reasoning":
             losses.drop("input.reasoning")
         else:
-            refuse_kept_item(item, kind, path)
+            if kind == "item_reference" or (kind == "image_generation_call" and not item.get("result")):
+                raise kept_elsewhere(path)
             losses.need_native(f"input.{kind}")
             messages.append({"role": "user", "content": json_text(item)})
     return messages
@@ -58,9 +58,17 @@ def _add_message(messages: list[Json], item: Json, path: str, losses: Losses) ->
     content = _content(message.content, f"{path}.content", losses)
     if message.role == "assistant" and messages and "tool_calls" in messages[-1]:
         # The answers to the calls must follow the message that holds them, so what else was said in that turn stands in it.
-        messages[-1]["content"] = content if messages[-1]["content"] is None else [*_parts(messages[-1]["content"]), *_parts(content)]
+        _say_more(messages[-1], content)
     else:
         messages.append({"role": message.role, "content": content})
+
+
+def _say_more(message: Json, content: str | list[Json]) -> None:
+    if message["content"] is None:
+        message["content"] = content
+    else:
+        message["content"] = parts = _parts(message["content"])
+        parts += _parts(content)
 
 
 def _add_call(messages: list[Json], call: Json) -> None:
@@ -101,8 +109,6 @@ def _parts(content: str | list[Json]) -> list[Json]:
 
 def _part(raw: Json, path: str, losses: Losses) -> Json:
     part = read(raw, Part, path)
-    if part.file_id is not None:
-        raise kept_elsewhere(f"{path}.file_id")
     if part.type in _TEXTS:
         return {"type": "text", "text": _needed(part.text, part.type, f"{path}.text")}
     if part.type == "refusal":

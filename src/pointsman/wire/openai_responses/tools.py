@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from pointsman.errors import RequestError
 from pointsman.wire.fields import Json, Losses, kept, read
-from pointsman.wire.openai_responses.references import refuse_kept_in_tool
 from pointsman.wire.openai_responses.shapes import AllowedChoice, CustomFormat, CustomTool, Format, FunctionTool, NamedChoice, said
 
 _NESTED = ("function", "custom")
@@ -34,7 +33,6 @@ def _chat_tool(raw: Json, path: str, losses: Losses) -> Json:
         return {"type": kind, kind: said(custom, ("name", "description")) | form, **_options(raw, CustomTool, losses)}
     if not isinstance(kind, str) or not 0 < len(kind) <= 64:
         raise RequestError(f"`{path}.type`: a tool needs a type, such as `function`", param=f"{path}.type")
-    refuse_kept_in_tool(raw, path)
     losses.need_native(f"tools.{kind}")
     return raw
 
@@ -115,7 +113,8 @@ def own_tool_choice(choice: str | Json, losses: Losses) -> str | Json:
     if kind in _NESTED:
         return {"type": kind, **kept(inner, ("name",))}
     if kind == "allowed_tools":
-        named = [_inner(tool) for tool in inner.get("tools") or () if isinstance(tool, dict)]
+        tools = inner.get("tools")
+        named = [_inner(tool) for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
         return {"type": kind, **kept(inner, ("mode",)), "tools": [{"type": name, **kept(fields, ("name",))} for name, fields in named]}
     losses.need_native(f"tool_choice.{kind}")
     return choice
