@@ -282,4 +282,4 @@ def test_workers_that_cannot_live_are_given_up():
         listeners = bind_shared("127.0.0.1", 0, 4)
         return await Workers((sys.executable, "-c", "import sys; sys.exit(3)"), listeners, handed).run()
 
-    assert asyncio.run(scene()) == 3
+    assert asyncio.run(scene()) == 1

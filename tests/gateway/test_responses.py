@@ -22,7 +22,7 @@ def test_what_follows_has_the_turns_and_the_labels_of_before():
     assert [item.get("content") for item in gone_on.body["input"]] == ["my diagnosis", "hi", "and now?"]
 
 
-@pytest.mark.parametrize("previous", ["resp_2", "", 5, None and 0])
+@pytest.mark.parametrize("previous", ["resp_2", "", 5, None])
 def test_what_is_not_there_cannot_be_gone_on_from(previous):
     kept = Responses(60)
     kept.keep("key", {"input": "x"}, answer(), ())

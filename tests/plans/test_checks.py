@@ -128,7 +128,7 @@ def test_a_schema_that_may_cost_much_refuses_no_json_and_yet_no_prose_passes(sch
     assert judged(never, "Sure! Here it is") is not None
 
 
-@pytest.mark.parametrize("name", set(HOSTILE) - {"large", "half a pair", "one huge pattern"})
+@pytest.mark.parametrize("name", sorted(set(HOSTILE) - {"large", "half a pair", "one huge pattern"}))
 def test_that_it_may_cost_much_is_seen_before_it_is_compiled(name):
     assert cost(HOSTILE[name]) is None
 
