@@ -6,10 +6,9 @@ runs of combining marks), and a text too long to be searched counts as containin
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pointsman.core.request import Content
@@ -17,10 +16,61 @@ from pointsman.core.request import Content
 MOST_CHARS = 1_000_000  # of text that is searched; about a quarter of a million tokens
 _PIECE_CHARS = 64  # of a word that is normalised at once; no word of a list is near it
 _NO_SPACES_BETWEEN_WORDS = "Lo"  # letters without case: Chinese, Japanese, Thai and others, some of which write without spaces
-
 _NOT_READ = frozenset({"metadata", "model", "user"})
-_MARKS = frozenset({"role", "type"})
-_BINARY = frozenset({("file", "file_data"), ("image_url", "url"), ("input_audio", "data")})
+_TURNS = frozenset({"messages", "input", "system"})
+
+# What stands at a place: the user's own, turns, their parts, calls of tools, and what a part is made from.
+_OWN, _TURN, _PART, _CALL, _SOURCE = range(5)
+
+_PLACES = {
+    (_TURN, None, "content"): _PART,
+    (_TURN, "message", "content"): _PART,
+    (_TURN, None, "tool_calls"): _CALL,
+    (_TURN, "function_call_output", "output"): _PART,
+    (_TURN, "custom_tool_call_output", "output"): _PART,
+    (_TURN, "computer_call_output", "output"): _PART,
+    (_PART, "tool_result", "content"): _PART,
+    (_PART, "image", "source"): _SOURCE,
+    (_PART, "document", "source"): _SOURCE,
+    (_SOURCE, "content", "content"): _PART,
+    (_CALL, "function", "function"): _CALL,
+    (_CALL, "custom", "custom"): _CALL,
+}
+"""Where else the API's own words stand: place, type and field to the place within."""
+
+_BYTES = frozenset(
+    {
+        (_PART, "input_image", "image_url"),
+        (_PART, "computer_screenshot", "image_url"),
+        (_PART, "input_file", "file_data"),
+        (_SOURCE, "base64", "data"),
+    }
+)
+_BYTES_WITHIN = {"image_url": "url", "input_audio": "data", "file": "file_data"}
+"""Types of parts that hold their bytes one level below, in a field of the same name."""
+
+_MARKS = {
+    "role": frozenset({"assistant", "developer", "function", "system", "tool", "user"}),
+    "type": frozenset(
+        {
+            *(kind for _, kind, _ in _PLACES),
+            *(kind for _, kind, _ in _BYTES),
+            *_BYTES_WITHIN,
+            *("function_call", "custom_tool_call", "input_text", "output_text", "reasoning", "redacted_thinking", "refusal"),
+            *("text", "thinking", "tool_use"),
+        }
+    ),
+}
+_FIELDS = frozenset(
+    {
+        *("arguments", "cache_control", "call_id", "citations", "content", "custom", "file", "file_data", "filename", "function", "id"),
+        *("image_url", "input", "input_audio", "is_error", "media_type", "name", "output", "refusal", "role", "signature", "source"),
+        *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type"),
+    }
+)
+_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_MOST_ESCAPES = 3  # JSON in a string in JSON in a string in JSON
 # Characters that are not seen, and would part a word or join two.
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001b\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -93,58 +143,100 @@ def found(content: Content, lists: Mapping[str, WordList]) -> tuple[str, ...]:
     """Names of the lists of which a word occurs, sorted."""
     if not lists:
         return ()
+    body = content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
+    names = _found_in(body, lists)
+    if content.translated is not None:  # which may join texts that the client had cut
+        names |= _found_in(content.translated, lists)
+    return tuple(sorted(names))
+
+
+def _found_in(body: Mapping[str, object], lists: Mapping[str, WordList]) -> set[str]:
     pieces: list[str] = []
     length = 0
-    for piece in _readable(content):
+    for piece in _readable(body):
         length += len(piece)
         if length > MOST_CHARS:
-            return tuple(sorted(lists))
+            return set(lists)
         pieces.append(piece)
     raw = " ".join(pieces)
+    names = _occurring(raw, lists)
+    if "\\" in raw:
+        for text in _unescaped(" ".join(piece for piece in pieces if "\\" in piece)):
+            names |= _occurring(text, lists)
+    return names
+
+
+def _occurring(raw: str, lists: Mapping[str, WordList]) -> set[str]:
     if raw.isascii():
         seen = raw.translate(_UNSEEN)
         hidden = len(seen) < len(raw)
         lowered = seen.lower()
         lists = {name: words for name, words in lists.items() if words.may_occur(lowered)}
         if not lists:
-            return ()
+            return set()
     else:
         hidden = _INVISIBLE.search(raw) is not None
     texts = [plain(raw), plain(raw, invisible=" ")] if hidden else [plain(raw)]
-    return tuple(sorted(name for name, words in lists.items() if any(words.occurs(text) for text in texts)))
+    return {name for name, words in lists.items() if any(words.occurs(text) for text in texts)}
 
 
-def _readable(content: Content) -> Iterator[str]:
-    """All text that the model may read, wherever in the body it stands: what a list looks for must not hide in an unusual field."""
-    body = content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
+def _unescaped(text: str) -> Iterator[str]:
+    """The text without the escapes of JSON, and of JSON within that. Nothing is parsed: what is almost JSON is read by models as well."""
+    for _ in range(_MOST_ESCAPES):
+        text, undone = _ESCAPE.subn(_character, text)
+        if not undone:
+            return
+        if not text.isascii():
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins pairs of surrogates
+        yield text
+
+
+def _character(escape: re.Match[str]) -> str:
+    code, letter = escape.groups()
+    return chr(int(code, 16)) if code else _ESCAPED.get(letter, letter)
+
+
+def _readable(body: Mapping[str, object]) -> Iterator[str]:
+    """Every text that the model may read, in order, wherever it stands: what a list looks for must not hide in an unusual field.
+
+    Names of fields and numbers are read as well. Not read is what the APIs themselves write where turns and their parts stand: names of
+    their fields, their own types and roles, and the bytes of files. Below that, as in the arguments of a tool, all is the user's.
+    """
     for name, value in body.items():
         if name not in _NOT_READ and isinstance(value, (str, list, dict)):
-            for text in _strings(value, names=name != "messages"):
-                yield text
-                yield from _quoted(text)
+            yield from _texts(value, _TURN if name in _TURNS else _OWN)
 
 
-def _quoted(text: str) -> Iterable[str]:
-    """The strings within JSON that is itself in a string, as tool arguments and results are: escapes would hide words in it."""
-    if "\\" not in text or text.lstrip()[:1] not in ("{", "[", '"'):
-        return ()
-    try:
-        return _strings(json.loads(text), names=True)
-    except (ValueError, RecursionError):
-        return ()
-
-
-def _strings(value: object, *, names: bool) -> Iterator[str]:
-    """Every string within, in order; names of fields too, where these are the user's own. Not the data of files in messages."""
-    level: list[tuple[str, object]] = [("", value)]
+def _texts(value: object, place: int) -> Iterator[str]:
+    level = [(place, value)]
     while level:
-        parent, item = level.pop()
+        place, item = level.pop()
         if isinstance(item, str):
             yield item
         elif isinstance(item, list):
-            level.extend((parent, inner) for inner in reversed(item))
+            # The API's own words stand in objects of a list, not in lists of a list.
+            level.extend((_OWN if isinstance(inner, list) else place, inner) for inner in reversed(item))
         elif isinstance(item, dict):
-            if names:
+            if place == _OWN:
                 yield from item
-            kept = ((name, inner) for name, inner in item.items() if names or not (name in _MARKS or (parent, name) in _BINARY))
-            level.extend(reversed(tuple(kept)))
+                level.extend((_OWN, inner) for inner in reversed(item.values()))
+            else:
+                level.extend(reversed(tuple(_fields(item, place))))
+        elif isinstance(item, (int, float)) and not isinstance(item, bool):
+            yield repr(item)
+
+
+def _fields(item: Mapping[str, object], place: int) -> Iterator[tuple[int, object]]:
+    """What is to be read of an object in which words of the API stand, and at which place each of it is."""
+    marked = item.get("type")
+    kind = marked if isinstance(marked, str) else None
+    for name, inner in item.items():
+        if name not in _FIELDS:
+            yield _OWN, name
+        if isinstance(inner, str):
+            if not (inner in _MARKS.get(name, ()) or (place, kind, name) in _BYTES):
+                yield _OWN, inner
+        elif place == _PART and name == kind and name in _BYTES_WITHIN and isinstance(inner, dict):
+            yield _OWN, {field: held for field, held in inner.items() if field != _BYTES_WITHIN[name] or not isinstance(held, str)}
+        else:
+            yield _PLACES.get((place, kind, name), _OWN), inner
