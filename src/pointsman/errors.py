@@ -279,7 +279,6 @@ class UpstreamRefused(UpstreamError):
         self.fault = fault
         self.retry_after_s = retry_after_s
         self.upstream_status: int | None = None  #: what the upstream answered, for the operator
-        self.said = ""  #: what it said of the gateway's own key, account or choice of model, for the operator
 
     def headers(self) -> Mapping[str, str]:
         return _retry_after(self.retry_after_s)

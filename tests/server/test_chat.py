@@ -507,3 +507,10 @@ async def test_a_conversation_that_is_gone_on_from_stays_where_its_labels_keep_i
             previous = said["id"]
         fresh = await gateway.ask("/v1/responses", {"model": "auto", "input": "and now?"})
         assert fresh.headers["x-pointsman-model"] == "frontier"
+
+
+async def test_the_log_says_how_a_provider_turned_us_away_and_never_in_its_words(serve: Serve, caplog):
+    async with serve([model("typo", "error-404")]) as gateway:
+        assert (await gateway.chat("typo")).status == 502
+    assert "a call of `typo` failed: upstream_refused with status 404" in caplog.text
+    assert "scripted error" not in caplog.text

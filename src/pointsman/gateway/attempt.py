@@ -311,12 +311,11 @@ def _name(error: Exception) -> str:
 
 
 def _cause(error: UpstreamError) -> str:
-    """What an operator needs to mend it: why there was no connection, or what the provider says of the gateway's own key and model."""
+    """What an operator needs to mend it: why there was no connection, or the status with which the provider turned the gateway away."""
     cause = error.__cause__
     if isinstance(cause, OSError):
         return f": {cause.strerror or cause or type(cause).__name__}"
-    said = f" with status {error.upstream_status}" if isinstance(error, UpstreamRefused) and error.upstream_status else ""
-    return f"{said}: {error.said}" if isinstance(error, UpstreamRefused) and error.said else said
+    return f" with status {error.upstream_status}" if isinstance(error, UpstreamRefused) and error.upstream_status else ""
 
 
 def _code(text: str | None) -> str | None:

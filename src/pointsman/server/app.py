@@ -128,7 +128,7 @@ class App:
             pass
         except PointsmanError as error:
             if answered:
-                _log.error("a request failed after its answer had begun: %s", error.code or error.type)
+                _log.error("a request failed after its answer had begun: %s", type(error).__name__)
             else:
                 await _respond_error(send, error, dialect)
         except Exception as error:  # noqa: BLE001

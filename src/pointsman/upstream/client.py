@@ -11,7 +11,7 @@ import msgspec
 from pointsman.core.apis import Api, spoken
 from pointsman.core.clearance import Clearance
 from pointsman.core.request import Request
-from pointsman.errors import ClearanceError, PointsmanError, UpstreamRefused
+from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.dialects import DIALECTS
 
@@ -106,8 +106,6 @@ class Egress:
         error.code = error.code and redacted(error.code)
         error.param = error.param and redacted(error.param)
         error.args = (error.message,)
-        if isinstance(error, UpstreamRefused):
-            error.said = redacted(error.said)
 
     async def aclose(self) -> None:
         """Close every transport."""

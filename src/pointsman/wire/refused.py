@@ -30,7 +30,7 @@ def refused(status: int, body: bytes, headers: Mapping[str, str], now_s: float) 
     if found.fault == "refused" or (status not in _PASSED_ON and found.fault not in _STATUS):
         said = f"the model's provider did not accept the gateway's call: status {status}"
         error = UpstreamRefused(said, status=502, fault=found.fault, code="upstream_refused", retry_after_s=found.retry_after_s)
-        error.upstream_status, error.said = status, (found.message or "")[:300]
+        error.upstream_status = status
         return error
     return _error(found, status if status in _PASSED_ON else _STATUS[found.fault])
 
