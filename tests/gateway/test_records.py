@@ -126,7 +126,7 @@ def inquiry(raw: bytes) -> Inquiry:
 
 async def drain(gateway: Gateway, raw: bytes) -> None:
     """A client of the library: reads its answer to the end."""
-    answer = await gateway.answer(inquiry(raw))
+    answer = await gateway.answer(await gateway.decide(inquiry(raw)))
     try:
         if not isinstance(answer.body, bytes):
             async for _ in answer.body:
@@ -163,7 +163,8 @@ async def test_a_client_that_leaves_at_any_moment_leaves_one_outcome_a_call_and_
 
 async def test_an_answer_that_nobody_reads_is_ended_by_closing_it(serve: Serve):
     async with serve([model("m", "stall-after-3")]) as served:
-        answer = await direct(served).answer(inquiry(json.dumps(chat("m", "one two three", stream=True)).encode()))
+        gateway = direct(served)
+        answer = await gateway.answer(await gateway.decide(inquiry(json.dumps(chat("m", "one two three", stream=True)).encode())))
         await answer.aclose()
         await answer.aclose()
         await served.upstream.until(lambda: served.ledger[0].left_at)
@@ -187,7 +188,7 @@ async def test_a_fault_of_our_own_is_recorded_as_one(serve: Serve):
         gateway = direct(served)
         gateway.live = replace(gateway.live, egress=Egress({"inside": Endpoint(Faulty(), "inside")}))
         with pytest.raises(ZeroDivisionError):
-            await gateway.answer(inquiry(json.dumps(chat("inside")).encode()))
+            await drain(gateway, json.dumps(chat("inside")).encode())
         [outcome] = await served.outcomes()
         assert (outcome.status, outcome.error, outcome.fault, outcome.usage) == ("error", "internal", None, None)
 

@@ -178,7 +178,7 @@ async def test_what_a_client_sent_is_not_in_the_report_of_a_fault(serve: Serve, 
         raise ValueError(inquiry.raw.decode())
 
     async with serve() as gateway:
-        gateway.app._gateway.answer = answer
+        gateway.app._gateway.decide = answer
         assert (await gateway.chat("a-canary")).status == 500
         assert "ValueError" in caplog.text
         assert "a-canary" not in caplog.text

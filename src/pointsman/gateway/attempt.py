@@ -14,6 +14,7 @@ import msgspec
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
+from pointsman.core.request import Request
 from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
@@ -99,8 +100,7 @@ class Attempt:
         try:
             if self.stream is not None:
                 clock.expect(self._first_token_s(), "the model did not begin to answer in time")
-            self._reply = await clock.wait(self._live.egress.call(self._call.clearance, request, self._letter))
-            await self._read_first(self._reply)
+            await clock.wait(self._call_and_read(request))
         finally:
             self.waited_s = time.perf_counter() - self._measured_from_s
 
@@ -108,15 +108,16 @@ class Attempt:
         wanted = self._call.first_token_s
         return self._timeouts.first_token_s if wanted is None else min(wanted, self._timeouts.first_token_s)
 
-    async def _read_first(self, reply: Reply) -> None:
+    async def _call_and_read(self, request: Request) -> None:
+        reply = self._reply = await self._live.egress.call(self._call.clearance, request, self._letter)
         if reply.status != 200:
-            raise refused(reply.status, await self.clock.wait(_beginning(reply, _MAX_ERROR_BYTES)), reply.headers, time.time())
+            raise refused(reply.status, await _beginning(reply, _MAX_ERROR_BYTES), reply.headers, time.time())
         if self.stream is None:
-            self._read_answer(await self.clock.wait(_whole(reply, MAX_ANSWER_BYTES)))
+            self._read_answer(await _whole(reply, MAX_ANSWER_BYTES))
             return
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
         held = 0
-        while not self.stream.begun and not self.stream.done and (chunk := await self.clock.wait(anext(reply.body, None))) is not None:
+        while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
             self._first += self.stream.feed(chunk)
             if (held := held + len(chunk)) > _MAX_HELD_BYTES and not self.stream.begun:
                 raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,6 +42,14 @@ class Answer:
     aclose: Callable[[], Awaitable[None]]  #: ends a call that is still running; may be called twice
 
 
+class Decided(NamedTuple):
+    """A decision that is on record, and what it is to be carried out with."""
+
+    decision: Decision
+    live: Live
+    took_s: float
+
+
 class Gateway:
     """Carries requests from their bytes to their recorded answers."""
 
@@ -57,13 +66,9 @@ class Gateway:
         """What requests are decided under now."""
         return self.live.world
 
-    async def answer(self, inquiry: Inquiry) -> Answer:
-        """Answer a request.
-
-        The decision is durable before anything goes out; each call's outcome is durable before its answer is complete.
-        """
-        started = time.monotonic()
-        live = self.live
+    async def decide(self, inquiry: Inquiry) -> Decided:
+        """Decide a request. The decision is durable when this returns, before anything goes out."""
+        started_s, live = time.monotonic(), self.live
         if inquiry.api == "responses":
             inquiry = replace(inquiry, complete=partial(self.responses.complete, inquiry.caller.key))
         decision = await self._decide(inquiry, live.world)
@@ -71,13 +76,22 @@ class Gateway:
             await self._record(decision, live.world)
             if decision.plan is None:
                 raise no_eligible_model(decision)
-            driver = self._driver(decision, live)
+        except PointsmanError as error:
+            error.decision = decision.request.id
+            raise
+        return Decided(decision, live, time.monotonic() - started_s)
+
+    async def answer(self, decided: Decided) -> Answer:
+        """Carry a decision out. Each call's outcome is durable before its answer is complete."""
+        started_s, decision = time.monotonic(), decided.decision
+        try:
+            driver = self._driver(decision, decided.live)
             attempt = await driver.run()
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
-        told = attempt.headers(overhead_ms=(time.monotonic() - started - driver.waited_s) * 1000)
-        return self._delivered(attempt, decision, told)
+        overhead_s = decided.took_s + time.monotonic() - started_s - driver.waited_s
+        return self._delivered(attempt, decision, attempt.headers(overhead_s * 1000))
 
     def cut(self, error: PointsmanError) -> None:
         """End every request in progress with this error."""
@@ -137,13 +151,15 @@ class Gateway:
         return Driver(decision, route.execution, live, self._log, self._clocks)
 
     def _delivered(self, attempt: Attempt, decision: Decision, told: Mapping[str, str]) -> Answer:
+        if attempt.stream is None:
+            self._clocks.discard(attempt.clock)
+            self._keep(decision, attempt.body)
+            return Answer(told, attempt.body, attempt.aclose)
+
         async def aclose() -> None:
             self._clocks.discard(attempt.clock)
             await attempt.aclose()
 
-        if attempt.stream is None:
-            self._keep(decision, attempt.body)
-            return Answer(told, attempt.body, aclose)
         return Answer(told, attempt.events(partial(self._keep, decision)), aclose)
 
     def _keep(self, decision: Decision, answer: bytes) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from pointsman import __version__
 from pointsman.core.apis import Api
 from pointsman.core.request import Caller
+from pointsman.core.role import require_models
 from pointsman.errors import (
     MethodNotAllowed,
     NotFound,
@@ -25,7 +26,8 @@ from pointsman.errors import (
 )
 from pointsman.gateway import Gateway, Inquiry
 from pointsman.gateway.idempotency import Replays
-from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, headers_of, leaving_of, read_body, respond
+from pointsman.server.admin import PREFIX, Admin
+from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, client_of, headers_of, read_body, respond
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
 from pointsman.server.faults import report, unexpected
@@ -75,6 +77,7 @@ class App:
         self.draining = False  #: not ready, and nothing new is begun
         self.limits = limits
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
+        self.admin: Admin | None = None  #: what answers under `PREFIX`
         self._gateway = gateway
         self._authenticator = authenticator
         self._ready = ready
@@ -105,15 +108,7 @@ class App:
         self._gateway.cut(ShuttingDown("the gateway was stopped before the answer was whole"))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answered = False
         path = scope["path"]
-        dialect = DIALECTS["messages" if path.startswith("/v1/messages") else "chat"]
-
-        async def send_noting(message: MutableMapping[str, Any]) -> None:
-            nonlocal answered
-            await send(message)
-            answered = True
-
         self._in_progress += 1
         try:
             if self.draining:
@@ -122,22 +117,27 @@ class App:
                 raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
             headers = headers_of(scope)
             caller = await self._authenticator.caller(headers)
-            handler, name = self._find(scope["method"], path)
-            await handler(Call(scope, headers, caller, name, receive, send_noting))
+            if self.admin is not None and path.startswith(PREFIX):
+                await self.admin(scope, headers, caller, receive, send)
+            else:
+                handler, name = self._find(scope["method"], path)
+                await handler(Call(scope, headers, caller, name, receive, send))
         except ClientLeftError:
             pass
         except PointsmanError as error:
-            if answered:
-                _log.error("a request failed after its answer had begun: %s", type(error).__name__)
-            else:
-                await _respond_error(send, error, dialect)
+            await self._failed(scope, send, error)
         except Exception as error:  # noqa: BLE001
             # The last resort: the client learns nothing of the inside.
             report(error)
-            if not answered:
-                await _respond_error(send, unexpected(), dialect)
+            await self._failed(scope, send, unexpected())
         finally:
             self._in_progress -= 1
+
+    async def _failed(self, scope: Scope, send: Send, error: PointsmanError) -> None:
+        if client_of(scope).response_started:
+            _log.error("a request failed after its answer had begun: %s", type(error).__name__)
+        else:
+            await _respond_error(send, error, DIALECTS["messages" if scope["path"].startswith("/v1/messages") else "chat"])
 
     def _find(self, method: str, path: str) -> tuple[Handler, str]:
         found, name = self._exact.get(path), ""
@@ -154,7 +154,7 @@ class App:
     async def _generate(self, api: Api, call: Call) -> None:
         inquiry = await self._inquiry(call, api)
         delivery = Delivery(self._gateway, self._replays, inquiry, call.send, self.limits.keep_alive_s)
-        await leaving_of(call.scope).run(delivery.run())
+        await client_of(call.scope).run(delivery.run())
 
     async def _count_tokens(self, call: Call) -> None:
         tokens = await self._gateway.count_tokens(await self._inquiry(call, "messages", counting=True))
@@ -183,7 +183,8 @@ class App:
         await respond(call.send, 200, msgspec.json.encode(found), {})
 
     async def _inquiry(self, call: Call, api: Api, *, counting: bool = False) -> Inquiry:
-        body = await read_body(call.receive, call.headers, self.limits.max_body_bytes, self.limits.body_timeout_s)
+        require_models(call.caller.key, call.caller.role)
+        body = await read_body(call.scope, call.receive, call.headers, self.limits.max_body_bytes, self.limits.body_timeout_s)
         return Inquiry(body, call.caller, call.headers, api, counting=counting)
 
     async def _health(self, kind: str, send: Send) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import string
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from pointsman.errors import PayloadTooLarge, RequestError, RequestTimeout
@@ -17,7 +17,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+ANSWER: Final = "pointsman.answer"
+"""Type of a message that holds status, headers (as text) and body (`None`: more comes, in messages of ASGI's)."""
+
 _MOST_HEADER_BYTES = 65_536
+_PLAIN = string.ascii_letters + string.digits + string.punctuation + " "  # names of models and codes of upstreams may hold anything
 
 
 class ClientLeftError(Exception):
@@ -38,13 +42,15 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
+async def read_body(scope: Scope, receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
     """The whole request body. Refuses one over `limit` bytes before reading it, where its length is announced."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise PayloadTooLarge(f"the body has {int(announced):,} bytes, at most {limit:,} are accepted")
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise RequestError("compressed bodies are not accepted: send it without `content-encoding`")
+    if announced and (body := client_of(scope).arrived()) is not None:
+        return body
     try:
         async with asyncio.timeout(timeout_s):
             return await _read(receive, limit)
@@ -70,59 +76,39 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
     """One whole JSON answer."""
-    await begin(send, status, {"content-type": "application/json", "content-length": str(len(body)), **headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": ANSWER, "status": status, "headers": {"content-type": "application/json", **headers}, "body": body})
 
 
 async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
-    """Status and headers."""
-    raw = [
-        (name.encode("latin-1"), value.encode() if value.isascii() and value.isprintable() else _quoted(value))
-        for name, value in headers.items()
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+    """Status and headers; what follows is of any length."""
+    await send({"type": ANSWER, "status": status, "headers": headers, "body": None})
 
 
-_PLAIN = string.ascii_letters + string.digits + string.punctuation + " "
+def head_of(headers: Mapping[str, str]) -> bytes:
+    """Header lines. What a value may not hold is written as in a URL.
+
+    >>> head_of({"x-model": "a\\r\\nb"})
+    b'x-model: a%0D%0Ab\\r\\n'
+    """
+    values = "".join(headers.values())
+    if not (values.isascii() and values.isprintable()):
+        headers = {name: quote(value, safe=_PLAIN, errors="replace") for name, value in headers.items()}
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
 
 
-def _quoted(text: str) -> bytes:
-    # Names of models and codes of upstreams may hold anything, line breaks too.
-    return quote(text, safe=_PLAIN, errors="replace").encode()
+class Client(Protocol):
+    """What the server's own protocol adds to a request's scope, as `pointsman.cycle`: the client at the other end."""
 
-
-class Leaving:
-    """Notices that a client goes away, and stops what is being done for it."""
-
-    def __init__(self) -> None:
-        self._gone = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def leave(self) -> None:
-        """It is gone."""
-        self._gone = True
-        if self._task is not None:
-            self._task.cancel()
+    response_started: bool
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work. Raises `ClientLeftError`, once it has cleaned up, when the client leaves."""
-        task = asyncio.current_task()
-        assert task is not None
-        if self._gone:
-            work.close()
-            raise ClientLeftError
-        asked, self._task = task.cancelling(), task
-        try:
-            await work
-        except asyncio.CancelledError:
-            if self._gone and task.uncancel() <= asked:
-                raise ClientLeftError from None
-            raise
-        finally:
-            self._task = None
+
+    def arrived(self) -> bytes | None:
+        """The body, where all of it is here already."""
 
 
-def leaving_of(scope: Scope) -> Leaving:
-    """What the server's protocol tells of this request's client."""
-    leaving: Leaving = scope["pointsman.leaving"]
-    return leaving
+def client_of(scope: Scope) -> Client:
+    """The client of this request."""
+    client: Client = scope["pointsman.cycle"]
+    return client

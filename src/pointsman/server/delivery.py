@@ -7,10 +7,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
-import msgspec
-
 from pointsman.errors import PointsmanError
-from pointsman.gateway import Answer, Gateway, Inquiry
+from pointsman.gateway import Answer, Decided, Gateway, Inquiry
 from pointsman.gateway.idempotency import Pending, Replays, request_digest
 from pointsman.server.asgi import ClientLeftError, Send, begin, respond
 from pointsman.server.faults import report, unexpected
@@ -25,7 +23,7 @@ class Delivery:
     def __init__(self, gateway: Gateway, replays: Replays, inquiry: Inquiry, send: Send, keep_alive_s: float) -> None:
         self._gateway, self._replays, self._inquiry, self._send = gateway, replays, inquiry, send
         self._dialect = DIALECTS[inquiry.api]
-        self._heart = Heart(send, inquiry, self._dialect.keep_alive, keep_alive_s)
+        self._keep_alive_s = keep_alive_s
         self._pending: Pending | None = None
 
     async def run(self) -> None:
@@ -46,24 +44,31 @@ class Delivery:
             await found.abandon()
 
     async def _deliver(self) -> None:
-        self._heart.start()
+        decided = await self._gateway.decide(self._inquiry)
+        if decided.decision.request.stream:
+            await self._deliver_stream(decided)
+            return
+        async with aclosing(await self._gateway.answer(decided)) as answer:
+            assert isinstance(answer.body, bytes)
+            await self._keep(answer.headers, answer.body)
+            await respond(self._send, 200, answer.body, answer.headers)
+
+    async def _deliver_stream(self, decided: Decided) -> None:
+        heart = Heart(self._send, decided.decision.request.id, self._dialect.keep_alive, self._keep_alive_s)
         try:
-            answer = await self._gateway.answer(self._inquiry)
+            answer = await self._gateway.answer(decided)
         except PointsmanError as error:
-            if not await self._heart.stop():
+            if not await heart.stop():
                 raise
             await self._last(self._dialect.error_event(error))
             return
         except BaseException:
-            await self._heart.stop()
+            await heart.stop()
             raise
         async with aclosing(answer):
-            begun = await self._heart.stop()
-            if isinstance(answer.body, bytes):
-                await self._keep(answer.headers, answer.body)
-                await respond(self._send, 200, answer.body, answer.headers)
-            else:
-                await self._stream(answer, answer.body, begun=begun)
+            begun = await heart.stop()
+            assert not isinstance(answer.body, bytes)
+            await self._stream(answer, answer.body, begun=begun)
 
     async def _stream(self, answer: Answer, events: AsyncIterator[bytes], *, begun: bool) -> None:
         """Send events as they come. A failure becomes the stream's last event, and nothing says that it ended well."""
@@ -99,21 +104,15 @@ class Delivery:
         await self._send({"type": "http.response.body", "body": body})
 
 
-class _Wish(msgspec.Struct):
-    stream: bool | None = None
-
-
 class Heart:
     """Begins a stream whose first word is long in coming, and beats until it is there, so that nothing between takes it for dead."""
 
-    def __init__(self, send: Send, inquiry: Inquiry, beat: bytes, every_s: float) -> None:
-        self._send, self._inquiry, self._beat, self._every_s = send, inquiry, beat, every_s
+    def __init__(self, send: Send, decision_id: str, beat: bytes, every_s: float) -> None:
+        """It beats from now on."""
+        self._send, self._decision_id, self._beat, self._every_s = send, decision_id, beat, every_s
         self._beating: asyncio.Task[None] | None = None
         self._begun = False
-
-    def start(self) -> None:
-        """From now on."""
-        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(every_s, self._begin)
 
     async def stop(self) -> bool:
         """Beat no more; whether the answer has begun."""
@@ -124,15 +123,10 @@ class Heart:
         return self._begun
 
     def _begin(self) -> None:
-        try:
-            wished = msgspec.json.decode(self._inquiry.raw, type=_Wish).stream
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return  # it is about to be refused
-        if wished:
-            self._beating = asyncio.get_running_loop().create_task(self._go_on())
+        self._beating = asyncio.get_running_loop().create_task(self._go_on())
 
     async def _go_on(self) -> None:
-        said = {"x-request-id": self._inquiry.id, "x-pointsman-decision-id": self._inquiry.id}
+        said = {"x-request-id": self._decision_id, "x-pointsman-decision-id": self._decision_id}
         self._begun = True
         await begin(self._send, 200, {**STREAM_HEADERS, **said})
         while True:

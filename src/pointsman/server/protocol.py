@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pointsman.errors import RequestError
-from pointsman.server.asgi import Leaving
+from pointsman.server.cycle import Cycle
 from pointsman.wire.openai_errors import error_body
 
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -26,10 +28,10 @@ class Protocol(HttpToolsProtocol):
     linger_s = 2.0  #: how long a refused client may go on sending, so that it gets to read why
     max_connections = 4_096 if _FILES == resource.RLIM_INFINITY else min(4_096, _FILES // 2)  #: half of the files are for calls and the log
 
+    cycle: Cycle
     _unread = 0  # bytes since the parser last came to the end of something
     _heading = True  # the next header belongs to a request, not to a trailer
     _refused = False
-    _leaving: Leaving | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,8 +45,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep_waiting()
         super().connection_lost(exc)
-        if self._leaving is not None and self._owes_answer():
-            self._leaving.leave()
+        if self._owes_answer():
+            self.cycle.leave()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -77,12 +79,33 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._heading:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._leaving = Leaving()
-        self.scope["pointsman.leaving"] = self._leaving  # type: ignore[typeddict-unknown-key]
-        super().on_headers_complete()
+        parser, scope = self.parser, self.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["http_version"] = version = parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"], scope["raw_path"], scope["query_string"] = unquote(path) if "%" in path else path, url.path, url.query or b""
+        self.cycle = Cycle(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        scope["pointsman.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
+        self._start_asgi_task(self.cycle, self.app)
         self._heading, self._unread = False, 0
         self._keep_waiting()
 

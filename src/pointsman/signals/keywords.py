@@ -68,6 +68,7 @@ _FIELDS = frozenset(
         *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type"),
     }
 )
+_TEXT_TURN = frozenset({"role", "content"})
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _MOST_ESCAPES = 3  # JSON in a string in JSON in a string in JSON
@@ -203,8 +204,29 @@ def _readable(body: Mapping[str, object]) -> Iterator[str]:
     their fields, their own types and roles, and the bytes of files. Below that, as in the arguments of a tool, all is the user's.
     """
     for name, value in body.items():
-        if name not in _NOT_READ and isinstance(value, (str, list, dict)):
+        if name in _NOT_READ:
+            continue
+        if isinstance(value, str):
+            yield value
+        elif name in _TURNS and (turns := _text_turns(value)) is not None:
+            yield from turns
+        elif isinstance(value, (list, dict)):
             yield from _texts(value, _TURN if name in _TURNS else _OWN)
+
+
+def _text_turns(value: object) -> list[str] | None:
+    """What there is to read of turns that are nothing but text; `None` where they are more."""
+    if not isinstance(value, list):
+        return None
+    texts: list[str] = []
+    for turn in value:
+        if type(turn) is not dict or turn.keys() != _TEXT_TURN:
+            return None
+        role, text = turn["role"], turn["content"]
+        if type(text) is not str or type(role) is not str or role not in _MARKS["role"]:
+            return None
+        texts.append(text)
+    return texts
 
 
 def _texts(value: object, place: int) -> Iterator[str]:

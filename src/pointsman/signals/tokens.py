@@ -37,7 +37,8 @@ TOKENS_PER_IMAGE = 1_105  # OpenAI's worked example of a large picture (2048 x 4
 EXACT_BYTES = 160_000
 # Longer text is counted in windows; the estimate from characters says how typical those windows are of the whole.
 WINDOWS, WINDOW_CHARS = 16, 2_048
-SCANNED_CHARS = 500_000  # of a still longer text, the estimate looks at as much as this
+# Of a text that is longer than this, the estimate looks at as much, in pieces from all over it.
+SCANNED_CHARS, SCANNED_PIECE_CHARS = 32_768, 512
 # tiktoken recurses and allocates with the length of a run without a break; no piece handed to it is longer.
 PIECE_CHARS = 8_192
 _BREAK = re.compile(r"(?<=\S)(?= \S)|(?<=[^\W_])(?=\n)")  # where every pattern below ends one match and begins another
@@ -309,7 +310,7 @@ def _estimate_long(text: str) -> float:
     """Tokens of a text of any length, scanning no more than `SCANNED_CHARS` of it."""
     if len(text) <= SCANNED_CHARS:
         return _estimate(text)
-    windows = list(_windows(text, SCANNED_CHARS // WINDOW_CHARS, WINDOW_CHARS))
+    windows = list(_windows(text, SCANNED_CHARS // SCANNED_PIECE_CHARS, SCANNED_PIECE_CHARS))
     return _estimate("".join(windows)) * len(text) / sum(map(len, windows))
 
 

@@ -13,7 +13,7 @@ from pointsman.errors import RequestError
 from pointsman.wire.destinations import refuse_destinations
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.features import features_of
-from pointsman.wire.openai_chat.request import messages_of, read, refuse_other_spellings, tools_of
+from pointsman.wire.openai_chat.request import is_plain, messages_of, read, refuse_other_spellings, tools_of
 from pointsman.wire.references import refuse_references
 from pointsman.wire.strict_json import parse_object
 
@@ -38,12 +38,14 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
 
     Whatever routing reads, it reads in the words of Chat Completions, so that labels and rules mean the same in every API.
     """
-    refuse_destinations(body)
-    refuse_references(body)
+    plain = api == "chat" and is_plain(body)
+    if not plain:
+        refuse_destinations(body)
+        refuse_references(body)
     translated = None if api == "chat" else DIALECTS[api].to_chat(body)
     chat = body if translated is None else translated.body
     known = read(chat)
-    if translated is None:
+    if translated is None and not plain:
         refuse_other_spellings(body)
     metadata = known.metadata or {}
     for name in metadata:
@@ -69,7 +71,7 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
         max_output_tokens=max((limit for limit in (known.max_completion_tokens, known.max_tokens) if limit), default=None),
         choices=known.n or 1,
         messages=len(messages),
-        images=sum(isinstance(part, Image) for message in messages for part in message.parts),
+        images=0 if plain else sum(isinstance(part, Image) for message in messages for part in message.parts),
         tools=tuple(tool.name for tool in tools),
         response_format=known.response_format.type if known.response_format else "text",
         labels=labels,

@@ -121,6 +121,33 @@ _TOOL_FIELDS = frozenset(_Tool.__struct_fields__)
 _FORMAT_FIELDS = frozenset(_ResponseFormat.__struct_fields__)
 
 
+_SINGLE_VALUES = frozenset(
+    {
+        *("frequency_penalty", "logprobs", "max_completion_tokens", "max_tokens", "model", "n", "parallel_tool_calls"),
+        *("presence_penalty", "reasoning_effort", "seed", "stop", "store", "stream", "temperature", "top_logprobs", "top_p", "user"),
+    }
+)
+_TEXT_TURN = frozenset({"role", "content"})
+
+
+def is_plain(body: Mapping[str, Any]) -> bool:
+    """Whether it is turns of text, and settings that are single values: most bodies are, and nothing can hide in one.
+
+    >>> is_plain({"model": "auto", "messages": [{"role": "user", "content": "hi"}], "seed": 1})
+    True
+    """
+    for name, value in body.items():
+        if name == "messages":
+            if type(value) is not list:
+                return False
+            for turn in value:
+                if type(turn) is not dict or turn.keys() != _TEXT_TURN or type(turn["content"]) is not str:
+                    return False
+        elif name not in _SINGLE_VALUES or isinstance(value, (dict, list)):
+            return False
+    return True
+
+
 def read(body: Mapping[str, Any]) -> ChatBody:
     """What is looked at of a body. Raises `RequestError` with `param`."""
     return convert(body, ChatBody)
@@ -141,17 +168,21 @@ def refuse_other_spellings(body: Mapping[str, Any]) -> None:
 
 def messages_of(known: ChatBody) -> tuple[Message, ...]:
     """The turns of the conversation."""
-    return tuple(_message(message) for message in known.messages)
+    return tuple([_message(message) for message in known.messages])
 
 
 def tools_of(known: ChatBody, body: Mapping[str, Any]) -> tuple[Tool, ...]:
     """The tools offered."""
+    if not known.tools and not known.functions:
+        return ()
     offered = [(_tool_name(tool), raw) for tool, raw in zip(known.tools or (), body.get("tools") or (), strict=True)]
     offered += [(function.name, raw) for function, raw in zip(known.functions or (), body.get("functions") or (), strict=True)]
     return tuple(Tool(name, msgspec.json.encode(raw).decode()) for name, raw in offered)
 
 
 def _message(message: Turn) -> Message:
+    if isinstance(message.content, str) and message.tool_calls is None and message.function_call is None:
+        return Message(message.role, (Text(message.content),))
     calls = [(call.id, call.function or call.custom) for call in message.tool_calls or ()] + [("", message.function_call)]
     made = tuple(ToolCall(call_id, call.name, call.arguments or call.input) for call_id, call in calls if call)
     if message.content is None and not made and message.role != "assistant":
