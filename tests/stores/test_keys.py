@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.request import Caller
+from pointsman.core.tenancy import Org, Team
 from pointsman.errors import NotFound, RequestError
 from pointsman.stores.keys import Key, key_hash, matches, new_key, parse, weak
 from pointsman.stores.sqlite import SqliteLog
@@ -118,7 +119,7 @@ def test_a_key_becomes_a_caller():
 
 
 KEYS = [
-    Key("one", b"\x01" * 32, 5, name="né", team="t", routes=("auto", "b"), models=(), labels=("pii",), expires_at_ns=2**62),
+    Key("one", b"\x01" * 32, 5, name="né", org="o", team="t", routes=("auto", "b"), models=(), labels=("pii",), expires_at_ns=2**62),
     Key("two", b"\x02" * 32, 4),
 ]
 
@@ -127,6 +128,8 @@ def test_keys_come_back_as_added(tmp_path):
     async def scene():
         async with SqliteLog(tmp_path / "log.db") as log:
             store = SqliteKeys(log)
+            await store.add_org(Org("o", 1))
+            await store.add_team(Team("o", "t", 1))
             for key in KEYS:
                 await store.add_key(key)
             with pytest.raises(RequestError, match="key `one` exists already"):

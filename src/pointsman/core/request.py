@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Literal
 
 from pointsman.core.apis import Api, Feature
+from pointsman.core.role import Standing
 
 ResponseFormat = Literal["text", "json_object", "json_schema"]
 
@@ -99,6 +100,9 @@ class Caller:
     routes: tuple[str, ...] | None = None  #: routes this key may use
     models: tuple[str, ...] | None = None  #: models this key's requests may reach
     labels: tuple[str, ...] = ()  #: every request of this key carries at least these
+    org: str = ""  #: whose team it is; no org: the gateway's own
+    role: Standing = "caller"
+    allowed_labels: tuple[str, ...] | None = None  #: labels that this key's requests may carry, those they imply included
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pointsman.core.rate import Rates
 from pointsman.core.request import Caller
 from pointsman.errors import AuthenticationError
-from pointsman.stores.keys import OPERATOR_ID, key_hash, matches, parse
-from pointsman.stores.log import KeyStore
+from pointsman.stores.keys import OPERATOR_ID, KeyLookup, key_hash, matches, parse
+
+_ROOT = Caller(key=OPERATOR_ID, role="root")
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Knows the stored keys, and the operator's own key where one is set."""
+    """Knows the stored keys with their rate limits, and the operator's own key where one is set, which has none."""
 
-    keys: KeyStore
+    keys: KeyLookup
     operator_hash: bytes | None = field(default=None, repr=False)
+    rates: Rates = field(default_factory=lambda: Rates(time.monotonic))
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
-        """The caller behind a request's headers (lower-case names). Raises `AuthenticationError`; never says which part was wrong."""
+        """The caller behind a request's headers (lower-case names); counts the request against its rate limits.
+
+        Raises `AuthenticationError`, which never says which part was wrong, `RateLimited`, and `RecordError` where the store cannot be
+        asked whether the key is still good.
+        """
         scheme, _, text = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not (text := text.strip()):
             text = headers.get("x-api-key", "").strip()  # as Anthropic's clients send it
@@ -28,12 +35,13 @@ class Authenticator:
             raise AuthenticationError("no key: send `Authorization: Bearer <key>` with a key of this gateway")
         # Stored keys first: one that is also set as the operator's stays the caller it was, and stays revoked.
         key_id, secret = parse(text) or ("", "")
-        key = await self.keys.find_key(key_id) if key_id else None
-        if matches(key.hash if key else None, secret) and key is not None:
-            if key.refusal(time.time_ns()) is None:
-                return key.caller()
-        elif matches(self.operator_hash, text):
-            return Caller(key=OPERATOR_ID)
+        holder = self.keys.look_up(key_id) if key_id else None
+        if holder is None:
+            if matches(self.operator_hash, text):
+                return _ROOT
+        elif holder.opens(secret, time.time_ns()):
+            self.rates.admit(holder.owners)
+            return holder.caller
         raise AuthenticationError("the key is not one of this gateway's, or it is no longer valid")
 
 

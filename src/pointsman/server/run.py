@@ -18,7 +18,9 @@ import uvicorn
 
 from pointsman.build.service import Service, open_service
 from pointsman.config.schema import Config, ServerConfig
+from pointsman.core.rate import Rates
 from pointsman.errors import ConfigError
+from pointsman.server.admin import Admin
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
 from pointsman.server.drain import DrainingServer
@@ -157,8 +159,12 @@ async def _meanwhile(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def _app(service: Service, start: Start) -> App:
-    authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None)
-    return App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
+    rates = Rates(time.monotonic, share=1 / start.config.server.workers)
+    authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None, rates)
+    app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
+    app.admin = Admin(service.keys)
+    service.keys.look_up("")  # read now, so that no request waits for it
+    return app
 
 
 def limits_of(config: ServerConfig) -> Limits:

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from pointsman.errors import ConfigError, RecordError
+from pointsman.stores.keys_schema import TENANCY
 from pointsman.stores.log import Durability
 
 #: SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections checkpoint and write at the same moment.
@@ -65,6 +66,7 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX answers_until ON answers(until_ns);
     """,
+    TENANCY,
 )
 
 

@@ -10,12 +10,16 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
+from pointsman.core.rate import Owner
 from pointsman.core.request import Caller
+from pointsman.core.role import Role
+from pointsman.core.tenancy import Org, Rights, Scope, Team, together
 
 OPERATOR_ID = "env"
 """The id under which an operator-supplied key (any text) goes by."""
@@ -34,19 +38,27 @@ _LEET = str.maketrans("01345@$", "oieasas")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """What the store knows of a key. `None` for `routes` or `models` means all; times are in nanoseconds since the epoch."""
+class Key(Rights):
+    """What the store knows of a key. Times are in nanoseconds since the epoch."""
 
     id: str
     hash: bytes = field(repr=False)  #: SHA-256 of the secret
     created_at_ns: int
     name: str = ""
     team: str = ""
-    routes: tuple[str, ...] | None = None
-    models: tuple[str, ...] | None = None
-    labels: tuple[str, ...] = ()  #: every request of this key carries at least these
+    org: str = ""
+    role: Role = "caller"
+    created_by: str = ""  #: id of the key that made it
     expires_at_ns: int | None = None
     revoked_at_ns: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    old_hash: bytes | None = field(default=None, repr=False)  #: of the secret before the last rotation, which opens until `old_until_ns`
+    old_until_ns: int = 0
+
+    @property
+    def scope(self) -> Scope:
+        """Where it stands: what it manages or sees lies within."""
+        return Scope(self.org, self.team)
 
     def refusal(self, now_ns: int) -> str | None:
         """Why the key no longer opens anything, `None` while it does.
@@ -60,9 +72,65 @@ class Key:
             return f"key `{self.id}` has expired"
         return None
 
-    def caller(self) -> Caller:
-        """Who asks, as decisions see it."""
-        return Caller(key=self.id, team=self.team, routes=self.routes, models=self.models, labels=self.labels)
+    def revoked(self, now_ns: int) -> Key:
+        """The same from then on; again changes nothing."""
+        return self if self.revoked_at_ns is not None else replace(self, revoked_at_ns=now_ns, old_hash=None, old_until_ns=0)
+
+    def rotated(self, hash: bytes, now_ns: int, grace_ns: int = 0) -> Key:
+        """The same with another secret; the one it has opens for a while yet."""
+        return replace(self, hash=hash, old_hash=self.hash if grace_ns else None, old_until_ns=now_ns + grace_ns if grace_ns else 0)
+
+    def caller(self, team: Team | None = None, org: Org | None = None) -> Caller:
+        """Who asks, as decisions see it, within what its team and org may do."""
+        held = together([part for part in (self, team, org) if part is not None])
+        return Caller(
+            key=self.id,
+            team=self.team,
+            routes=held.routes,
+            models=held.models,
+            labels=held.labels,
+            org=self.org,
+            role=self.role,
+            allowed_labels=held.allowed_labels,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A key made ready for requests: what each of them needs to know of it, and no more."""
+
+    key: Key
+    caller: Caller
+    until_ns: int | None  #: when it stops opening anything; 0: it has
+    owners: tuple[Owner, ...]  #: whose rate limits its requests count against
+
+    @classmethod
+    def of(cls, key: Key, team: Team | None, org: Org | None) -> Holder:
+        """The key with its team and org. One whose team or org is missing or closed opens nothing."""
+        above = [part for part, name in ((team, key.team), (org, key.org)) if name]
+        closed = key.revoked_at_ns is not None or any(part is None or part.closed_at_ns is not None for part in above)
+        named = (("key", key.id, key), ("team", f"{key.org}/{key.team}", team), ("org", key.org, org))
+        owners = [Owner(kind, name, part.requests_per_minute, part.tokens_per_minute) for kind, name, part in named if part is not None]
+        limited = tuple(owner for owner in owners if (owner.requests, owner.tokens) != (None, None))
+        return cls(key, key.caller(team, org), 0 if closed else key.expires_at_ns, limited)
+
+    def opens(self, secret: str, now_ns: int) -> bool:
+        """Whether the secret is this key's, and the key still good. `matches` says why an unknown key takes the same time."""
+        same = matches(self.key.hash, secret)
+        if self.key.old_hash is not None and self.key.old_until_ns > now_ns:
+            same |= matches(self.key.old_hash, secret)
+        return same and (self.until_ns is None or self.until_ns > now_ns)
+
+
+class KeyLookup(Protocol):
+    """Where requests find their keys: in memory, at most a moment behind the store."""
+
+    def look_up(self, id: str) -> Holder | None:
+        """The key of that id; what any process changed is seen within `FRESH_S`. Raises `RecordError` where the store cannot be asked."""
+
+
+FRESH_S: Final = 0.25
+"""How far what is kept of keys in memory may lag behind the store."""
 
 
 class NewKey(NamedTuple):

@@ -1,0 +1,197 @@
+"""What each endpoint of the admin API does, and how what it speaks of looks as JSON. Who sees which field is not decided here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pointsman.core.authority import Authority
+from pointsman.core.request import Caller
+from pointsman.core.tenancy import EVERYWHERE, RIGHTS, Org, Rights, Scope, Team
+from pointsman.errors import RequestError
+from pointsman.server.admin_fields import EVERYBODY, KEY, Field
+from pointsman.server.administration import Administration
+from pointsman.stores.keys import Key
+from pointsman.stores.sqlite_keys import Event
+
+_PAGE, _LONGEST_PAGE = 50, 200
+
+ME: Final = {**KEY, "effective": Field(read=EVERYBODY)}
+
+
+class Ask(NamedTuple):
+    """What is asked of an endpoint, every part of it checked."""
+
+    who: Authority
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    values: Mapping[str, Any]
+
+
+async def me(on: Administration, ask: Ask) -> dict[str, Any]:
+    """The asker's own key."""
+    holder = None if ask.who.role == "root" else on.keys.look_up(ask.who.key)
+    if holder is None:
+        return {"object": "key", "id": ask.who.key, "role": ask.who.role, "org": "", "team": "", "effective": _held(ask.who.rights)}
+    return {**key_json(holder.key), "effective": _held(holder.caller)}
+
+
+async def keys(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A page of keys."""
+    limit, wanted = _limit(ask), Scope(ask.query.get("org", ""), ask.query.get("team", ""))
+    if wanted.team and not wanted.org:
+        raise RequestError("`team` needs `org`: a team's id is unique within its org only", param="team")
+    within = _narrower(ask.who.scope, wanted)
+    after = _moment_and_id(ask.query.get("after", ""))
+    found = [] if within is None else await on.keys.list_keys(within, limit + 1, after)
+    return _page([key_json(key) for key in found], limit, [f"{key.created_at_ns}.{key.id}" for key in found])
+
+
+async def create_key(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A new key with its text."""
+    key, text = await on.create_key(ask.who, ask.values)
+    return {**key_json(key), "key": text}
+
+
+async def key(on: Administration, ask: Ask) -> dict[str, Any]:
+    """One key."""
+    return key_json(await on.key(ask.who, ask.path["key"]))
+
+
+async def change_key(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A key as changed."""
+    return key_json(await on.change_key(ask.who, ask.path["key"], ask.values))
+
+
+async def revoke_key(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A key as revoked."""
+    return key_json(await on.revoke_key(ask.who, ask.path["key"]))
+
+
+async def rotate_key(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A key with its new text."""
+    key, text = await on.rotate_key(ask.who, ask.path["key"], ask.values.get("grace_s", 0))
+    return {**key_json(key), "key": text}
+
+
+async def orgs(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A page of orgs."""
+    limit = _limit(ask)
+    found = [] if ask.who.scope.team else await on.keys.list_orgs(ask.who.scope, limit + 1, ask.query.get("after", ""))
+    return _page([place_json(org) for org in found], limit, [org.id for org in found])
+
+
+async def create_org(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A new org."""
+    return place_json(await on.create_org(ask.who, ask.values))
+
+
+async def org(on: Administration, ask: Ask) -> dict[str, Any]:
+    """One org."""
+    return place_json(await on.org(ask.who, ask.path["org"]))
+
+
+async def change_org(on: Administration, ask: Ask) -> dict[str, Any]:
+    """An org as changed."""
+    return place_json(await on.change_org(ask.who, ask.path["org"], ask.values))
+
+
+async def close_org(on: Administration, ask: Ask) -> dict[str, Any]:
+    """An org as closed."""
+    return place_json(await on.close_org(ask.who, ask.path["org"]))
+
+
+async def teams(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A page of teams; of somebody else's org none, as of one that does not exist."""
+    limit, within = _limit(ask), _narrower(ask.who.scope, Scope(ask.path["org"]))
+    found = [] if within is None else await on.keys.list_teams(within, limit + 1, ask.query.get("after", ""))
+    return _page([place_json(team) for team in found], limit, [team.id for team in found])
+
+
+async def create_team(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A new team."""
+    return place_json(await on.create_team(ask.who, ask.path["org"], ask.values))
+
+
+async def team(on: Administration, ask: Ask) -> dict[str, Any]:
+    """One team."""
+    return place_json(await on.team(ask.who, ask.path["org"], ask.path["team"]))
+
+
+async def change_team(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A team as changed."""
+    return place_json(await on.change_team(ask.who, ask.path["org"], ask.path["team"], ask.values))
+
+
+async def close_team(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A team as closed."""
+    return place_json(await on.close_team(ask.who, ask.path["org"], ask.path["team"]))
+
+
+async def trail(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A page of the trail."""
+    limit, after = _limit(ask), ask.query.get("after", "")
+    if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
+        raise RequestError("`after` takes what a page said under `next`", param="after")
+    found = await on.keys.trail(ask.who.scope, limit + 1, int(after) if after else None)
+    return _page([event_json(event) for event in found], limit, [str(event.number) for event in found])
+
+
+def key_json(key: Key) -> dict[str, Any]:
+    """A key without its hashes."""
+    now_ns = time.time_ns()
+    state = "revoked" if key.revoked_at_ns is not None else "expired" if key.refusal(now_ns) else "active"
+    told = {name: getattr(key, name) for name in ("id", "name", "org", "team", "role", *RIGHTS, "metadata", "created_by")}
+    times = {"created_at": key.created_at_ns, "expires_at": key.expires_at_ns, "revoked_at": key.revoked_at_ns}
+    until = key.old_until_ns if key.old_hash is not None and key.old_until_ns > now_ns else None
+    return {"object": "key", **told, **_seconds({**times, "old_secret_until": until}), "state": state}
+
+
+def place_json(found: Org | Team) -> dict[str, Any]:
+    """An org or a team."""
+    named = {"object": "org", "id": found.id} if isinstance(found, Org) else {"object": "team", "org": found.org, "id": found.id}
+    told = {name: getattr(found, name) for name in ("name", *RIGHTS, "metadata", "created_by")}
+    return {**named, **told, **_seconds({"created_at": found.created_at_ns, "closed_at": found.closed_at_ns})}
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An entry of the trail. Those of earlier versions say less."""
+    said = {name: event.body.get(name) for name in ("event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param")}
+    return {"object": event.kind, "number": event.number, "at": event.at_ns / 1e9, **said}
+
+
+def _held(by: Rights | Caller) -> dict[str, Any]:
+    return {name: getattr(by, name) for name in ("routes", "models", "labels", "allowed_labels")}
+
+
+def _seconds(times: dict[str, int | None]) -> dict[str, int | None]:
+    return {name: None if at_ns is None else at_ns // 10**9 for name, at_ns in times.items()}
+
+
+def _page(entries: Sequence[dict[str, Any]], limit: int, marks: Sequence[str]) -> dict[str, Any]:
+    """The first `limit` entries, of one more that was asked for to see whether there are more."""
+    return {"object": "list", "data": list(entries[:limit]), "next": marks[limit - 1] if len(entries) > limit else None}
+
+
+def _limit(ask: Ask) -> int:
+    given = ask.query.get("limit", str(_PAGE))
+    if not (given.isascii() and given.isdecimal() and len(given) < 4 and 1 <= int(given) <= _LONGEST_PAGE):
+        raise RequestError(f"`limit` takes a number from 1 to {_LONGEST_PAGE}", param="limit")
+    return int(given)
+
+
+def _moment_and_id(after: str) -> tuple[int, str]:
+    if not after:
+        return (-1, "")
+    at_ns, _, key_id = after.partition(".")
+    if not (at_ns.isascii() and at_ns.isdecimal() and len(at_ns) < 20 and int(at_ns) < 2**63):
+        raise RequestError("`after` takes what a page said under `next`", param="after")
+    return (int(at_ns), key_id)
+
+
+def _narrower(held: Scope, wanted: Scope) -> Scope | None:
+    """Their common part; `None` where there is none."""
+    if held.covers(wanted):
+        return wanted
+    return held if wanted.covers(held) or wanted == EVERYWHERE else None
