@@ -11,14 +11,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.testing import Exchange, ScriptedUpstream
-from pointsman.testing.framing import chunk
-from pointsman.testing.manners import MANNERS, Answer, Step
 from tests.end_to_end.running import environment
 
 PRICE = {"input": 1, "output": 2, "source": "a price list", "as_of": "2026-01-31"}
@@ -27,16 +25,8 @@ AT_LENGTH = " ".join(f"word{number}" for number in range(200))
 
 APIS = ("chat", "responses", "messages", "completions", "embeddings")
 PATHS = {api: f"/{api}" for api in APIS} | {"chat": "/chat/completions"}
-FAULTS = ("cut-after", "fin-after", "reset-after", "error-event-after", "malformed-after", "giant-line-after")
+FAULTS = ("cut-after", "fin-after", "reset-after", "error-event-after", "malformed-after", "giant-line")
 SCRIPTS = ("ok", "able", "error-500")
-
-
-def _giant_line_after(answer: Callable[[], Answer], number: int) -> Iterator[Step]:
-    """Sends so many events, then one that does not end."""
-    yield from answer().first(number)
-    yield chunk(b"data: ")
-    while True:
-        yield chunk(b"x" * 65_536)
 
 
 @dataclass
@@ -137,7 +127,6 @@ def events_of(base_url: str) -> dict[str, int]:
 @contextmanager
 def staged(folder: Path, own: dict[str, list[str]]) -> Iterator[Stage]:
     """The gateway, from its first words to its end by SIGTERM."""
-    MANNERS["giant-line-after"] = _giant_line_after
     with upstream_in_a_thread() as (upstream, loop):
         events = events_of(upstream.base_url)
         (folder / "pointsman.yaml").write_text(configuration(upstream.base_url, events, own))

@@ -58,7 +58,7 @@ async def test_a_decision_is_shown_to_the_key_that_asked_for_it(serve: Serve):
         mine, other = await gateway.key(), await gateway.key()
         decision = (await gateway.ask(body=chat("inside"), key=mine)).headers["x-pointsman-decision-id"]
         assert (await gateway.ask(f"/v1/decisions/{decision}", key=mine)).json["id"] == decision
-        for key in (other, OPERATOR):
+        for key in (other, await gateway.key(role="reviewer"), await gateway.key(role="operator")):
             hidden = await gateway.ask(f"/v1/decisions/{decision}", key=key)
             absent = await gateway.ask(f"/v1/decisions/{decision[:-1]}", key=key)
             assert hidden.status == absent.status == 404

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pointsman.build.models import apis_of
+from pointsman.build.models import apis_of, refusals_of
 from pointsman.config.providers import LOCAL, PROVIDERS
 from pointsman.config.schema import ModelConfig
 from pointsman.upstream.client import Endpoint, Timeouts
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
+from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
 from pointsman.upstream.transport import Reply, Transport
 
 _CLOSE_S = 5.0
@@ -100,15 +101,27 @@ def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> di
     weights = _weights(models)
     return {
         model.id: Endpoint(
-            engines.transport(weights[model.id], model.tries) if model.id in weights else HttpTransport(_base_url(model), pool),
+            engines.transport(weights[model.id], model.tries) if model.id in weights else _http(model, pool),
             model.model or model.id,
             model.api_key,
             Timeouts(model.timeout_s, model.first_token_timeout_s, model.idle_timeout_s),
             "" if model.id in weights else _base_url(model),
             apis_of(model),
+            refusals_of(model),
         )
         for model in models
     }
+
+
+def _http(model: ModelConfig, pool: Pool) -> Transport:
+    url = _base_url(model)
+    plain = HttpTransport(url, pool)
+    match model.auth:
+        case "aws":
+            return SignedTransport(url, plain, AwsSigner(url))
+        case "google":
+            return SignedTransport(url, plain, GoogleSigner())
+    return plain
 
 
 def _base_url(model: ModelConfig) -> str:

@@ -10,7 +10,9 @@ from pointsman.config.schema import EnergyConfig, ModelConfig, PriceConfig, Prio
 from pointsman.core.apis import Api
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
 from pointsman.core.prices import Price, per_mtok, picousd
+from pointsman.core.refusals import NOTHING, Refusals
 from pointsman.signals.tokens import tokenizer_for
+from pointsman.wire.known_refusals import known_refusals
 
 _SECURITY = {"on_prem": 1.0, "vpc": 0.7}
 _SECURITY_ELSEWHERE = 0.4
@@ -37,6 +39,7 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
             config.capabilities.json_schema,
             config.capabilities.vision,
         ),
+        refuses=refusals_of(config),
         context_tokens=config.context_tokens or (listing and listing.context_tokens) or _context(config),
         tokenizer=config.tokenizer or tokenizer_for(config.provider, config.weights or name),
         price=_price(config.price, listing),
@@ -52,6 +55,13 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
         security=_SECURITY.get(config.perimeter, _SECURITY_ELSEWHERE) if config.security is None else config.security,
         quality={task: _prior(value) for task, value in config.quality.items()},
     )
+
+
+def refusals_of(config: ModelConfig) -> Refusals:
+    """The fields that a model refuses: stated, or known by its name."""
+    if config.refuses is not None:
+        return Refusals(config.refuses)
+    return NOTHING if config.provider == LOCAL else known_refusals(config.model or config.id)
 
 
 def _context(config: ModelConfig) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pointsman.core.apis import Api
 from pointsman.core.prices import Price
+from pointsman.core.refusals import NOTHING, Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Model:
     disabled: str | None = None  #: why it is switched off
     tags: tuple[str, ...] = ()  #: certifications and terms, such as `soc2`, `no_training`
     capabilities: Capabilities = Capabilities()
+    refuses: Refusals = NOTHING  #: fields of a request that it answers with an error
     context_tokens: int = 8_192  #: input and output together
     tokenizer: str = "chars"
     price: Price | None = None  #: `None`: unknown

@@ -71,8 +71,10 @@ class Attempt:
     def _new_stream(self) -> Stream:
         request, api = self._decision.request, self._letter.api
         assert request.content is not None
-        reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=api == request.api)
-        return reader if api == request.api else Translated(reader, DIALECTS[request.api].writer(self._envelope()))
+        own = api == request.api
+        previous = request.content.previous if own else None
+        reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=own, previous=previous)
+        return reader if own else Translated(reader, DIALECTS[request.api].writer(self._envelope()))
 
     def _envelope(self) -> Envelope:
         request = self._decision.request
@@ -139,8 +141,10 @@ class Attempt:
             truncated = read.finish_reason == "length"
             if (why := unfit(self._call.checks, read.content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
                 raise InvalidOutput(why)
-        translated = self._letter.api != request.api
-        self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), self._envelope()) if translated else body
+        if self._letter.api != request.api:
+            self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), self._envelope())
+        else:
+            self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
 
     def events(self, whole: Callable[[bytes], None]) -> AsyncIterator[bytes]:
         """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it.
@@ -171,6 +175,10 @@ class Attempt:
         if (final := getattr(stream, "final", None)) is not None:
             whole(final)
         yield ending
+
+    def error_event(self, error: PointsmanError) -> bytes:
+        """The event that ends the client's stream with this error, numbered as those before it."""
+        return DIALECTS[self._decision.request.api].error_event(error, 0 if self.stream is None else self.stream.sequence)
 
     async def aclose(self, why: str = "client_disconnected") -> None:
         """Let go of the call. One that has not ended by itself ends now, and the upstream hears of it; `why` goes on record."""

@@ -17,8 +17,10 @@ from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller, Request
+from pointsman.core.role import READS_DECISIONS
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
+from pointsman.core.tenancy import Scope
 from pointsman.errors import NotFound, PointsmanError, RecordError
 from pointsman.gateway.attempt import Attempt
 from pointsman.gateway.clock import Clock
@@ -39,6 +41,7 @@ class Answer:
 
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
+    error_event: Callable[[PointsmanError], bytes]  #: the event that ends a stream which failed
     aclose: Callable[[], Awaitable[None]]  #: ends a call that is still running; may be called twice
 
 
@@ -109,11 +112,11 @@ class Gateway:
         return signals.tokens.input
 
     async def recorded(self, decision_id: str, caller: Caller | None) -> dict[str, object]:
-        """A recorded decision, worked out again from its record, with its calls. `caller` sees its own only; `None` sees all."""
+        """A recorded decision, worked out again from its record, with its calls. `None` sees all; a caller its own, and what its role shows it."""
         entries = await self._log.read(decision_id)
         made = next((entry for entry in entries if entry.kind == "decision"), None)
         kept = None if made is None else from_json(DecisionRecord, made.body)
-        if made is None or kept is None or (caller is not None and kept.request.caller.key != caller.key):
+        if made is None or kept is None or (caller is not None and not _may_see(caller, kept.request.caller)):
             raise NotFound(f"no decision `{decision_id[:100]}`")
         snapshot = await self._snapshot(kept.snapshot)
         outcomes = [from_json(Outcome, entry.body) for entry in entries if entry.kind == "outcome"]
@@ -154,15 +157,21 @@ class Gateway:
         if attempt.stream is None:
             self._clocks.discard(attempt.clock)
             self._keep(decision, attempt.body)
-            return Answer(told, attempt.body, attempt.aclose)
+            return Answer(told, attempt.body, attempt.error_event, attempt.aclose)
 
         async def aclose() -> None:
             self._clocks.discard(attempt.clock)
             await attempt.aclose()
 
-        return Answer(told, attempt.events(partial(self._keep, decision)), aclose)
+        return Answer(told, attempt.events(partial(self._keep, decision)), attempt.error_event, aclose)
 
     def _keep(self, decision: Decision, answer: bytes) -> None:
         request = decision.request
         if request.api == "responses" and request.content is not None:
             self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)
+
+
+def _may_see(caller: Caller, asked: Caller) -> bool:
+    """Whether a decision of that key is shown: it is its own, or it lies within the place of one that reads decisions."""
+    within = Scope(caller.org, caller.team).covers(Scope(asked.org, asked.team))
+    return caller.key == asked.key or (within and caller.role in READS_DECISIONS)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from pointsman.core.apis import missing, spoken
 from pointsman.core.gate import Ask, EstimateGate, Gate, Gates, StandingGate
+from pointsman.core.labels import close
 from pointsman.core.model import Model
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Tokens
@@ -72,6 +73,16 @@ def key(ask: Ask, model: Model) -> str | None:
     return None
 
 
+def labels(ask: Ask, model: Model) -> str | None:
+    """Refuse every model to a request that carries a label which its key may not send."""
+    caller = ask.request.caller
+    if caller.allowed_labels is None:
+        return None
+    allowed = {implied for label in caller.allowed_labels for implied in close((label,), frozenset({label}))}
+    beyond = sorted(set(ask.ruling.labels) - allowed)
+    return f"carries {_and(beyond)}, which key `{caller.key}` may not send" if beyond else None
+
+
 def excluded(ask: Ask, model: Model) -> str | None:
     """Refuse a model that a matching rule excludes."""
     for name, owner in ask.ruling.exclude:
@@ -88,6 +99,12 @@ def api(ask: Ask, model: Model) -> str | None:
     lost = sorted({name.removeprefix("native:") for other in model.apis for name in missing(other, request.api, request.features)})
     speaks = f"speaks {_and(model.apis)}"
     return f"{speaks}, which cannot say {_and(lost)}" if lost else f"{speaks}, request is in {request.api}"
+
+
+def fields(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that refuses a field of the request which must not be left out."""
+    refused = sorted(set(ask.request.features) & set(model.refuses.always))
+    return f"refuses {_and(refused)}" if refused else None
 
 
 def context(ask: Ask, model: Model) -> str | None:
@@ -174,8 +191,10 @@ GATES = Gates(
         Gate("region", "policy", region, _mentions("region")),
         Gate("tags", "policy", tags, _mentions("tags")),
         Gate("key", "policy", key, lambda ask: (ask.request.caller.routes, ask.request.caller.models) != (None, None)),
+        Gate("labels", "policy", labels, lambda ask: ask.request.caller.allowed_labels is not None),
         Gate("excluded", "policy", excluded, lambda ask: bool(ask.ruling.exclude)),
         Gate("api", "capability", api, lambda ask: ask.request.api not in ask.least.apis),
+        Gate("fields", "capability", fields, lambda ask: bool(ask.request.features)),
         Gate("context", "capability", context, lambda ask: _needed(ask.signals.tokens) > ask.least.context_tokens),
         Gate("tools", "capability", tools, lambda ask: ask.signals.needs.tools),
         Gate("json", "capability", json_output, lambda ask: ask.request.response_format != "text"),

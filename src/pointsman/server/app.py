@@ -31,9 +31,10 @@ from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, client_
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
 from pointsman.server.faults import report, unexpected
+from pointsman.wire.anthropic_messages.models import model_info, models_page
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.openai_models import models_list
+from pointsman.wire.openai_models import models_list, usable
 
 _log = logging.getLogger("pointsman.server")
 
@@ -172,12 +173,18 @@ class App:
         await respond(call.send, 200, msgspec.json.encode(await self._gateway.recorded(call.name, call.caller)), {})
 
     async def _models(self, call: Call) -> None:
-        listed = models_list(self._gateway.world.snapshot, call.caller)
-        await respond(call.send, 200, msgspec.json.encode({"object": "list", "data": listed}), {})
+        snapshot = self._gateway.world.snapshot
+        if "anthropic-version" in call.headers:
+            said = models_page(list(usable(snapshot, call.caller)), call.scope["query_string"].decode("latin-1"))
+        else:
+            said = {"object": "list", "data": models_list(snapshot, call.caller)}
+        await respond(call.send, 200, msgspec.json.encode(said), {})
 
     async def _model(self, call: Call) -> None:
         listed = models_list(self._gateway.world.snapshot, call.caller)
         found = next((model for model in listed if model["id"] == call.name), None)
+        if found is not None and "anthropic-version" in call.headers:
+            found = model_info(call.name)
         if found is None:
             raise NotFound(f"no route or model `{call.name[:200]}` that this key may use", code="model_not_found", param="model")
         await respond(call.send, 200, msgspec.json.encode(found), {})

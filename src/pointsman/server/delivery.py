@@ -88,12 +88,12 @@ class Delivery:
                     held = b""
             await self._keep(headers, None)
         except PointsmanError as error:
-            held += self._dialect.error_event(error)
+            held += answer.error_event(error)
         except Exception as error:
             if isinstance(error, ClientLeftError):
                 raise
             report(error)
-            held += self._dialect.error_event(unexpected())
+            held += answer.error_event(unexpected())
         await self._last(held)
 
     async def _keep(self, headers: Mapping[str, str], body: bytes | None) -> None:

@@ -202,7 +202,8 @@ def _giant_line(answer: Callable[[], Answer], number: int) -> Iterator[Step]:
     if not made.streamed:
         yield from plain(lambda: made, 0)
         return
-    yield made.head
+    yield from made.first(number)
+    yield Signal.HOLD
     yield chunk(b"data: ")
     while True:
         yield chunk(_GIANT_PIECE)

@@ -43,7 +43,7 @@
 | `error-event-after-2` | sends 2 events, then an error object |
 | `error-first-event` | answers 200 with nothing but an error object |
 | `malformed-after-2` | sends 2 events, then one that is not JSON, then the rest |
-| `giant-line` | sends one event that does not end |
+| `giant-line-2` | sends 2 events, then one that does not end |
 | `comments-only` | sends its headers, and a comment (white space) every 100 ms, or as many as the number says, for ever |
 | `wrong-shape` | answers 200 with JSON that is no completion |
 | `empty` | answers 200 with nothing |

@@ -10,12 +10,15 @@ import msgspec
 
 from pointsman.core.apis import Api, spoken
 from pointsman.core.clearance import Clearance
+from pointsman.core.refusals import NOTHING, Refusals
 from pointsman.core.request import Request
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.parameters import accepted
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
+_ANY = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,6 +41,7 @@ class Endpoint:
     timeouts: Timeouts = Timeouts()
     address: str = field(default="", repr=False)  #: base URL, which no client may learn
     apis: tuple[Api, ...] = ("chat",)
+    refuses: Refusals = NOTHING
 
     def redacted(self, text: str) -> str:
         """`text` without this endpoint's key and address."""
@@ -79,13 +83,16 @@ class Egress:
         if api is None:
             raise ValueError(f"`{model}` cannot be asked in any API: a gate should have refused it")
         dialect = DIALECTS[api]
+        told: tuple[str, ...] = ()
         if api == request.api:
-            return Letter(api, _encode({**dialect.own(content.body), "model": endpoint.name}))
-        if api == "chat":
-            return Letter(api, _encode({**dialect.own(content.chat), "model": endpoint.name}), content.dropped)
-        translated = dialect.from_chat(content.chat)
-        dropped = tuple(dict.fromkeys((*content.dropped, *translated.dropped, *translated.untranslatable)))
-        return Letter(api, _encode({**dialect.own(translated.body), "model": endpoint.name}), dropped)
+            body = dialect.own(content.body)
+        elif api == "chat":
+            body, told = dialect.own(content.chat), content.dropped
+        else:
+            translated = dialect.from_chat(content.chat)
+            body, told = dialect.own(translated.body), (*content.dropped, *translated.dropped, *translated.untranslatable)
+        body, refused = accepted(api, body, endpoint.refuses)
+        return Letter(api, _encode({**body, "model": endpoint.name}), tuple(dict.fromkeys((*told, *refused))))
 
     async def call(self, clearance: Clearance, request: Request, letter: Letter) -> Reply:
         """Send a letter to the model its clearance names.
@@ -96,8 +103,10 @@ class Egress:
         if not isinstance(clearance, Clearance) or not clearance.covers(request.id):
             raise ClearanceError(f"request `{request.id}` has no clearance for this call")
         endpoint = self._endpoints[clearance.model]
-        said = {} if request.content is None else request.content.headers
-        return await endpoint.transport.send(DIALECTS[letter.api].path, _headers(endpoint, letter.api, said), letter.body)
+        dialect = DIALECTS[letter.api]
+        # Built from nothing: of the client's headers only those travel on that are part of the API itself, and only in that API.
+        said = request.content.headers if request.content is not None and letter.api == request.api else {}
+        return await endpoint.transport.send(dialect.path, {**_ANY, **dialect.headers(endpoint.api_key), **said}, letter.body)
 
     def redact(self, model: str, error: PointsmanError) -> None:
         """Take out of an error what the upstream should not have said in it: the gateway's key, and where the model is."""
@@ -111,15 +120,3 @@ class Egress:
         """Close every transport."""
         transports = {id(endpoint.transport): endpoint.transport for endpoint in self._endpoints.values()}
         await asyncio.gather(*(transport.aclose() for transport in transports.values()))
-
-
-def _headers(endpoint: Endpoint, api: Api, said: Mapping[str, str]) -> Mapping[str, str]:
-    # Built from nothing: of the client's headers only those travel on that are part of the API itself, and only in that API.
-    headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-    if api == "messages":
-        headers |= {"anthropic-version": "2023-06-01", **said}
-        if endpoint.api_key:
-            headers["x-api-key"] = endpoint.api_key
-    elif endpoint.api_key:
-        headers["authorization"] = f"Bearer {endpoint.api_key}"
-    return headers

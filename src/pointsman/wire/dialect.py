@@ -14,6 +14,7 @@ from pointsman.core.apis import Api
 from pointsman.core.prices import Usage
 from pointsman.errors import PointsmanError
 from pointsman.wire.events import Event
+from pointsman.wire.headers import ClientHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class Stream(Protocol):
     def finish_reason(self) -> str | None:
         """Why the first choice ended, `None` while it has not."""
 
+    @property
+    def sequence(self) -> int:
+        """Number of the client's next event, in an API that numbers them, else 0. The stream's last words do not count."""
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What the client gets of `data`: whole events, the stream's last words held back until `ended`.
 
@@ -89,6 +94,10 @@ class StreamReader(Stream, Protocol):
 class StreamWriter(Protocol):
     """Writes a stream of one API. Its first call writes whatever comes before everything else."""
 
+    @property
+    def sequence(self) -> int:
+        """As a `Stream`'s."""
+
     def write(self, event: Event) -> bytes:
         """Server-sent events that say this; may be empty."""
 
@@ -102,6 +111,10 @@ class Dialect(Protocol):
     api: Api
     path: str  #: under `/v1`
     keep_alive: bytes  #: what may be sent at any moment of a stream and means nothing
+    client_headers: ClientHeaders  #: part of the API itself
+
+    def headers(self, key: str) -> dict[str, str]:
+        """What a call says in its headers, with the endpoint's key if it has one; a client's `client_headers` go before it."""
 
     def to_chat(self, body: Mapping[str, Any]) -> Translation:
         """A client's body as a Chat Completions body. Raises `RequestError` with `param`; changes nothing in `body`."""
@@ -112,10 +125,13 @@ class Dialect(Protocol):
     def own(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body for a model that speaks the client's API: as it is, but for our own metadata, and with usage asked for."""
 
-    def reader(self, chat: Mapping[str, Any], *, own: bool) -> StreamReader:
+    def own_answer(self, answer: bytes, previous: str | None) -> bytes:
+        """A whole answer for a client that speaks this API: as it is, but for `previous`, the response that the request goes on from."""
+
+    def reader(self, chat: Mapping[str, Any], *, own: bool, previous: str | None = None) -> StreamReader:
         """A reader of a stream that answers this request (in Chat Completions' words).
 
-        `own`: the client speaks this API as well, and gets only the usage that it asked for.
+        `own`: the client speaks this API as well, and gets only the usage that it asked for. `previous`: as in `own_answer`.
         """
 
     def writer(self, envelope: Envelope) -> StreamWriter:
@@ -133,5 +149,5 @@ class Dialect(Protocol):
     def error_body(self, error: PointsmanError) -> bytes:
         """The JSON body of an error answer."""
 
-    def error_event(self, error: PointsmanError) -> bytes:
-        """The server-sent event that ends a stream which failed."""
+    def error_event(self, error: PointsmanError, sequence: int = 0) -> bytes:
+        """The server-sent event that ends a stream which failed; `sequence` is the stream's, where one had begun."""

@@ -19,13 +19,6 @@ from pointsman.wire.strict_json import parse_object
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _OUR_METADATA = ("pointsman_labels", "pointsman_task")
-_API_HEADERS: Mapping[Api, Mapping[str, re.Pattern[str]]] = {
-    "messages": {
-        "anthropic-version": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-        "anthropic-beta": re.compile(r"[A-Za-z0-9._-]{1,64}(?: *, *[A-Za-z0-9._-]{1,64}){0,31}"),
-    }
-}
-"""Headers that travel on to models of the same API, and what they may say."""
 
 
 def parse_request(raw: bytes, id: str, caller: Caller, headers: Mapping[str, str], max_depth: int = 64, api: Api = "chat") -> Request:
@@ -89,10 +82,12 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
 
 
 def _api_headers(headers: Mapping[str, str], api: Api) -> dict[str, str]:
-    found = {name: headers[name] for name in _API_HEADERS.get(api, ()) if name in headers}
-    for name, text in found.items():
-        if not _API_HEADERS[api][name].fullmatch(text):
-            raise RequestError(f"`{name}`: not as this API writes it", param=name)
+    found = {}
+    for name, pattern in DIALECTS[api].client_headers.items():
+        if (text := headers.get(name)) is not None:
+            if not pattern.fullmatch(text):
+                raise RequestError(f"`{name}`: not as this API writes it", param=name)
+            found[name] = text
     return found
 
 

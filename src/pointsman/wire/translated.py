@@ -62,6 +62,11 @@ class Translated:
         return self.reader.finish_reason
 
     @property
+    def sequence(self) -> int:
+        """As the writer's."""
+        return self.writer.sequence
+
+    @property
     def final(self) -> bytes | None:
         """The whole answer, where the client's API ends its streams with it."""
         final: bytes | None = getattr(self.writer, "final", None)

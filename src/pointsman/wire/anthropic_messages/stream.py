@@ -35,6 +35,8 @@ _NOTHING: Sequence[Event] = ()
 class MessagesStream:
     """Follows an upstream's stream: passes its events on as they came, or reads them, and knows whether it ended well."""
 
+    sequence = 0
+
     def __init__(self) -> None:
         self._sse = sse.SSEReader()
         self._blocks: dict[int, int | None] = {}  # index: which tool call, `None` for other blocks

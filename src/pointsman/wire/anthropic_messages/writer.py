@@ -154,6 +154,8 @@ def write_answer(events: Iterable[Event], envelope: Envelope) -> bytes:
 class MessagesWriter:
     """Writes a stream. Blocks follow one another, as this API wants: what comes of a later one waits until those before it are over."""
 
+    sequence = 0
+
     def __init__(self, envelope: Envelope) -> None:
         self._message = _Message(envelope)
         self._blocks = self._message.blocks  # the first one is open, if it has been written that it begins

@@ -71,6 +71,8 @@ class OpenAIStream:
     `keep_usage` is false for a client that did not ask for usage: it is asked for upstream, and taken out again here.
     """
 
+    sequence = 0
+
     def __init__(self, form: Form, *, keep_usage: bool, choices: int = 1) -> None:
         self._form = form
         self._reader = sse.SSEReader()

@@ -45,6 +45,8 @@ class ChunkWriter:
 class ChatWriter:
     """Writes a stream of Chat Completions. Signatures of thinking have no place in it."""
 
+    sequence = 0
+
     def __init__(self, envelope: Envelope) -> None:
         self._chunks = ChunkWriter(envelope, f"chatcmpl-{envelope.id}", "chat.completion.chunk")
         self._begun: set[int] = set()

@@ -103,6 +103,8 @@ def _choice(
 class CompletionWriter:
     """Writes a stream of Completions. A refusal is text here; thinking and tool calls have no place."""
 
+    sequence = 0
+
     def __init__(self, envelope: Envelope) -> None:
         self._chunks = ChunkWriter(envelope, f"cmpl-{envelope.id}", "text_completion")
         self._offsets: dict[int, int] = {}

@@ -27,6 +27,7 @@ from pointsman.wire.openai_responses.answer import (
     tool_began,
     usage_of,
 )
+from pointsman.wire.openai_responses.echo import echoed_event
 
 
 class _Data(Struct):
@@ -55,8 +56,10 @@ _ENDINGS: Final = {"response.completed": "completed", "response.incomplete": "in
 class ResponsesStream:
     """Passes a stream's events on (`feed`) or tells what they say (`read`), and keeps what accounting and the gateway's store need."""
 
-    def __init__(self) -> None:
+    def __init__(self, previous: str | None = None) -> None:
+        """`previous`: the response that this one goes on from, which its provider does not know."""
         self._reader = sse.SSEReader()
+        self._previous = previous
         self._calls: dict[int, int] = {}  # number of the tool call at each output index
         self._spoken: set[int] = set()  # output indices of which pieces came
         self._thought: tuple[int, Any] | None = None  # where the last piece of reasoning stood
@@ -67,7 +70,7 @@ class ResponsesStream:
         self.begun = False  #: something was said, a tool call began, or the answer ended
         self.done = False
         self.final: bytes | None = None  #: the finished Response object
-        self.sequence = 0  #: number of the event that would come next
+        self.sequence = 0  #: number of the client's next event; the last one does not count while it is held back
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What the client gets of `data`: whole events as they came, the last one held back until `ended`.
@@ -83,7 +86,7 @@ class ResponsesStream:
                 continue
             self._take(event)
             if not self.done:
-                yield event.raw
+                yield self._passed(event)
 
     def read(self, data: bytes) -> Iterator[Event]:
         """The events completed by `data`. Raises as `feed` does."""
@@ -102,21 +105,25 @@ class ResponsesStream:
             raise UpstreamStreamBroken("the upstream's stream stopped before its end")
         return self._last_words + sse.DONE
 
+    def _passed(self, event: sse.Event) -> bytes:
+        return event.raw if self._previous is None else echoed_event(event, self._previous)
+
     def _take(self, event: sse.Event) -> list[Event]:
         try:
             data = _data(event.data)
             kind = str(data.type or event.name)
             if kind == "error" or event.name == "error" or data.error:
                 raise failed(data.error or {"message": data.message, "code": data.code, "param": data.param})
-            if type(data.sequence_number) is int:
-                self.sequence = data.sequence_number + 1
             if kind in _ENDINGS or kind == "response.failed":
                 return self._end(data, kind, event)
             if kind in ("response.output_item.added", "response.output_item.done"):
-                return self._take_item(data, done=kind.endswith("done"))
-            return self._take_piece(data, _PIECES[kind]) if kind in _PIECES else []
+                said = self._take_item(data, done=kind.endswith("done"))
+            else:
+                said = self._take_piece(data, _PIECES[kind]) if kind in _PIECES else []
         except UNREADABLE as error:
             raise UpstreamStreamBroken("the upstream sent an event that is not one of a response") from error
+        self.sequence = (data.sequence_number if type(data.sequence_number) is int else self.sequence) + 1
+        return said
 
     def _take_piece(self, data: _Data, make: _Make) -> list[Event]:
         if not isinstance(data.delta, str) or type(data.output_index) is not int:
@@ -161,7 +168,7 @@ class ResponsesStream:
         self.begun = self.done = True
         self.finish_reason = finish_reason(answer)
         self.usage = usage_of(answer.usage)
-        self.final, self._last_words = final, event.raw
+        self.final, self._last_words = final, self._passed(event)
 
     def _text(self, data: _Data) -> list[Event]:
         return [Text(data.delta, logprobs=logprobs_of(data.logprobs) or None)]

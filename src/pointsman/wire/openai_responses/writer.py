@@ -33,17 +33,19 @@ class ResponsesWriter:
         self._calls: dict[int, int] = {}  # output index of each tool call
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
-        self.sequence = 0  #: number of the event that would come next
+        self._number = 0  # of the event that is written next
+        self.sequence = 0  #: number of the client's next event; the last words do not count, since they may be held back
         self.final: bytes | None = None  #: the finished Response object, once it has ended
 
     def write(self, event: Event) -> bytes:
         """Events that say this. Answers beyond the first cannot be asked for in this API, and are left out."""
-        opening = self._opening()
+        written = self._opening()
         if isinstance(event, Used):
             self._usage = event.usage
         elif event.choice == 0:
-            return opening + b"".join(self._said(event))
-        return opening
+            written += b"".join(self._said(event))
+        self.sequence = self._number
+        return written
 
     def ended(self) -> bytes:
         """Closes what is open, the final event and `[DONE]`. Where no `Finished` came the response is incomplete."""
@@ -57,7 +59,7 @@ class ResponsesWriter:
         return opening + closing + self._event(f"response.{resource['status']}", {"response": resource}) + DONE
 
     def _opening(self) -> bytes:
-        if self.sequence:
+        if self._number:
             return b""
         resource = in_progress(self._envelope)
         return self._event("response.created", {"response": resource}) + self._event("response.in_progress", {"response": resource})
@@ -121,7 +123,7 @@ class ResponsesWriter:
             yield self._event(kind, {"item_id": self._items[at].item["id"], "output_index": at, **fields})
 
     def _event(self, kind: str, fields: dict[str, Any]) -> bytes:
-        number, self.sequence = self.sequence, self.sequence + 1
+        number, self._number = self._number, self._number + 1
         return named_event(kind, {"sequence_number": number, **fields})
 
 

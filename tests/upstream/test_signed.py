@@ -1,0 +1,198 @@
+"""Calls to clouds are signed as the server would check it, and their tokens are renewed, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import importlib.util
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from pointsman.errors import ConfigError, UpstreamUnavailable
+from pointsman.upstream.http import HttpTransport, Pool
+from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
+
+AWS = pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="needs the extra `aws` (botocore)")
+GOOGLE = pytest.mark.skipif(
+    not (importlib.util.find_spec("google") and importlib.util.find_spec("google.auth")), reason="needs the extra `google` (google-auth)"
+)
+BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1"
+SAID = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+SECRET = "wJalrXUtnFEMI"
+
+
+class Asked(NamedTuple):
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@asynccontextmanager
+async def server(answer: Callable[[Asked], tuple[int, bytes]]) -> AsyncIterator[tuple[str, list[Asked]]]:
+    """Its base URL, and what it is asked."""
+    asked: list[Asked] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        asked.append(Asked(first.split(" ")[1], headers, await reader.readexactly(int(headers["content-length"]))))
+        status, body = answer(asked[-1])
+        writer.write(b"HTTP/1.1 %d OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", asked
+
+
+def expected(asked: Asked, secret: str) -> str:
+    """The signature of what arrived, worked out by AWS's description of it."""
+    scope, names, _ = (piece.partition("=")[2] for piece in asked.headers["authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", "))
+    _, day, region, service, ending = scope.split("/")
+    lines = "".join(f"{name}:{' '.join(asked.headers[name].split())}\n" for name in names.split(";"))
+    canonical = "\n".join(["POST", asked.path, "", lines, names, hashlib.sha256(asked.body).hexdigest()])
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join(["AWS4-HMAC-SHA256", asked.headers["x-amz-date"], f"{day}/{region}/{service}/{ending}", digest])
+    key = f"AWS4{secret}".encode()
+    for piece in (day, region, service, ending):
+        key = hmac.digest(key, piece.encode(), "sha256")
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A machine with nothing but these credentials."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    return monkeypatch
+
+
+@AWS
+@pytest.mark.parametrize("token", [None, "a-session"])
+@pytest.mark.parametrize("headers", [SAID, {**SAID, "anthropic-version": "2023-06-01"}], ids=["chat", "messages"])
+async def test_a_call_is_signed_as_it_arrives(pool, aws, headers, token):
+    if token is not None:
+        aws.setenv("AWS_SESSION_TOKEN", token)
+    async with server(lambda _: (200, b"{}")) as (url, asked):
+        transport = SignedTransport(f"{url}/openai/v1", HttpTransport(f"{url}/openai/v1", pool), AwsSigner(BEDROCK))
+        for body in (b'{"model":"m"}', '{"said":"\u00e9"}'.encode()):
+            reply = await transport.send("/chat/completions", headers, body)
+            assert reply.status == 200
+            await reply.aclose()
+        await transport.aclose()
+    for call in asked:
+        assert call.path == "/openai/v1/chat/completions"
+        assert {name: call.headers[name] for name in headers} == headers
+        assert call.headers.get("x-amz-security-token") == token
+        assert "/eu-central-1/bedrock/aws4_request" in call.headers["authorization"]
+        assert call.headers["authorization"].rpartition("Signature=")[2] == expected(call, SECRET)
+        assert {"host", "x-amz-date", *headers} <= set(
+            call.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+        )
+
+
+@AWS
+@pytest.mark.parametrize(
+    ("base_url", "scope"),
+    [
+        ("https://bedrock-mantle.us-east-1.api.aws/v1", "/us-east-1/bedrock-mantle/"),
+        ("https://bedrock-runtime.us-gov-west-1.amazonaws.com/anthropic/v1", "/us-gov-west-1/bedrock/"),
+        ("https://bedrock-runtime-fips.us-west-2.amazonaws.com/openai/v1", "/us-west-2/bedrock/"),
+        ("https://vpce-0a-1b.bedrock-runtime.ap-southeast-2.vpce.amazonaws.com/openai/v1", "/ap-southeast-2/bedrock/"),
+    ],
+)
+def test_the_address_says_for_which_service_and_region(aws, base_url, scope):
+    assert scope in AwsSigner(base_url).sign(f"{base_url}/messages", SAID, b"{}")["authorization"]
+
+
+@AWS
+@pytest.mark.parametrize("base_url", ["https://api.openai.com/v1", "https://evil-bedrock-runtime.example.com", "http://127.0.0.1:1/v1"])
+def test_addresses_that_are_not_bedrocks_are_refused(base_url):
+    with pytest.raises(ConfigError, match="`base_url` of Bedrock"):
+        AwsSigner(base_url)
+
+
+@AWS
+async def test_without_credentials_nothing_is_sent(pool, aws):
+    aws.delenv("AWS_ACCESS_KEY_ID")
+    aws.delenv("AWS_SECRET_ACCESS_KEY")
+    async with server(lambda _: (200, b"{}")) as (url, asked):
+        transport = SignedTransport(url, HttpTransport(url, pool), AwsSigner(BEDROCK))
+        with pytest.raises(UpstreamUnavailable, match="no credentials of AWS were found"):
+            await transport.send("/chat/completions", SAID, b"{}")
+        assert asked == []
+        await transport.aclose()
+
+
+def account(folder: Path, token_uri: str) -> Path:
+    """A service account's file, as Google gives it out."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    file = folder / "account.json"
+    names = {"type": "service_account", "project_id": "p", "client_email": "a@p.iam.example.com", "private_key_id": "1"}
+    file.write_text(json.dumps({**names, "private_key": pem, "token_uri": token_uri}))
+    return file
+
+
+@GOOGLE
+@pytest.mark.parametrize(("holds_s", "fetched"), [(3_600, 1), (5, 3)], ids=["holds", "runs out"])
+async def test_a_token_is_fetched_once_and_again_before_it_runs_out(pool, monkeypatch, tmp_path, holds_s, fetched):
+    given = iter(f"ya29.{number}" for number in range(9))
+
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        if asked.path != "/token":
+            return 200, b"{}"
+        assert parse_qs(asked.body.decode())["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+        return 200, json.dumps({"access_token": next(given), "expires_in": holds_s, "token_type": "Bearer"}).encode()
+
+    async with server(answer) as (url, asked):
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account(tmp_path, f"{url}/token")))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner())
+        for _ in range(3):
+            await (await transport.send("/chat/completions", SAID, b"{}")).aclose()
+        await transport.aclose()
+    assert sum(call.path == "/token" for call in asked) == fetched
+    calls = [call for call in asked if call.path == "/chat/completions"]
+    assert [call.headers["authorization"] for call in calls] == [f"Bearer ya29.{number if fetched > 1 else 0}" for number in range(3)]
+    assert all(call.headers["content-type"] == "application/json" for call in calls)
+
+
+@GOOGLE
+@pytest.mark.parametrize("broken", ["refused", "no file"])
+async def test_without_a_token_nothing_is_sent(pool, monkeypatch, tmp_path, broken):
+    async with server(lambda asked: (400, b'{"error":"invalid_grant"}') if asked.path == "/token" else (200, b"{}")) as (url, asked):
+        file = account(tmp_path, f"{url}/token") if broken == "refused" else tmp_path / "none.json"
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner())
+        with pytest.raises(UpstreamUnavailable, match="no token could be had from Google: [A-Za-z]+$") as raised:
+            await transport.send("/chat/completions", SAID, b"{}")
+        assert str(tmp_path) not in raised.value.message
+        assert [call.path for call in asked] == (["/token"] if broken == "refused" else [])
+        await transport.aclose()
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("botocore")), reason="the extra `aws` is installed")
+def test_a_library_that_is_missing_is_named():
+    with pytest.raises(ConfigError, match="pip install 'pointsman\\[aws\\]'"):
+        AwsSigner(BEDROCK)
