@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 
 from pointsman.errors import RecordError
 from pointsman.stores.chain import GENESIS, link, walk
+from pointsman.stores.database import open_reader
 from pointsman.stores.log import Head
-from pointsman.stores.logfile import LogFile, verify
+from pointsman.stores.logfile import LogFile, _digests, verify
 from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.verifying import verify_rows
 
 RECORDS = 12  #: a snapshot, ten decisions, a snapshot
 
@@ -170,6 +173,20 @@ def test_a_checkpoint_holds_while_the_log_grows(copy):
     found = verify(copy, expected_head=checkpoint)
     assert found.ok
     assert found.records == RECORDS + 1
+
+
+def test_a_snapshot_that_comes_while_a_log_is_verified_is_no_finding(copy):
+    log, connection = LogFile(copy), open_reader(copy)
+    rows = list(log.chain())
+
+    async def scene():
+        async with SqliteLog(copy) as writing:
+            await writing.put_snapshot("s3", b"third policy")
+
+    asyncio.run(scene())
+    assert verify_rows(rows, partial(_digests, connection)).records == RECORDS
+    log.close()
+    connection.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ all big-endian; texts are UTF-8. Fixed widths and lengths up front leave one way
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from pointsman.stores.log import Broken, Head, Verification
@@ -33,22 +33,21 @@ def link(prev: bytes, seq: int, kind: bytes, decision: bytes, at_ns: int, body: 
     return sha256(b"".join((prev, frame, kind, decision, body))).digest()
 
 
-def walk(rows: Iterable[Row], after: Head = START, expected: Head | None = None) -> Verification:
-    """Check rows, in the order of their numbers, against the chain up to `after` and a checkpoint among them."""
+def walk(rows: Iterable[Row], after: Head = START, until: int | None = None, note: Callable[[bytes], object] | None = None) -> Verification:
+    """Check rows, in the order of their numbers, against the chain up to `after`; no further than record `until`.
+
+    `note` is given the hash of each record that holds.
+    """
     seq, last = after.seq, after.hash
-    expected_seq = -1 if expected is None else expected.seq
     for number, kind, decision, at_ns, body, prev, digest in rows:
-        if number == seq + 1 and prev == last and link(prev, number, kind, decision, at_ns, body) == digest:
-            seq, last = number, digest
-            if number != expected_seq or expected is None or digest == expected.hash:
-                continue
-            return _stop(Head(seq, last), number, "differs from the checkpoint: the log was rewritten here or before")
-        return _stop(Head(seq, last), number, _reason(seq, last, number, prev))
+        if number != seq + 1 or prev != last or link(prev, number, kind, decision, at_ns, body) != digest:
+            return Verification(seq, Head(seq, last), Broken(number, _reason(seq, last, number, prev)))
+        seq, last = number, digest
+        if note is not None:
+            note(digest)
+        if number == until:
+            break
     return Verification(seq, Head(seq, last))
-
-
-def _stop(head: Head, seq: int, reason: str) -> Verification:
-    return Verification(head.seq, head, Broken(seq, reason))
 
 
 def _reason(seq: int, last: bytes, number: int, prev: bytes) -> str:

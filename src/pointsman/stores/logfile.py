@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
-from pointsman.stores.chain import START, Row, walk
+from pointsman.stores.chain import START, Row
 from pointsman.stores.database import border, open_reader, reason
-from pointsman.stores.log import Broken, Head, LogRecord, Verification
+from pointsman.stores.log import Head, LogRecord, Verification
+from pointsman.stores.verifying import Mark, UnreadableError, verify_rows
+
+T = TypeVar("T")
 
 _RECORD = "SELECT seq, kind, decision, at_ns, body, prev, hash FROM log"
 _ROWS = (
     "SELECT seq, CAST(kind AS BLOB), CAST(decision AS BLOB), at_ns, CAST(body AS BLOB), CAST(prev AS BLOB), CAST(hash AS BLOB)"
-    " FROM log WHERE seq > ? ORDER BY seq LIMIT 50000"
+    " FROM log WHERE seq > ?1 AND seq <= ?2 {}ORDER BY seq LIMIT ?3"
 )
+#: Rows a statement.
+_PIECE = 50_000
 
 
 class LogFile:
@@ -59,6 +64,22 @@ class LogFile:
         rows = self.rows("SELECT body FROM snapshots WHERE id = ?", (id,))
         return rows[0][0] if rows else None
 
+    def hash_of(self, seq: int) -> bytes | None:
+        """The hash of the record of that number."""
+        rows = self.rows("SELECT hash FROM log WHERE seq = ?", (seq,))
+        return rows[0][0] if rows else None
+
+    def chain(self, after: int = 0, until: int = 2**63 - 1, kind: str | None = None) -> Iterator[Row]:
+        """Records in the order of their numbers, up to the one numbered `until`; of a kind, or all. For one thread at a time."""
+        with border("the decision log cannot be read"):
+            yield from _rows(self._connection, after, until, kind)
+
+    def hashes(self, first: int, last: int) -> Iterator[bytes]:
+        """The hashes of the records with these numbers and of those between them, for one thread at a time."""
+        with border("the decision log cannot be read"):
+            for (digest,) in self._connection.execute("SELECT hash FROM log WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last)):
+                yield cast("bytes", digest)
+
     def rows(self, query: str, bindings: tuple[object, ...] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self._lock, border("the decision log cannot be read"):
@@ -74,62 +95,44 @@ class LogFile:
             self._connection.close()
 
 
-def verify(path: str | os.PathLike[str], expected_head: Head | None = None) -> Verification:
+def verify(path: str | os.PathLike[str], expected_head: Head | None = None, marks: Iterable[Mark] = ()) -> Verification:
     """Check a log file from its first record to its last, without changing it.
 
     Finds the first record that was changed, removed, added between others or moved, and snapshots that are not the recorded ones.
-    A log cut short, or rewritten with fresh hashes, shows only against a checkpoint taken before. Raises `RecordError` if there is no such
+    A log cut short, or rewritten with fresh hashes, shows only against checkpoints taken before. Raises `RecordError` if there is no such
     file.
     """
+    known = [*marks] if expected_head is None else [*marks, Mark(expected_head)]
     connection = open_reader(Path(path))
-    snapshots: dict[str, tuple[int, str]] = {}
-    found = Verification(0, START)
     try:
-        while True:
-            start = found.head
-            found = walk(_noting(_chunk(connection, start), snapshots), start, expected_head)
-            if found.broken or found.head == start:
-                break
-        if found.broken is None and expected_head is not None and found.head.seq < expected_head.seq:
-            found = _broken(found, found.head.seq + 1, f"is missing: the log ends before its checkpoint at record {expected_head.seq}")
-        return found if found.broken else _check_snapshots(connection, found, snapshots)
-    except apsw.Error as error:
-        return _broken(found, found.head.seq + 1, f"cannot be read: {reason(error)}")
+        return verify_rows(_readable(_rows(connection)), partial(_digests, connection), known)
     finally:
         connection.close()
 
 
-def _chunk(connection: apsw.Connection, after: Head) -> Iterator[Row]:
-    """Rows after that one. In pieces: a long read would keep the WAL from being reused."""
-    # Below every integer at first, so that a record slipped in at number 0 or -1 is met as well.
-    first = after.seq or float("-inf")
-    return cast("Iterator[Row]", connection.execute(_ROWS, (first,)))
+def _rows(connection: apsw.Connection, after: float = float("-inf"), until: int = 2**63 - 1, kind: str | None = None) -> Iterator[Row]:
+    """Rows in the order of their numbers. In pieces: a long read would keep the WAL from being reused.
+
+    By default from below every integer on, so that a record slipped in at number 0 or -1 is met as well.
+    """
+    query = _ROWS.format("" if kind is None else "AND kind = ?4 ")
+    before, last = None, after
+    while last != before:
+        before = last
+        for row in cast("Iterator[Row]", connection.execute(query, (last, until, _PIECE, *(() if kind is None else (kind,))))):
+            yield row
+            last = row[0]
 
 
-def _noting(rows: Iterator[Row], snapshots: dict[str, tuple[int, str]]) -> Iterator[Row]:
-    """The same rows; snapshot records leave their number and digest."""
-    for row in rows:
-        if row[1] == b"snapshot":
-            snapshots[row[2].decode(errors="replace")] = row[0], _recorded_digest(row[4])
-        yield row
+def _digests(connection: apsw.Connection, last: int) -> Iterator[tuple[str, str]]:
+    # While a log is written, snapshots may come whose records come after those that were walked.
+    later = "SELECT 1 FROM log WHERE decision = snapshots.id AND kind = 'snapshot' AND seq > ?"
+    query = f"SELECT id, body FROM snapshots WHERE NOT EXISTS ({later})"  # noqa: S608  constants
+    return _readable((name, sha256(body).hexdigest()) for name, body in connection.execute(query, (last,)))
 
 
-def _recorded_digest(body: bytes) -> str:
+def _readable(rows: Iterable[T]) -> Iterator[T]:
     try:
-        return str(json.loads(body)["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return "unreadable"
-
-
-def _check_snapshots(connection: apsw.Connection, found: Verification, recorded: dict[str, tuple[int, str]]) -> Verification:
-    for name, body in connection.execute("SELECT id, body FROM snapshots"):
-        seq, digest = recorded.pop(name, (found.head.seq, None))
-        if sha256(body).hexdigest() != digest:
-            return _broken(found, seq, f"snapshot `{name}` is not the recorded one" if digest else f"snapshot `{name}` has no record")
-    for name, (seq, _) in recorded.items():
-        return _broken(found, seq, f"snapshot `{name}` is missing")
-    return found
-
-
-def _broken(found: Verification, seq: int, why: str) -> Verification:
-    return Verification(found.records, found.head, Broken(seq, why))
+        yield from rows
+    except apsw.Error as error:
+        raise UnreadableError(f"cannot be read: {reason(error)}") from error

@@ -1,0 +1,160 @@
+"""The keys that contents are sealed with: one a subject and day, in a file of their own. Who destroys one has erased what it sealed.
+
+The log keeps only what is sealed, so that its chain holds however much is erased. Keep this file out of the log's backups: a copy of it
+brings back what was erased.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import cast
+
+import apsw
+
+from pointsman.errors import RecordError
+from pointsman.stores.database import border, require_safe_sqlite
+
+_DAY_NS = 86_400 * 10**9
+_EPOCH = date(1970, 1, 1)
+_NONCE_BYTES = 12
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS content_keys(
+    id TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    day INTEGER NOT NULL,  -- since 1970-01-01, UTC
+    key BLOB NOT NULL,
+    UNIQUE(subject, day)
+) STRICT
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKey:
+    """What is known of a key without the key."""
+
+    id: str
+    subject: str
+    day: date  #: the UTC day whose contents it seals
+
+
+class ContentKeys:
+    """Seals contents, opens them, and destroys keys; makes its file where it is missing. Processes may share it.
+
+    Every method raises `RecordError` when the file cannot do its part.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout_s: float = 5.0) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        require_safe_sqlite(apsw.sqlite_lib_version())
+        with border(f"the content keys `{self.path}` cannot be opened"):
+            self._connection = _opened(self.path, busy_timeout_s)
+
+    async def seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
+        """The body of a `content` record: encrypted (AES-256-GCM) and bound to its decision. A subject's first of a day makes the key."""
+        return await asyncio.to_thread(self._seal, subject, decision, content, at_ns)
+
+    def open(self, decision: str, body: bytes) -> bytes | None:
+        """The content of a record, `None` where its key was destroyed. Raises `RecordError` for one that was changed or is not sealed."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        name = sealing_key(body)
+        if name is None:
+            raise RecordError(f"the content of decision `{decision}` is not sealed")
+        key = self._secret(name)
+        if key is None:
+            return None
+        fields = json.loads(body)
+        try:
+            nonce, text = base64.b64decode(fields["nonce"]), base64.b64decode(fields["sealed"])
+            return AESGCM(key).decrypt(nonce, text, decision.encode())
+        except (InvalidTag, ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"the content of decision `{decision}` was changed: it does not open with its key") from error
+
+    def find(self, subject: str | None = None, before: date | None = None) -> list[ContentKey]:
+        """The keys of a subject (`None`: of all), as far as their day lies before that one; by day and subject."""
+        chosen = "(?1 IS NULL OR subject = ?1) AND (?2 IS NULL OR day < ?2)"
+        limits = (subject, None if before is None else (before - _EPOCH).days)
+        with self._lock, border(f"the content keys `{self.path}` cannot be read"):
+            rows = self._connection.execute(f"SELECT id, subject, day FROM content_keys WHERE {chosen} ORDER BY day, subject", limits)  # noqa: S608
+            return [ContentKey(str(name), str(whose), _EPOCH + timedelta(days=cast("int", day))) for name, whose, day in rows]
+
+    def remaining(self, ids: Iterable[str]) -> set[str]:
+        """Those of these keys that exist."""
+        return {key.id for key in self.find()}.intersection(ids)
+
+    def destroy(self, ids: Sequence[str]) -> None:
+        """Overwrite these keys. There is no way back: record the erasure first."""
+        with self._lock, border(f"content keys in `{self.path}` cannot be destroyed"), self._connection:
+            self._connection.executemany("DELETE FROM content_keys WHERE id = ?", [(name,) for name in ids])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
+        # Read every time, never kept in memory: what another process destroys is gone for all.
+        wanted = subject, at_ns // _DAY_NS
+        query = "SELECT id, key FROM content_keys WHERE subject = ? AND day = ?"
+        with self._lock, border(f"a content key cannot be kept in `{self.path}`"):
+            found = self._connection.execute(query, wanted).get
+            if found is None:
+                made = f"ck_{secrets.token_hex(16)}", *wanted, secrets.token_bytes(32)
+                self._connection.execute("INSERT OR IGNORE INTO content_keys(id, subject, day, key) VALUES (?, ?, ?, ?)", made)
+                found = self._connection.execute(query, wanted).get  # another process may have been first
+        name, key = cast("tuple[str, bytes]", found)
+        return sealed(name, key, decision, content)
+
+    def _secret(self, name: str) -> bytes | None:
+        with self._lock, border(f"the content keys `{self.path}` cannot be read"):
+            return cast("bytes | None", self._connection.execute("SELECT key FROM content_keys WHERE id = ?", (name,)).get)
+
+
+def sealed(key_id: str, key: bytes, decision: str, content: bytes) -> bytes:
+    """A content under a key, for one decision alone."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    text = AESGCM(key).encrypt(nonce, content, decision.encode())
+    return b'{"key":"%s","nonce":"%s","sealed":"%s"}' % (key_id.encode(), base64.b64encode(nonce), base64.b64encode(text))
+
+
+def sealing_key(body: bytes) -> str | None:
+    """Id of the key that a `content` record is sealed with; `None`: it is not sealed.
+
+    >>> sealing_key(sealed("ck_1", bytes(32), "dec_1", b"words"))
+    'ck_1'
+    >>> sealing_key(b'{"messages":[]}')
+    """
+    head, _, rest = body.partition(b'","nonce":"')
+    return head[8:].decode(errors="replace") if head.startswith(b'{"key":"ck_') and b'","sealed":"' in rest[:40] else None
+
+
+def _opened(path: Path, busy_timeout_s: float) -> apsw.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        connection.set_busy_timeout(int(busy_timeout_s * 1000))
+        # What is deleted is overwritten; a journal per transaction, for a WAL would keep old pages until it is folded.
+        connection.execute("PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

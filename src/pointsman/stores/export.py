@@ -1,0 +1,189 @@
+"""The log as one file: JSON Lines that verify without a database, CSV and Parquet for other tools.
+
+JSON Lines hold a record a line, always spelt the same, its body as it was hashed:
+
+    {"seq":1,"kind":"decision","decision":"dec_…","at_ns":…,"body":{…},"prev":"…","hash":"…"}
+
+`body_base64` stands in place of `body` where that is not JSON. After the record of a snapshot comes its content:
+
+    {"snapshot":"sha256:…","body":{…}}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import IO, TextIO
+
+import msgspec
+
+from pointsman.errors import ConfigError
+from pointsman.stores.chain import Row
+from pointsman.stores.log import Head, Verification
+from pointsman.stores.verifying import Mark, UnreadableError, verify_rows
+
+_TEXT = rb'"([^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+)"'
+_RECORD = re.compile(rb'\{"seq":(-?\d{1,19}),"kind":%s,"decision":%s,"at_ns":(-?\d{1,19}),"body(_base64)?":' % (_TEXT, _TEXT))
+_SNAPSHOT = re.compile(rb'\{"snapshot":%s,"body(_base64)?":' % _TEXT)
+_TAIL = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+_TAIL_BYTES = len(b',"prev":"","hash":""}\n') + 128
+
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GROUP = 10_000
+
+
+def line(row: Row) -> bytes:
+    """A record as its line."""
+    seq, kind, decision, at_ns, body, prev, digest = row
+    head = b'{"seq":%d,"kind":%s,"decision":%s,"at_ns":%d,' % (seq, _quoted(kind), _quoted(decision), at_ns)
+    return b'%s%s,"prev":"%s","hash":"%s"}\n' % (head, _body(body), prev.hex().encode(), digest.hex().encode())
+
+
+def read_line(text: bytes) -> Row | tuple[str, bytes]:
+    """The record of a line, or id and content of a snapshot. Raises `ValueError` for a line of another form than `line`'s."""
+    start, end = _RECORD.match(text), _TAIL.match(text, len(text) - _TAIL_BYTES)
+    if start is not None and end is not None:
+        seq, kind, decision, at_ns, encoded = start.groups()
+        body = _content(text[start.end() : end.start()], encoded)
+        return int(seq), _plain(kind), _plain(decision), int(at_ns), body, bytes.fromhex(end[1].decode()), bytes.fromhex(end[2].decode())
+    start = _SNAPSHOT.match(text)
+    if start is None or not text.endswith(b"}\n"):
+        raise ValueError("it is not a record as `audit export` writes it")
+    return _plain(start[1]).decode(), _content(text[start.end() : -2], start[2])
+
+
+def write_jsonl(rows: Iterable[Row], snapshot: Callable[[str], bytes | None], out: IO[bytes]) -> int:
+    """Write rows, each snapshot's content after its record; returns how many records."""
+    count = 0
+    for row in rows:
+        count += 1
+        out.write(line(row))
+        if row[1] == b"snapshot" and (body := snapshot(row[2].decode())) is not None:
+            out.write(b'{"snapshot":%s,%s}\n' % (_quoted(row[2]), _body(body)))
+    return count
+
+
+class Export:
+    """One export, or several of which each goes on from the one before, read as one log."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = paths
+        self._digests: dict[str, str] = {}
+
+    def rows(self) -> Iterator[Row]:
+        """The records. Raises `UnreadableError` at a line that is none, `ConfigError` where a file cannot be read."""
+        for path in self._paths:
+            try:
+                with path.open("rb") as lines:
+                    yield from self._rows(path, lines)
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def _rows(self, path: Path, lines: Iterable[bytes]) -> Iterator[Row]:
+        for at, text in enumerate(lines, 1):
+            try:
+                found = read_line(text)
+            except ValueError as error:
+                raise UnreadableError(f"cannot be read: {path.name}, line {at}: {error}") from error
+            if len(found) == 2:
+                self._digests[found[0]] = sha256(found[1]).hexdigest()
+            else:
+                yield found
+
+    def verify(self, expected_head: Head | None = None, marks: Iterable[Mark] = ()) -> Verification:
+        """Check every record, as `verify` does with the log's own file."""
+        known = [*marks] if expected_head is None else [*marks, Mark(expected_head)]
+        return verify_rows(self.rows(), lambda _: self._digests.items(), known)
+
+
+def write_csv(rows: Iterable[Row], out: TextIO) -> int:
+    """Write rows as CSV with a head: time in UTC, hashes in hex, bodies as text, or base64 in a column of its own; returns how many."""
+    table, count = csv.writer(out), 0
+    table.writerow(("seq", "at", "at_ns", "kind", "decision", "body", "body_base64", "prev", "hash"))
+    for seq, kind, decision, at_ns, body, prev, digest in rows:
+        count += 1
+        text = _text(body)
+        told = (text, "") if text is not None else ("", base64.b64encode(body).decode())
+        table.writerow((seq, _utc(at_ns), at_ns, kind.decode(), decision.decode(), *told, prev.hex(), digest.hex()))
+    return count
+
+
+def write_parquet(rows: Iterable[Row], out: IO[bytes]) -> int:
+    """Write rows as Parquet, bodies and hashes as bytes; returns how many. Raises `ConfigError` where pyarrow is not installed."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ConfigError("Parquet needs pyarrow: pip install 'pointsman[parquet]'") from error
+    columns = {"seq": pa.int64(), "kind": pa.string(), "decision": pa.string(), "at": pa.timestamp("ns", "UTC"), "body": pa.binary()}
+    schema, count, left = pa.schema({**columns, "prev": pa.binary(32), "hash": pa.binary(32)}), 0, iter(rows)
+    with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        while group := list(islice(left, _GROUP)):
+            seq, kind, decision, at_ns, *bytes_ = zip(*group, strict=True)
+            texts = ([text.decode() for text in column] for column in (kind, decision))
+            values = (seq, *texts, at_ns, *bytes_)
+            writer.write_table(pa.table([pa.array(found, field.type) for found, field in zip(values, schema, strict=True)], schema=schema))
+            count += len(group)
+    return count
+
+
+def _utc(at_ns: int) -> str:
+    """
+    >>> _utc(1_763_793_160_123_456_789)
+    '2025-11-22T06:32:40.123456Z'
+    """
+    with suppress(OverflowError):
+        return (_EPOCH + timedelta(microseconds=at_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return ""
+
+
+def _body(body: bytes) -> bytes:
+    """`"body":…` where these bytes are one JSON object on one line, else `"body_base64":"…"`."""
+    if body[:1] == b"{" and body[-1:] == b"}" and not _CONTROL.search(body):
+        with suppress(msgspec.DecodeError, RecursionError):
+            msgspec.json.decode(body)
+            return b'"body":' + body
+    return b'"body_base64":"%s"' % base64.b64encode(body)
+
+
+def _content(text: bytes, encoded: bytes | None) -> bytes:
+    if encoded is None:
+        return text
+    try:
+        body = base64.b64decode(text[1:-1], validate=True)
+    except binascii.Error as error:
+        raise ValueError("its body is not base64") from error
+    if b'"%s"' % base64.b64encode(body) != text:
+        raise ValueError("its body is not base64")
+    return body
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _quoted(text: bytes) -> bytes:
+    return json.dumps(text.decode(), ensure_ascii=False).encode()
+
+
+def _plain(quoted: bytes) -> bytes:
+    """What stands between quotes. Raises `ValueError` for another spelling than `_quoted`'s."""
+    if b"\\" not in quoted:
+        return quoted
+    plain: bytes = json.loads(b'"%s"' % quoted).encode()
+    if _quoted(plain) != b'"%s"' % quoted:
+        raise ValueError("its text is spelt in another way")
+    return plain
