@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pointsman.build.endpoints import Engines, endpoints
+from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.snapshot import snapshot_of, with_health
 from pointsman.build.world import HISTORY, current_snapshot, offline_world, world_of
 from pointsman.config.schema import Config
@@ -78,6 +79,7 @@ class Service:
             before = self.gateway.live
             self.engines.add(config.models)
             snapshot, body = await asyncio.to_thread(current_snapshot, config)
+            refuse_broken_promises(config, snapshot)
             watch = _watch_on(config, before.watch, self._config)
             snapshot, body = with_health(snapshot, body, watch.health.out_of_service())
             await self.log.put_snapshot(snapshot.id, body)
@@ -136,8 +138,9 @@ async def open_service(config: Config) -> Service:
     """Open everything a configuration names. Local models load in the background. Raises `ConfigError` and `RecordError`."""
     engines, pool = Engines(), Pool()
     engines.add(config.models)
-    log = SqliteLog(config.store.path, config.store.durability)
     snapshot, body = current_snapshot(config)
+    refuse_broken_promises(config, snapshot)
+    log = SqliteLog(config.store.path, config.store.durability)
     await log.put_snapshot(snapshot.id, body)
     world = world_of(config, snapshot, await log.recent(HISTORY, kind="outcome"))
     watch = _watch(config)

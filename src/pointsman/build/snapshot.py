@@ -24,13 +24,14 @@ from pointsman.config.schema import (
     RequireConfig,
     RouteConfig,
     RuleConfig,
+    ScopeConfig,
     TaskConfig,
     WeightsConfig,
 )
 from pointsman.core.model import Model
 from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import picousd
-from pointsman.core.rule import Effects, Policy, Requirement, Rule
+from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
 from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
 from pointsman.estimators.prior import PriorEstimator
@@ -135,7 +136,7 @@ def _rule(config: RuleConfig, name: str) -> Rule:
     effects = Effects(
         task=config.task,
         labels=config.labels,
-        require=_requirement(config.require),
+        require=requirement(config.require),
         exclude=config.exclude,
         prefer=config.prefer,
         plan=config.plan,
@@ -146,10 +147,16 @@ def _rule(config: RuleConfig, name: str) -> Rule:
 
 def _policy(config: PolicyConfig) -> Policy:
     when = compile_condition(config.when) if config.when else None
-    return Policy(config.name, when, _requirement(config.require), _requirement(config.forbid))
+    return Policy(config.name, when, requirement(config.require), requirement(config.forbid), scope_of(config.scope), config.fail)
 
 
-def _requirement(config: RequireConfig | ForbidConfig | None) -> Requirement | None:
+def scope_of(config: ScopeConfig | None) -> PolicyScope | None:
+    """Whose requests are meant, as a policy says it."""
+    return None if config is None else PolicyScope(**asdict(config))
+
+
+def requirement(config: RequireConfig | ForbidConfig | None) -> Requirement | None:
+    """Attributes of models, as a policy asks for them."""
     return None if config is None else Requirement(**asdict(config))
 
 

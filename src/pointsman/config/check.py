@@ -6,32 +6,34 @@ Pure. `load` raises the errors, with line and column; warnings are for the comma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from pointsman.config.check_rules import (
+    label_problems,
+    name_problems,
+    policy_problems,
+    promise_problems,
+    rule_problems,
+    share_problems,
+    warning,
+    weight_problems,
+)
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
 from pointsman.config.schema import (
     HUMAN,
     BoundsConfig,
     Config,
-    ForbidConfig,
     ModelConfig,
-    PolicyConfig,
     PriceConfig,
-    RequireConfig,
     RouteConfig,
-    RuleConfig,
-    WeightsConfig,
 )
-from pointsman.core.labels import KNOWN, close
 from pointsman.core.prices import per_mtok, picousd
-from pointsman.errors import ConditionError, ConditionSyntaxError
-from pointsman.policy.cel import CelCondition, compile_condition
 from pointsman.signals.keywords import plain
 from pointsman.signals.tokens import CHARS, VOCABULARIES
 
@@ -40,12 +42,6 @@ Problems = Iterator[Problem]
 TOKENIZERS = (*VOCABULARIES, CHARS)
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
-_KEYWORD = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')\s+in\s+signals\.keywords")
-# A word compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
-_COMPARED = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')(?=\s+in\s|\s*==|\s*,|\s*\])|(?:==\s*)(?:\"([^\"\\]*)\"|'([^'\\]*)')")
-_TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
-_NO_EFFECTS = ("when", "name")  # fields of a rule that do nothing by themselves
 
 
 def problems(config: Config) -> list[Problem]:
@@ -54,7 +50,8 @@ def problems(config: Config) -> list[Problem]:
         *_models(config),
         *_routes(config),
         *_rules(config),
-        *_policies(config),
+        *policy_problems(config),
+        *promise_problems(config),
         *_tasks(config),
         *_keywords(config),
     ]
@@ -64,7 +61,7 @@ def _models(config: Config) -> Problems:
     if not config.models:
         yield Problem(("models",), "the pool is empty: give at least one model")
     elif all(model.disabled for model in config.models):
-        yield _warning(("models",), "every model is switched off: no request can be answered")
+        yield warning(("models",), "every model is switched off: no request can be answered")
     first: dict[str, int] = {}
     for at, model in enumerate(config.models):
         path: Path = ("models", at)
@@ -85,9 +82,9 @@ def _endpoint(model: ModelConfig, path: Path) -> Problems:
         yield from _local(model, path)
         return
     if model.weights:
-        yield _warning((*path, "weights"), f"only models of provider `{LOCAL}` have weights: it has no effect")
+        yield warning((*path, "weights"), f"only models of provider `{LOCAL}` have weights: it has no effect")
     if model.tries != 1:
-        yield _warning((*path, "tries"), f"only models of provider `{LOCAL}` try more than once: it has no effect")
+        yield warning((*path, "tries"), f"only models of provider `{LOCAL}` try more than once: it has no effect")
     if model.base_url:
         yield from _base_url(model, (*path, "base_url"))
     elif model.provider not in PROVIDERS:
@@ -98,7 +95,7 @@ def _endpoint(model: ModelConfig, path: Path) -> Problems:
     if any(c.isspace() or not c.isprintable() for c in model.api_key):
         yield Problem((*path, "api_key"), "has a space, line break or control character in it: look at the variable it comes from")
     if not model.api_key and not model.base_url and (provider := PROVIDERS.get(model.provider)):
-        yield _warning(path, f"`{provider.id}` wants a key: add `api_key: ${{{provider.key_variables[0]}}}`")
+        yield warning(path, f"`{provider.id}` wants a key: add `api_key: ${{{provider.key_variables[0]}}}`")
 
 
 def _local(model: ModelConfig, path: Path) -> Problems:
@@ -106,7 +103,7 @@ def _local(model: ModelConfig, path: Path) -> Problems:
         yield Problem(path, f"provider `{LOCAL}` needs `weights`: a packaged name such as `smollm2-135m`, or a path to a GGUF file")
     for name in ("base_url", "api_key"):
         if getattr(model, name):
-            yield _warning((*path, name), f"provider `{LOCAL}` runs in this process: it has no effect")
+            yield warning((*path, name), f"provider `{LOCAL}` runs in this process: it has no effect")
 
 
 def _base_url(model: ModelConfig, path: Path) -> Problems:
@@ -126,7 +123,7 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
     elif any(c.isspace() or not c.isprintable() for c in model.base_url):
         yield Problem(path, "has a space or control character in it")
     elif url.scheme == "http" and model.api_key and not _loopback(host):
-        yield _warning(path, "sends the `api_key` unencrypted to another host: use `https`")
+        yield warning(path, "sends the `api_key` unencrypted to another host: use `https`")
 
 
 def _loopback(host: str) -> bool:
@@ -163,14 +160,14 @@ def _routes(config: Config) -> Problems:
         if name in ids:
             yield Problem(path, f"`{short(name)}` is also a model's id: clients could not say which they mean, rename one")
         pool = set(route.models) or ids
-        yield from _named(route.models, ids, (*path, "models"))
+        yield from name_problems(route.models, ids, (*path, "models"))
         yield from _twice(route.models, (*path, "models"))
         yield from _chains(route, ids, path)
-        yield from _labels(route.labels, config, (*path, "labels"))
-        yield from _weights(route, path)
+        yield from label_problems(route.labels, config, (*path, "labels"))
+        yield from weight_problems(route, path)
         yield from _bounds(route.bounds, (*path, "bounds"))
         for at, rule in enumerate(route.rules):
-            yield from _rule(rule, config, pool | _chained(route), (*path, "rules", at))
+            yield from rule_problems(rule, config, pool | _chained(route), (*path, "rules", at))
 
 
 def _chained(route: RouteConfig) -> set[str]:
@@ -182,72 +179,19 @@ def _chains(route: RouteConfig, ids: set[str], path: Path) -> Problems:
     """Models that are asked after others, and a person at the end."""
     if HUMAN in route.fallback[:-1]:
         yield Problem((*path, "fallback", route.fallback.index(HUMAN)), f"`{HUMAN}` ends a chain: nothing can come after it")
-    yield from _named(tuple(name for name in route.fallback if name != HUMAN), ids, (*path, "fallback"))
+    yield from name_problems(tuple(name for name in route.fallback if name != HUMAN), ids, (*path, "fallback"))
     for fault, chain in route.fallback_on.items():
-        yield from _named(chain, ids, (*path, "fallback_on", fault))
+        yield from name_problems(chain, ids, (*path, "fallback_on", fault))
     if _chained(route) and route.plan == "single":
-        yield _warning((*path, "plan"), "`single` asks one model only: the chain has no effect")
+        yield warning((*path, "plan"), "`single` asks one model only: the chain has no effect")
     if route.plan == "hedge" and len(set(route.models or ids) | (set(route.fallback) - {HUMAN})) < 2:
-        yield _warning((*path, "plan"), "`hedge` needs a second model")
-
-
-def _rule(rule: RuleConfig, config: Config, pool: set[str], path: Path) -> Problems:
-    ids = {model.id for model in config.models}
-    yield from _condition(rule.when, config, (*path, "when"))
-    yield from _labels(rule.labels, config, (*path, "labels"))
-    yield from _attributes(rule.require, config, (*path, "require"))
-    yield from _excluded(rule.exclude, ids, (*path, "exclude"), pool)
-    yield from _named(rule.prefer, ids, (*path, "prefer"), pool)
-    yield from _weights(rule, path)
-    if all(getattr(rule, f.name) == f.default for f in fields(rule) if f.name not in _NO_EFFECTS):
-        yield _warning(path, "has no effect: give it a task, labels, require, exclude, prefer, plan, weights or dial")
-
-
-def _named(names: Iterable[str], ids: set[str], path: Path, pool: set[str] | None = None) -> Problems:
-    """Names of models: they must exist, and lie within the route's `pool` if one is given."""
-    for at, name in enumerate(names):
-        if name not in ids:
-            yield Problem((*path, at), f"unknown model `{short(name)}`{did_you_mean(name, ids)}")
-        elif pool is not None and name not in pool:
-            yield Problem((*path, at), f"`{short(name)}` is not among the route's `models`: it would never be used")
-
-
-def _excluded(names: Iterable[str], ids: set[str], path: Path, pool: set[str]) -> Problems:
-    yield from _named(names, ids, path)
-    for at, name in enumerate(names):
-        if name in ids - pool:
-            yield _warning((*path, at), f"`{short(name)}` is not among the route's `models`: there is nothing to exclude")
+        yield warning((*path, "plan"), "`hedge` needs a second model")
 
 
 def _twice(names: tuple[str, ...], path: Path) -> Problems:
     for at, name in enumerate(names):
         if name in names[:at]:
             yield Problem((*path, at), f"`{short(name)}` is named twice")
-
-
-def _labels(labels: Iterable[str], config: Config, path: Path) -> Problems:
-    known = KNOWN | set(config.labels)
-    for at, label in enumerate(labels):
-        if label not in known:
-            hint = did_you_mean(label, known) or ": define it under `labels`"
-            yield Problem((*path, at), f"unknown label `{short(label)}`{hint}")
-
-
-def _weights(owner: RouteConfig | RuleConfig, path: Path) -> Problems:
-    if owner.dial is not None and owner.weights is not None:
-        yield Problem((*path, "dial"), "stands beside `weights`: give one of them")
-    if owner.weights is not None:
-        yield from _shares(owner.weights, (*path, "weights"))
-
-
-def _shares(weights: WeightsConfig, path: Path) -> Problems:
-    total = sum(getattr(weights, field.name) for field in fields(weights))
-    if total == 0:
-        yield Problem(path, "are all zero: give at least one of quality, cost, latency, security, energy")
-    elif total == float("inf"):
-        yield Problem(path, "are too large to be added up")
-    elif abs(total - 1) > _TOLERANCE:
-        yield _warning(path, f"add up to {total:g}, not 1: each is divided by {total:g}")
 
 
 def _bounds(bounds: BoundsConfig | None, path: Path) -> Problems:
@@ -269,105 +213,15 @@ def _amounts(amounts: Mapping[Any, float | None], convert: Callable[[float], int
             yield Problem((*path, name), str(error))
 
 
-def _policies(config: Config) -> Problems:
-    first: dict[str, int] = {}
-    for at, policy in enumerate(config.policies):
-        path: Path = ("policies", at)
-        if (earlier := first.setdefault(policy.name, at)) != at:
-            yield _warning((*path, "name"), f"`{short(policy.name)}` also names policies[{earlier}]: refusals could not tell them apart")
-        yield from _policy(policy, config, path)
-
-
-def _policy(policy: PolicyConfig, config: Config, path: Path) -> Problems:
-    if policy.require is None and policy.forbid is None:
-        yield Problem(path, "has neither `require` nor `forbid`: it would do nothing")
-    if policy.when:
-        yield from _condition(policy.when, config, (*path, "when"))
-    yield from _attributes(policy.require, config, (*path, "require"))
-    yield from _attributes(policy.forbid, config, (*path, "forbid"))
-
-
-def _attributes(wanted: RequireConfig | ForbidConfig | None, config: Config, path: Path) -> Problems:
-    """`require` and `forbid`: each field given must mean something."""
-    if wanted is None:
-        return
-    given = {f.name: value for f in fields(wanted) if (value := getattr(wanted, f.name)) is not None}
-    if not given:
-        yield Problem(path, f"says nothing: give one of {', '.join(f.name for f in fields(wanted))}")
-    for name, values in given.items():
-        if values == ():
-            yield Problem((*path, name), "is empty: name at least one value")
-        elif name == "model":
-            yield from _named(values, {model.id for model in config.models}, (*path, name))
-        elif name != "approved":
-            yield from _of_no_model(name, values, config, (*path, name))
-
-
-_HELD: Mapping[str, Callable[[ModelConfig], Iterable[str]]] = {
-    "perimeter": lambda model: (model.perimeter,),
-    "region": lambda model: (model.region,),
-    "provider": lambda model: (model.provider,),
-    "tags": lambda model: model.tags,
-}
-
-
-def _of_no_model(name: str, values: Iterable[str], config: Config, path: Path) -> Problems:
-    """A value that only resembles what models have is a slip; one that no model has yet may be on purpose."""
-    held = {value for model in config.models for value in _HELD[name](model)}
-    for at, value in enumerate(values):
-        if value not in held and (hint := did_you_mean(value, held)):
-            yield _warning((*path, at), f"no model has {name} `{short(value)}`{hint}")
-
-
-def _condition(source: str, config: Config, path: Path) -> Problems:
-    try:
-        condition = compile_condition(source)
-    except ConditionSyntaxError as error:
-        yield Problem(path, f"does not compile: line {error.line}, column {error.column} of the expression: {error}")
-        return
-    yield from _about_keywords(source, config, path)
-    if condition.labels_only:
-        yield from _about_labels(condition, config, path)
-
-
-def _about_keywords(source: str, config: Config, path: Path) -> Problems:
-    """A word list that does not exist is never found: what the condition protects would be open."""
-    for double, single in _KEYWORD.findall(source):
-        name = double or single
-        if name not in config.keywords:
-            hint = did_you_mean(name, set(config.keywords)) or ": define it under `keywords`"
-            yield Problem(path, f"unknown word list `{short(name)}`{hint}")
-
-
-def _about_labels(condition: CelCondition, config: Config, path: Path) -> Problems:
-    """A misspelt label in a condition would silently never match."""
-    known = KNOWN | set(config.labels)
-    words = {double or single for double, single in _QUOTED.findall(condition.source)}
-    compared = {word for found in _COMPARED.findall(condition.source) for word in found if word}
-    for word in sorted(words - known):
-        sentence = f"`{short(word)}` is not a known label{did_you_mean(word, known) or ': define it under `labels`'}"
-        yield Problem(path, sentence) if word in compared else _warning(path, sentence)
-    sets = [(), tuple(sorted(known)), *((label,) for label in sorted(known))]
-    if words <= known and not any(_holds(condition, close(labels, known)) for labels in sets):
-        yield _warning(path, "holds for none of the known labels: is it meant so?")
-
-
-def _holds(condition: CelCondition, labels: tuple[str, ...]) -> bool:
-    try:
-        return condition({"labels": list(labels)})
-    except ConditionError:
-        return True  # as in a decision: a condition that cannot be evaluated applies
-
-
 def _rules(config: Config) -> Problems:
     for at, rule in enumerate(config.rules):
-        yield from _rule(rule, config, {model.id for model in config.models}, ("rules", at))
+        yield from rule_problems(rule, config, {model.id for model in config.models}, ("rules", at))
 
 
 def _tasks(config: Config) -> Problems:
     for name, task in config.tasks.items():
         if task.weights is not None:
-            yield from _shares(task.weights, ("tasks", name, "weights"))
+            yield from share_problems(task.weights, ("tasks", name, "weights"))
 
 
 def _keywords(config: Config) -> Problems:
@@ -378,7 +232,3 @@ def _keywords(config: Config) -> Problems:
         for at, word in enumerate(words):
             if not plain(word):
                 yield Problem((*path, at), "is blank, and would be found in every text")
-
-
-def _warning(path: Path, sentence: str) -> Problem:
-    return Problem(path, sentence, "warning")

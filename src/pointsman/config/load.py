@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import msgspec.inspect as types
 
 from pointsman.config.check import problems
+from pointsman.config.check_rules import test_problems
 from pointsman.config.document import LARGEST_BYTES, Document, Entries, Entry, Items, Node, Scalar, read
 from pointsman.config.expected import bare, choices, description, expected
 from pointsman.config.problem import Fault, Path, Problem, did_you_mean, short
-from pointsman.config.schema import Config
+from pointsman.config.schema import Config, PolicyTests
 from pointsman.errors import ConfigError
 
 SECRET: Final = frozenset({"api_key"})
 """Settings whose value no message may repeat."""
+
+Kind = TypeVar("Kind")
 
 _MOST_LINES = 50
 _WRONG: Final = object()  # stands where a fault was noted
@@ -30,25 +33,38 @@ def load(text: str, name: str, env: Mapping[str, str]) -> Config:
     Traceback (most recent call last):
     pointsman.errors.ConfigError: pointsman.yaml: stroe: 4:1: unknown key `stroe`; did you mean `store`?
     """
-    document = read(text, name, env)
-    builder = _Builder(list(document.faults))
-    config: Config = builder.build(document.root, types.type_info(Config), ())
-    if faults := builder.faults or _errors(document, config):
-        raise ConfigError(_listed(faults, name))
-    return config
+    return _load(text, name, env, Config, problems)
 
 
 def load_file(path: str | FilePath, env: Mapping[str, str]) -> Config:
     """Read a configuration file. Raises ConfigError as `load` does, and when the file cannot be read."""
+    return load(_text(path, ": `pointsman init` writes one"), str(path), env)
+
+
+def load_tests(path: str | FilePath, config: Config) -> PolicyTests:
+    """Read a file of policy tests for a configuration. Raises ConfigError that lists everything wrong."""
+    return _load(_text(path), str(path), {}, PolicyTests, lambda tests: test_problems(tests, config))
+
+
+def _load(text: str, name: str, env: Mapping[str, str], kind: type[Kind], wrong: Callable[[Kind], list[Problem]]) -> Kind:
+    document = read(text, name, env)
+    builder = _Builder(list(document.faults))
+    built: Kind = builder.build(document.root, types.type_info(kind), ())
+    if faults := builder.faults or _errors(document, wrong(built)):
+        raise ConfigError(_listed(faults, name))
+    return built
+
+
+def _text(path: str | FilePath, cure: str = "") -> str:
     name = str(path)
     try:
         with FilePath(path).open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)
         if len(raw) > LARGEST_BYTES:
             raise ConfigError(f"{name}: larger than {LARGEST_BYTES:,} bytes")
-        return load(raw.decode("utf-8-sig"), name, env)
+        return raw.decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise ConfigError(f"{name}: no such file: `pointsman init` writes one") from error
+        raise ConfigError(f"{name}: no such file{cure}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: not UTF-8 at byte {error.start + 1}: save it as UTF-8") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
@@ -60,10 +76,10 @@ def warnings(config: Config) -> list[Problem]:
     return [problem for problem in problems(config) if problem.severity == "warning"]
 
 
-def _errors(document: Document, config: Config) -> list[Fault]:
+def _errors(document: Document, found: Iterable[Problem]) -> list[Fault]:
     return [
         Fault(*document.locate(problem.path), problem.path, document.without_secrets(problem.sentence))
-        for problem in problems(config)
+        for problem in found
         if problem.severity == "error"
     ]
 

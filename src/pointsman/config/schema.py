@@ -97,6 +97,8 @@ class ModelConfig:
     model: Annotated[str, _says("what the provider calls it; default: the id")] = ""
     base_url: Annotated[str, _says("URL up to and including `/v1`; known providers have one")] = ""
     api_key: Annotated[str, _says("the provider's key, as ${NAME} from the environment")] = field(default="", repr=False)
+    auth: Annotated[Literal["key", "aws", "google"], _says("how calls prove who calls; see docs/apis.md")] = "key"
+    refuses: Annotated[tuple[str, ...] | None, _says("fields that it answers with an error; unset: known by its name")] = None
     weights: Annotated[str, _says("`local` only: name of the packaged weights, or a path to a GGUF file")] = ""
     tries: Annotated[int, Meta(ge=1, le=4), _says("`local` only: prompt forms tried, of which the surest answer is kept")] = 1
     perimeter: Annotated[Name, _says("where data goes: `on_prem`, `vpc`, `external`, or a word of your own")] = "external"
@@ -147,13 +149,65 @@ class RequireConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeConfig:
+    """Whose requests, on which routes. What is given must all fit."""
+
+    routes: Annotated[tuple[str, ...] | None, _says("routes, and models asked for by name; default: all")] = None
+    orgs: Annotated[tuple[str, ...] | None, _says("orgs of the caller's key; default: all")] = None
+    teams: Annotated[tuple[str, ...] | None, _says("teams of the caller's key; default: all")] = None
+    keys: Annotated[tuple[str, ...] | None, _says("ids of keys; default: all")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfig:
-    """A hard rule for every route and every call made for a request."""
+    """A hard rule for every call made for a request."""
 
     name: Annotated[Name, _says("shown in every refusal")]
     when: Annotated[str, _says("CEL condition; empty: always. If it cannot be evaluated the policy applies")] = ""
     require: Annotated[RequireConfig | None, _says("what models must have")] = None
     forbid: Annotated[ForbidConfig | None, _says("what models must not have")] = None
+    scope: Annotated[ScopeConfig | None, _says("whose requests it is for; default: everybody's, on every route")] = None
+    fail: Annotated[
+        Literal["closed", "open"],
+        _says(
+            "what a condition that cannot be evaluated counts as: `closed`, as holding; `open`, as not holding, which `check` points out"
+        ),
+    ] = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseConfig:
+    """What the policies together are to achieve. It is proved before a configuration comes into force, and refuses nothing by itself."""
+
+    name: Annotated[Name, _says("shown where it is broken")]
+    labels: Annotated[tuple[str, ...], _says("for requests that carry at least these; default: for all")] = ()
+    scope: Annotated[ScopeConfig | None, _says("whose requests it is about; default: everybody's, on every route")] = None
+    only: Annotated[RequireConfig | None, _says("what every model must have that such a request could reach")] = None
+    never: Annotated[ForbidConfig | None, _says("what none of them may have")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTestConfig:
+    """A request, and where it may go. `only`, `never` and `refused` are proved for every such request, `reaches` is tried with one."""
+
+    name: Annotated[Name, _says("shown where it fails")]
+    route: Annotated[str, _says("route or model that is asked for; empty: each of them")] = ""
+    labels: Annotated[tuple[str, ...], _says("labels that it carries, at least")] = ()
+    key: Annotated[str, _says("id of the caller's key; empty: any")] = ""
+    team: Annotated[str, _says("team of the caller's key; empty: any")] = ""
+    org: Annotated[str, _says("org of the caller's key; empty: any")] = ""
+    only: Annotated[RequireConfig | None, _says("what every model must have that it could reach")] = None
+    never: Annotated[ForbidConfig | None, _says("what none of them may have")] = None
+    reaches: Annotated[tuple[str, ...], _says("models that must be open to it")] = ()
+    refused: Annotated[bool, _says("no model may be open to it")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTests:
+    """A file of policy tests, for `pointsman check --tests`."""
+
+    version: Annotated[Literal[1], _says("version of this format")]
+    tests: Annotated[tuple[PolicyTestConfig, ...], _says("the tests")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +372,7 @@ class Config:
     models: Annotated[tuple[ModelConfig, ...], _says("the pool")]
     routes: Annotated[dict[str, RouteConfig], _says("named policies that clients put into `model`")]
     policies: Annotated[tuple[PolicyConfig, ...], _says("hard rules for every route and every call")] = ()
+    promises: Annotated[tuple[PromiseConfig, ...], _says("what the policies are to achieve: proved before anything comes into force")] = ()
     rules: Annotated[
         tuple[RuleConfig, ...], _says("rules for every request, before its route's own; also where a client names a model")
     ] = ()

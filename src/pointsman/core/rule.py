@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from pointsman.core.request import Caller
 from pointsman.core.score import Weights
 
 Facts = Mapping[str, object]
@@ -42,13 +43,42 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyScope:
+    """To whose requests a policy applies, and on which routes. `None`: to all; what is given must all fit."""
+
+    routes: tuple[str, ...] | None = None
+    orgs: tuple[str, ...] | None = None
+    teams: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
+
+    def covers(self, route: str, caller: Caller) -> bool:
+        """Whether requests of this caller on this route are among them.
+
+        >>> PolicyScope(teams=("clinic",)).covers("auto", Caller("k", team="clinic"))
+        True
+        """
+        return (
+            (self.routes is None or route in self.routes)
+            and (self.orgs is None or caller.org in self.orgs)
+            and (self.teams is None or caller.team in self.teams)
+            and (self.keys is None or caller.key in self.keys)
+        )
+
+
+Fail = Literal["closed", "open"]
+"""What a condition that cannot be evaluated counts as: `closed`, as holding; `open`, as not holding."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """A hard rule for every route and every call: where `when` holds, `require` must, and nothing may match `forbid`."""
+    """A hard rule for every call: where `when` holds, `require` must, and nothing may match `forbid`."""
 
     name: str
     when: Condition | None = None  #: `None`: always
     require: Requirement | None = None
     forbid: Requirement | None = None
+    scope: PolicyScope | None = None  #: `None`: every request
+    fail: Fail = "closed"
 
 
 @dataclass(frozen=True, slots=True)

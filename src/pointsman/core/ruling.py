@@ -1,7 +1,7 @@
 """What rules and policies say of a request, worked out before any model is looked at.
 
 A condition that fails to evaluate counts as holding for everything that restricts (policies, and a rule's labels, requirements and
-exclusions) and as not holding for everything else; the failure is kept in `Ruling.errors`.
+exclusions) and as not holding for everything else; the failure is kept in `Ruling.errors`. A policy may say that it fails open.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from pointsman.core.labels import KNOWN, close
 from pointsman.core.request import Request
-from pointsman.core.rule import Condition, Effects, Facts, Policy, Requirement, Rule, Ruling
+from pointsman.core.rule import Condition, Effects, Facts, Fail, Policy, Requirement, Rule, Ruling
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Match, Route, Snapshot
 from pointsman.errors import ConditionError
@@ -19,14 +19,14 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "request": frozenset({"model", "stream", "choices", "messages", "images", "tools", "response_format", "max_output_tokens"}),
     "signals": frozenset({"task", "task_source", "keywords", "needs_tools", "needs_json", "needs_vision"}),
     "tokens": frozenset({"input", "output"}),
-    "key": frozenset({"id", "team"}),
+    "key": frozenset({"id", "org", "role", "team"}),
 }
 """What the records among the facts may hold. Only `metadata` is the client's to fill."""
 
 
 def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str) -> Facts:
     """What conditions may read. No prompt text: a decision must be repeatable from its record."""
-    tokens, needs = signals.tokens, signals.needs
+    tokens, needs, caller = signals.tokens, signals.needs, request.caller
     about = {
         "model": request.model,
         "stream": request.stream,
@@ -51,7 +51,7 @@ def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str
         "labels": list(labels),
         "tokens": {"input": tokens.input, "output": tokens.output},
         "task": task,
-        "key": {"id": request.caller.key, "team": request.caller.team},
+        "key": {"id": caller.key, "org": caller.org, "team": caller.team, "role": caller.role},
         "metadata": dict(request.metadata),
     }
 
@@ -74,7 +74,12 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     policies: list[Policy] = []
     if snapshot.policies:
         known_facts = known_facts or facts(request, signals, labels, task)
-        policies = [p for p in snapshot.policies if _holds(p.when, known_facts, f"policy `{p.name}`", errors)]
+        caller = request.caller
+        policies = [
+            p
+            for p in snapshot.policies
+            if (p.scope is None or p.scope.covers(route.name, caller)) and _holds(p.when, known_facts, f"policy `{p.name}`", errors, p.fail)
+        ]
     if not effects and not policies and not errors:
         return Ruling(task, labels)
     return Ruling(
@@ -121,12 +126,12 @@ def _restrictions(effects: Effects) -> Effects:
     return Effects(labels=effects.labels, require=effects.require, exclude=effects.exclude)
 
 
-def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str]) -> bool:
-    """Whether a condition holds; one that fails counts as holding, and is kept in `errors`."""
+def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str], fail: Fail = "closed") -> bool:
+    """Whether a condition holds; one that fails is kept in `errors`, and counts as holding unless its owner said otherwise."""
     if when is None:
         return True
     try:
         return when(known_facts)
     except ConditionError as error:
         errors.append(f"{owner}: {error}")
-        return True
+        return fail == "closed"

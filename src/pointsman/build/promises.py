@@ -1,0 +1,123 @@
+"""Promises of a configuration, and tests of its policies: proved from what could be reached, without traffic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pointsman.build.snapshot import requirement, scope_of
+from pointsman.config.schema import Config, ForbidConfig, PolicyTestConfig, PromiseConfig, RequireConfig
+from pointsman.core.request import Caller
+from pointsman.core.snapshot import Snapshot
+from pointsman.errors import ConfigError
+from pointsman.gateway import Inquiry, World, decide_request
+from pointsman.policy.matrix import ANYONE, BY_NAME, Cell, Who
+from pointsman.policy.reach import Hole, broken_by, holes, reach, reach_by_name
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise or a test that does not hold, and where."""
+
+    name: str
+    route: str
+    who: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"`{self.name}` is broken on `{self.route}` for {self.who}: {self.reason}"
+
+
+def broken_promises(config: Config, snapshot: Snapshot) -> list[Broken]:
+    """Every promise that the policies do not keep, with one model that breaks it on each route."""
+    return [broken for promise in config.promises for broken in _broken(promise, snapshot)]
+
+
+def refuse_broken_promises(config: Config, snapshot: Snapshot) -> None:
+    """Raise `ConfigError` where the policies do not keep what the configuration promises."""
+    if broken := broken_promises(config, snapshot):
+        raise ConfigError("\n".join(f"promise {each}" for each in broken))
+
+
+def turned_off(snapshot: Snapshot) -> Iterator[str]:
+    """Policies that more labels turn off, as sentences."""
+    return map(_told, holes(snapshot))
+
+
+def failed_tests(tests: Iterable[PolicyTestConfig], world: World) -> list[Broken]:
+    """The tests that fail."""
+    return [broken for test in tests for broken in _failed(test, world)]
+
+
+def _broken(promise: PromiseConfig, snapshot: Snapshot) -> Iterator[Broken]:
+    scope = scope_of(promise.scope)
+    routes = None if scope is None else scope.routes
+    for who in _meant(promise, snapshot):
+        yield from _beyond(promise.name, _cells(snapshot, routes, promise.labels, who), promise.only, promise.never, snapshot)
+
+
+def _meant(promise: PromiseConfig, snapshot: Snapshot) -> Sequence[Who]:
+    """Whoever a promise is about. One for everybody must hold for whoever asks."""
+    scope = promise.scope
+    if scope is None or (scope.orgs, scope.teams, scope.keys) == (None, None, None):
+        return (ANYONE,)
+    return [
+        Who(
+            " and ".join(filter(None, (org and f"org {org}", team and f"team {team}", key and f"key {key}"))),
+            Caller(key, team, org=org),
+        )
+        for org in scope.orgs or ("",)
+        for team in scope.teams or ("",)
+        for key in scope.keys or ("",)
+    ]
+
+
+def _one(org: str, team: str, key: str) -> Who:
+    named = [f"{kind} {name}" for kind, name in (("org", org), ("team", team), ("key", key)) if name]
+    return Who(" and ".join(named) or ANYONE.name, Caller(key, team, org=org) if named else None)
+
+
+def _cells(snapshot: Snapshot, routes: tuple[str, ...] | None, labels: tuple[str, ...], who: Who) -> Iterator[Cell]:
+    carried = ", ".join(labels)
+    for name in snapshot.routes if routes is None else routes:
+        route = snapshot.route(name)
+        assert route is not None
+        yield Cell(name, carried, who.name, reach(snapshot, route, labels, who.caller))
+    if routes is None:
+        yield Cell(BY_NAME, carried, who.name, reach_by_name(snapshot, labels, who.caller))
+
+
+def _beyond(
+    name: str, cells: Iterable[Cell], only: RequireConfig | None, never: ForbidConfig | None, snapshot: Snapshot
+) -> Iterator[Broken]:
+    for cell in cells:
+        reasons = ((model, broken_by(snapshot, model, name, requirement(only), requirement(never))) for model in cell.models)
+        found = next(((model, reason) for model, reason in reasons if reason is not None), None)
+        if found is not None:
+            yield Broken(name, cell.route, cell.who, f"`{found[0]}` is within reach: its {found[1]}")
+
+
+def _failed(test: PolicyTestConfig, world: World) -> Iterator[Broken]:
+    snapshot = world.snapshot
+    who = _one(test.org, test.team, test.key)
+    cells = list(_cells(snapshot, (test.route,) if test.route else None, test.labels, who))
+    yield from _beyond(test.name, cells, test.only, test.never, snapshot)
+    if test.refused:
+        yield from (Broken(test.name, c.route, c.who, f"`{c.models[0]}` is within reach") for c in cells if c.models)
+    if test.reaches:
+        body = {"model": test.route, "messages": [{"role": "user", "content": "hello"}]}
+        inquiry = Inquiry(json.dumps(body).encode(), who.caller or Caller(), {"x-pointsman-labels": ",".join(test.labels)})
+        decision = decide_request(inquiry, world)
+        for candidate in decision.candidates:
+            if candidate.model in test.reaches and candidate.verdicts:
+                yield Broken(test.name, test.route, who.name, f"`{candidate.model}` is refused: {candidate.verdicts[0].reason}")
+        for model in sorted(set(test.reaches) - {candidate.model for candidate in decision.candidates}):
+            yield Broken(test.name, test.route, who.name, f"`{model}` is no candidate of this route")
+
+
+def _told(hole: Hole) -> str:
+    def said(labels: tuple[str, ...]) -> str:
+        return ", ".join(labels) or "no label"
+
+    return f"policy `{hole.policy}` is turned off by more labels: it applies with {said(hole.holds)}, but not with {said(hole.off)}"
