@@ -1,0 +1,139 @@
+"""Judge routers on recorded outcomes, beside the baselines.
+
+DATA is a file of outcomes (.parquet, .jsonl, .csv), a folder with outcomes.parquet or with RouteLLM's CSV files, or a decision log (.db).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointsman.cli.source import tell
+from pointsman.cli.table import table
+from pointsman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Outcomes
+    from pointsman.evals.evaluate import Protocol
+    from pointsman.evals.report import Origin
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("data", metavar="DATA", type=Path, help="recorded outcomes")
+    add(
+        "--pool", metavar="MODELS", help="models to choose among, with commas; `realistic`: the pool that the collection's index.json gives"
+    )
+    add("--learner", metavar="NAME", action="append", default=[], help="a learner to judge beside the baselines; may be given again")
+    add("--baselines", metavar="NAMES", help="the baselines, with commas; `none`: no baselines (default: all of them)")
+    add("--seeds", metavar="N", default="42,999,2024,2025,3407", help="seeds, with commas (default: 42,999,2024,2025,3407)")
+    add("--labels", metavar="N", type=_positive, help="queries to learn from in each fold (default: all)")
+    add("--folds", metavar="N", type=_positive, default=5, help="folds, cut between groups of near-duplicates (default: 5)")
+    add("--draws", metavar="N", type=_positive, default=2000, help="bootstrap draws for the intervals (default: 2000)")
+    add("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
+    add("--test", action="store_true", help="learn from everything but the test split, and read that; the result says that it was read")
+    add("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
+    add("--assume-output-tokens", metavar="N", type=_positive, help="price what has no recorded cost by this many output tokens")
+    add("--json", metavar="FILE", type=Path, help="write everything as JSON")
+    add("--html", metavar="FILE", type=Path, help="write a page with tables and a cost-quality plot")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the tables."""
+    from pointsman.evals.baselines import named
+    from pointsman.evals.evaluate import Protocol, evaluate
+    from pointsman.evals.page import page
+    from pointsman.evals.report import document, point_rows, rows
+
+    seeds = tuple(_number(seed) for seed in given.seeds.split(","))
+    protocol = Protocol(seeds, given.folds, given.labels, given.draws, given.test)
+    names = _baselines(given.baselines)
+    learners = [named(name) for name in (*given.learner, *(name for name in names if name not in given.learner))]
+    if not learners:
+        raise ConfigError("nothing to judge: name a learner, or leave the baselines in")
+    outcomes, origin = _outcomes(given, protocol)
+    found = evaluate(outcomes, learners, protocol, _progress())
+    _tell_data(found.data, found.queries, found.models, origin)
+    print(table(list(rows(found)), right=frozenset(range(1, 10))))
+    print(f"\nzero router (best coin-mix of single models): AIQ {found.zero_aiq:.4f}; oracle: AIQ {found.oracle_aiq:.4f}\n")
+    print(table(list(point_rows(found)), right=frozenset({1, 2})))
+    if given.json:
+        given.json.write_text(json.dumps(document(found, origin), indent=1) + "\n", encoding="utf-8")
+    if given.html:
+        given.html.write_text(page(found, origin), encoding="utf-8")
+    return 0
+
+
+def _baselines(asked: str | None) -> list[str]:
+    """The baselines asked for; without a word of it all that can run here."""
+    from pointsman.evals.baselines import BASELINES, available
+
+    if asked is not None:
+        return [] if asked == "none" else asked.split(",")
+    if left_out := [name for name in BASELINES if name not in available()]:
+        tell((f"left out {', '.join(left_out)}: they need scikit-learn",))
+    return list(available())
+
+
+def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, Origin]:
+    """The table that was asked for, and where it came from."""
+    import numpy as np
+
+    from pointsman.evals import collection
+    from pointsman.evals.decision_log import read_log
+    from pointsman.evals.read import read
+    from pointsman.evals.report import Origin
+    from pointsman.evals.rows import assume_cost, whole
+
+    outcomes = read_log(given.data) if given.data.suffix == ".db" else read(given.data)
+    pool = _pool(given, collection.realistic_pool)
+    outcomes = outcomes.pool(pool) if pool else outcomes
+    splits = tuple(given.splits.split(",")) if given.splits else ()
+    if splits:
+        outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits])
+    if not outcomes.queries or len(outcomes.models) < 2:
+        raise ConfigError(
+            f"{given.data}: {len(outcomes.queries)} queries, {len(outcomes.models)} models: there is nothing to choose between"
+        )
+    if given.assume_output_tokens:
+        outcomes = assume_cost(outcomes, collection.prices(given.data), given.assume_output_tokens)
+    if np.isnan(outcomes.quality).all():
+        raise ConfigError(f"{given.data}: no quality is recorded: give feedback on decisions first, or another file")
+    kept = whole(outcomes, drop=given.drop_incomplete)
+    return kept.outcomes, Origin(str(given.data), kept.outcomes.models, kept.models, kept.queries, splits)
+
+
+def _pool(given: argparse.Namespace, realistic: Callable[[Path], tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    if given.pool is None:
+        return None
+    return realistic(given.data) if given.pool == "realistic" else tuple(given.pool.split(","))
+
+
+def _tell_data(digest: str, queries: int, models: tuple[str, ...], origin: Origin) -> None:
+    dropped = f"; left out: {len(origin.dropped_models)} models, {origin.dropped_queries:,} queries with missing cells"
+    print(f"{origin.source}: {queries:,} queries judged, {len(models)} models, sha256 {digest[:16]}{dropped}\n")
+
+
+def _progress() -> Callable[[str], None]:
+    """Lines on standard error with the seconds since the start."""
+    start = time.monotonic()
+    return lambda line: print(f"{time.monotonic() - start:6.1f} s  {line}", file=sys.stderr)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not at least 1")
+    return number
+
+
+def _number(text: str) -> int:
+    if not text.strip().isdigit():
+        raise ConfigError(f"`{text}` is no seed: write whole numbers with commas between them")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Evaluation: recorded outcomes, metrics, baselines and reports."""
