@@ -1,0 +1,171 @@
+"""Placeholders for sensitive values on the way to a model, and the values again in its answer.
+
+A placeholder ends in letters that only this request's secret could have made, so neither a client's text nor a model can make one for
+another value. Only the placeholders of this request, letter by letter, are ever turned back; whatever else looks like one stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b32encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from pointsman.signals.sensitivity.detect import Finding
+from pointsman.signals.sensitivity.texts import Path, Piece
+
+_TAG_BYTES = 5  # eight letters
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A body in which values are replaced."""
+
+    body: Mapping[str, object] = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)  #: placeholder to value; never recorded
+    left: tuple[Finding, ...] = ()  #: what could not be replaced: names of fields, files, values split over turns
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of what is left, not yet closed, sorted."""
+        return tuple(sorted({finding.kind for finding in self.left}))
+
+
+def mask(body: Mapping[str, object], pieces: Sequence[Piece], findings: Iterable[Finding], secret: bytes) -> Masked:
+    """The body with a placeholder for each finding. `pieces` are the body's own; `secret`, 16 to 64 random bytes, is for this request only.
+
+    Equal values have equal placeholders. A number becomes a string.
+    """
+    by_piece: dict[int, list[Finding]] = {}
+    left: list[Finding] = []
+    for finding in findings:
+        if finding.whole and pieces[finding.piece].form in ("text", "number"):
+            by_piece.setdefault(finding.piece, []).append(finding)
+        else:
+            left.append(finding)
+    placeholders = _Placeholders(secret, pieces)
+    changes = {pieces[index].path: _masked(pieces[index], found, placeholders) for index, found in by_piece.items()}
+    return Masked(_changed(body, changes), {new: value for value, new in placeholders.made.items()}, tuple(left))
+
+
+class _Placeholders:
+    def __init__(self, secret: bytes, pieces: Sequence[Piece]) -> None:
+        self.made: dict[str, str] = {}
+        self._secret = secret
+        self._pieces = pieces
+
+    def of(self, value: str, kind: str) -> str:
+        if value not in self.made:
+            self.made[value] = self._new(value, kind)
+        return self.made[value]
+
+    def _new(self, value: str, kind: str) -> str:
+        name, number, turn = re.sub("[^A-Z]", "", kind.upper()) or "DATA", len(self.made) + 1, 0
+        while True:
+            digest = blake2b(f"{turn}:{number}:{value}".encode("utf-8", "surrogatepass"), key=self._secret, digest_size=_TAG_BYTES).digest()
+            placeholder = f"PM_{name}_{number}_{b32encode(digest).decode()}"
+            if not any(placeholder in piece.text for piece in self._pieces):
+                return placeholder
+            turn += 1
+
+
+def _masked(piece: Piece, findings: list[Finding], placeholders: _Placeholders) -> str:
+    parts: list[str] = []
+    done = 0
+    for start, end, kind in _spans(findings):
+        value = piece.text[start:end]
+        parts += (piece.text[done:start], placeholders.of(_meant(value, piece.path), kind))
+        done = end
+    return "".join([*parts, piece.text[done:]])
+
+
+def _spans(findings: list[Finding]) -> Iterable[tuple[int, int, str]]:
+    """Spans without overlaps, each named after the surest finding in it."""
+    merged: list[tuple[int, int, Finding]] = []
+    for finding in sorted(findings, key=lambda found: (found.start, -found.end)):
+        if merged and finding.start < merged[-1][1]:
+            start, end, surest = merged[-1]
+            surer = finding if finding.confidence > surest.confidence else surest
+            merged[-1] = (start, max(end, finding.end), surer)
+        else:
+            merged.append((finding.start, finding.end, finding))
+    return [(start, end, finding.kind) for start, end, finding in merged]
+
+
+def _meant(value: str, path: Path) -> str:
+    """The value without the escapes of the JSON text that it stands in."""
+    if "\\" not in value or not path or path[-1] != "arguments":
+        return value
+    try:
+        return str(json.loads(f'"{value}"'))
+    except ValueError:
+        return value
+
+
+def _changed(body: Mapping[str, object], changes: Mapping[Path, str]) -> Mapping[str, object]:
+    """A copy of the body with other texts at these paths; what leads to none of them is shared."""
+    tree: dict[Any, Any] = {}
+    for path, text in changes.items():
+        node = tree
+        for step in path[:-1]:
+            node = node.setdefault(step, {})
+        node[path[-1]] = text
+    return _grafted(body, tree)  # type: ignore[no-any-return]
+
+
+def _grafted(value: Any, tree: Any) -> Any:
+    # No deeper than the body, whose depth was checked when it was read.
+    if isinstance(tree, str):
+        return tree
+    copy: Any = list(value) if isinstance(value, list) else dict(value)
+    for step, inner in tree.items():
+        copy[step] = _grafted(copy[step], inner)
+    return copy
+
+
+class Unmasker:
+    """Turns placeholders back in one text that arrives in pieces: one choice's content, or one tool call's arguments.
+
+    >>> values = {"PM_PII_1_ABCDEFGH": "bob@example.com"}
+    >>> machine = Unmasker(values)
+    >>> machine.feed("Mail PM_PI"), machine.feed("I_1_ABCDEFGH!"), machine.finish()
+    ('Mail ', 'bob@example.com!', '')
+    """
+
+    def __init__(self, values: Mapping[str, str], *, in_json: bool = False) -> None:
+        """`in_json`: the text is JSON, so values are written as the inside of a JSON string."""
+        self._values = {name: json.dumps(value)[1:-1] for name, value in values.items()} if in_json else values
+        self._any = re.compile("|".join(map(re.escape, values))) if values else None
+        self._beginnings = frozenset(name[:length] for name in values for length in range(1, len(name)))
+        self._longest = max(map(len, values), default=1) - 1
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """What can be passed on now that this has arrived. What may yet become a placeholder is held back."""
+        if self._any is None:
+            return text
+        text = self._held + text
+        parts: list[str] = []
+        done = 0
+        for found in self._any.finditer(text):
+            parts += (text[done : found.start()], self._values[found[0]])
+            done = found.end()
+        at = max(done, len(text) - self._longest)
+        while at < len(text) and text[at:] not in self._beginnings:
+            at += 1
+        self._held = text[at:]
+        return "".join([*parts, text[done:at]])
+
+    def finish(self) -> str:
+        """What was still held back when the text ended."""
+        held, self._held = self._held, ""
+        return held
+
+
+def unmask(text: str, values: Mapping[str, str], *, in_json: bool = False) -> str:
+    """The text with the values of this request's placeholders."""
+    machine = Unmasker(values, in_json=in_json)
+    return machine.feed(text) + machine.finish()

@@ -1,0 +1,169 @@
+"""Checks of values that have no check digit: whether somebody chose them to be secret, and whether words can be a name."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+import re
+from collections import Counter
+from functools import lru_cache
+
+_DUMMY = re.compile(
+    r"(?i)x{4,}|\*{3,}|your|example|changeme|placeholder|redacted|dummy|<|>|\$\{|^\$[A-Z_]+$|\{\{|%\(|\bnull\b|none$|true$|false$|\.\.\."
+)
+_CODE = re.compile(r"[$A-Za-z_][\w.]*[(\[]|[$A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$")
+_WORDS = re.compile(r"[a-z]+(?:[-_][a-z]+)*|[A-Z][a-z]+|[A-Z]+")
+
+
+def bits(text: str) -> float:
+    """Shannon entropy of the characters, in bits each.
+
+    >>> bits("aaaa"), bits("abcd")
+    (0.0, 2.0)
+    """
+    counts = Counter(text)
+    return sum(count / len(text) * math.log2(len(text) / count) for count in counts.values()) if text else 0.0
+
+
+def random_value(candidate: str) -> tuple[int, int] | None:
+    """A value that chance made, or a person who had to: not a word, a name in a program, or a stand-in."""
+    value = candidate.rstrip(".,;:)!?'\"`")
+    if len(value) < 8 or _DUMMY.search(value) or _CODE.match(value) or _WORDS.fullmatch(value):
+        return None
+    mixed = sum((any(map(str.islower, value)), any(map(str.isupper, value)), any(map(str.isdigit, value)), not value.isalnum()))
+    return (0, len(value)) if mixed >= 2 and bits(value) >= 2.5 else None
+
+
+def password(candidate: str) -> tuple[int, int] | None:
+    """What a person would choose as a password, and not the next word of the sentence."""
+    value = candidate.rstrip(".,;:)'\"`")
+    if len(value) < 4 or _DUMMY.search(value) or _CODE.match(value):
+        return None
+    mixed = any(map(str.isdigit, value)) or any(not character.isalnum() and character not in "-'’/" for character in value)
+    return (0, len(value)) if mixed and any(map(str.isalpha, value)) else None
+
+
+def not_stand_in(candidate: str) -> tuple[int, int] | None:
+    return None if _DUMMY.search(candidate) or _CODE.match(candidate) else (0, len(candidate))
+
+
+def token(candidate: str) -> tuple[int, int] | None:
+    """Made by a machine: with digits, or capitals in the midst of small letters; not words with hyphens."""
+    made = any(map(str.isdigit, candidate)) or re.search("[a-z][A-Z]", candidate)
+    return (0, len(candidate)) if made and not _DUMMY.search(candidate) else None
+
+
+def jwt(candidate: str) -> tuple[int, int] | None:
+    head = candidate.partition(".")[0].replace("-", "+").replace("_", "/")
+    try:
+        header = json.loads(binascii.a2b_base64(head + "=="))
+    except (ValueError, RecursionError):
+        return None
+    return (0, len(candidate)) if isinstance(header, dict) and "alg" in header else None
+
+
+def mixed(candidate: str) -> tuple[int, int] | None:
+    """Letters and digits both: no word, no plain number."""
+    return (0, len(candidate)) if any(map(str.isdigit, candidate)) and bits(candidate) >= 2.5 else None
+
+
+def has_digit(candidate: str) -> tuple[int, int] | None:
+    return (0, len(candidate)) if any(map(str.isdigit, candidate)) else None
+
+
+@lru_cache(1)
+def _words_of_names() -> frozenset[str]:
+    return frozenset(
+        [
+            "a",
+            "about",
+            "afraid",
+            "all",
+            "also",
+            "always",
+            "an",
+            "and",
+            "any",
+            "are",
+            "as",
+            "at",
+            "back",
+            "because",
+            "been",
+            "being",
+            "but",
+            "calling",
+            "can",
+            "done",
+            "for",
+            "from",
+            "fully",
+            "getting",
+            "glad",
+            "going",
+            "good",
+            "great",
+            "happy",
+            "have",
+            "having",
+            "here",
+            "how",
+            "i",
+            "if",
+            "in",
+            "interested",
+            "is",
+            "it",
+            "just",
+            "late",
+            "like",
+            "looking",
+            "lost",
+            "my",
+            "new",
+            "no",
+            "not",
+            "of",
+            "on",
+            "or",
+            "our",
+            "out",
+            "over",
+            "please",
+            "really",
+            "sad",
+            "so",
+            "sorry",
+            "still",
+            "sure",
+            "that",
+            "the",
+            "there",
+            "they",
+            "this",
+            "to",
+            "too",
+            "trying",
+            "unable",
+            "up",
+            "very",
+            "was",
+            "we",
+            "what",
+            "when",
+            "where",
+            "who",
+            "why",
+            "will",
+            "with",
+            "you",
+            "your",
+        ]
+    )
+
+
+def name(candidate: str) -> tuple[int, int] | None:
+    """Words that can be a person's name: in capitals, none of them an everyday word."""
+    words = candidate.split()
+    return None if any(word.lower().strip(".,'") in _words_of_names() for word in words) else (0, len(candidate))
