@@ -126,6 +126,7 @@ def test_every_header_has_its_row():
     found = {name for text in texts for name in re.findall(known, text)}
     asked = {name for text in texts for name in re.findall(rf"headers\.get\({known}", text)}
     asked |= {name for name in found if name.startswith(("anthropic-", "idempotency-"))}
+    asked |= {name for dialect in DIALECTS.values() for name in dialect.client_headers}
     assert asked == header_rows("What a request may say")
     assert found - asked == header_rows("What an answer says")
 

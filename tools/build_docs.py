@@ -38,6 +38,7 @@ from pointsman.core.model import Capabilities, Model, Prior  # noqa: E402
 from pointsman.core.outcome import Outcome  # noqa: E402
 from pointsman.core.prices import Usage, cost_picousd  # noqa: E402
 from pointsman.core.record import record  # noqa: E402
+from pointsman.core.refusals import Refusals  # noqa: E402
 from pointsman.core.request import Caller, Request  # noqa: E402
 from pointsman.core.rule import Effects, Policy, Requirement, Rule  # noqa: E402
 from pointsman.core.signals import Needs, Signals, TokenCount, Tokens  # noqa: E402
@@ -268,16 +269,17 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
         capabilities=Capabilities(tools=False, json_mode=False, json_schema=False),
         tokenizer="o200k",
         apis=("messages",),
+        refuses=Refusals(("logprobs",)),
     )
     request = Request(
         "example",
         "auto",
-        caller=Caller("team-a", models=("local-fast",)),
+        caller=Caller("team-a", models=("local-fast",), allowed_labels=("internal",)),
         images=2,
         tools=("search", "book", "pay"),
         response_format="json_schema",
         labels=("pii",),
-        features=("audio",),
+        features=("audio", "logprobs"),
     )
     signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=Needs(tools=True, json_schema=True, vision=True))
     policies = (
