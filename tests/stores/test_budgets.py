@@ -184,6 +184,19 @@ def test_a_caller_that_is_cancelled_holds_nothing(opened):
     asyncio.run(scene())
 
 
+def test_a_caller_that_leaves_while_the_store_is_asked_harms_no_other():
+    async def scene():
+        desk = Desk(Unreliable(MemoryBudgets(), Random(1)), Clock())
+        leaving, staying = (asyncio.create_task(desk.hold(PAYER, Spend(amount, 0))) for amount in (400, 900))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the store is being asked for both
+        leaving.cancel()
+        assert isinstance(await staying, Refusal)
+        assert isinstance(await desk.hold(PAYER, Spend(1_000, 0), patience_s=5), Hold)
+
+    asyncio.run(scene())
+
+
 def test_with_the_store_away_calls_go_on_only_as_far_as_the_leases_reach(tmp_path, lock):
     async def scene():
         async with SqliteLog(tmp_path / "log.db", busy_timeout_s=0.05) as log:
