@@ -165,6 +165,32 @@ def test_a_key_that_others_may_read_signs_nothing(folder, run, signed):
     assert (status, "chmod 600" in err) == (2, True)
 
 
+CONFIG = """
+version: 1
+models: [{id: m, provider: p, base_url: "http://h/v1"}]
+routes: {}
+store: {path: log.db}
+audit: {key: keys/audit, checkpoints: signed}
+"""
+
+
+def test_files_are_where_the_configuration_has_them_unless_an_argument_says_otherwise(folder):
+    (folder / "pointsman.yaml").write_text(CONFIG)
+    for action in ("keygen", "checkpoint", "verify"):
+        assert main(("audit", action)) == 0
+    assert main(("audit", "keygen", "--key", "other")) == 0
+    assert main(("audit", "checkpoint", "--key", "other", "--checkpoints", "elsewhere")) == 0
+    made = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.name.startswith("log.db")}
+    assert made == {"pointsman.yaml", "keys/audit", "keys/audit.pub", "signed", "other", "other.pub", "elsewhere"}
+
+
+def test_a_log_that_is_named_by_itself_has_its_files_beside_it(folder, run):
+    (folder / "pointsman.yaml").write_text(CONFIG)
+    assert run("keygen")[0] == 0
+    assert (folder / "log.db-audit-key").exists()
+    assert not (folder / "keys").exists()
+
+
 # Contents
 
 

@@ -1,0 +1,92 @@
+"""Train what routing learns from.
+
+pointsman train classifier labels.jsonl -o task.classifier
+
+Each line of the file is a JSON object with `text` and `label`. The classifier tells how good it is: every example is judged by what the
+others say, beside the accuracy of always naming the most common label.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pointsman.errors import ConfigError
+from pointsman.signals import classifier
+from pointsman.signals.embedding import shipped
+
+MOST_BYTES = 500_000_000  # of labelled texts
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    one = kinds.add_parser("classifier", help="Tells tasks, domains or difficulties apart", description=__doc__.splitlines()[0])
+    one.add_argument("labels", type=Path, help="labelled texts: JSON lines with `text` and `label`")
+    one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    one.add_argument(
+        "--sure", type=float, default=classifier.SURE, help="confidence, 0 to 1, under which it abstains; default: %(default)s"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Train, write, and say how good it is."""
+    if not 0 <= given.sure <= 1:
+        raise ConfigError(f"--sure: {given.sure} is not a confidence: give 0 to 1")
+    texts, labels = zip(*_labelled(given.labels), strict=True)
+    fitted = classifier.fit(texts, labels, shipped(), given.sure)
+    _write(given.output, fitted.dump())
+    quality = fitted.quality
+    if given.json:
+        print(json.dumps({"labels": fitted.labels, **asdict(quality)}, indent=2))
+        return 0
+    print(f"{given.output}: {len(fitted.labels)} labels, learned from {quality.examples:,} examples")
+    if quality.left_out:
+        print(f"  {quality.left_out:,} more were left out, evenly over the labels: it learns from {classifier.MOST_EXAMPLES:,} at most")
+    print(f"  accuracy {quality.accuracy:.3f}, each example judged by the others; always the most common label {quality.baseline:.3f}")
+    print(f"  sure ({fitted.sure:g}) of {quality.kept:.1%}, of which right {quality.accuracy_of_kept:.3f}")
+    print(f"  calibration error {quality.calibration_error:.3f}")
+    return 0
+
+
+def _labelled(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"{path}: longer than {MOST_BYTES:,} bytes: give fewer examples")
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    found = False
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            found = True
+            yield _example(line, f"{path}:{number}")
+    if not found:
+        raise ConfigError(f'{path}: holds no examples: write lines such as {{"text": "2 + 2?", "label": "maths"}}')
+
+
+def _example(line: str, where: str) -> tuple[str, str]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not JSON: {error}") from error
+    text, label = (found.get("text"), found.get("label")) if isinstance(found, dict) else (None, None)
+    if not isinstance(text, str) or not isinstance(label, str) or not label:
+        raise ConfigError(f"{where}: an example is an object with `text` and `label`, both strings")
+    return text, label
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: a gateway that reads the file meanwhile finds the old one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: cannot be written: {error}") from error

@@ -1,0 +1,204 @@
+"""What a user asks, as routing reads it: without a harness's boilerplate, pasted data cut short, the last turns and not only the last.
+
+Nothing is hidden from policy by this: labels and word lists look at every word that a model will read. Only features are made from it,
+so that `Hello` and `  HELLO!!!` are routed alike, and a wall of text around a question does not decide in its place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pointsman.core.request import Content, Message, Text
+from pointsman.signals.wordpiece import Characters
+
+MOST_TURNS = 3  #: user turns that are looked at, counted from the last
+NEWEST_CHARS, EARLIER_CHARS = 3_000, 400  #: of the last turn, and of each one before it
+_READ_CHARS = 24_000  # of a turn that are looked at at all
+
+# Blocks that agents' harnesses put into a user's turn.
+_HARNESS = frozenset(
+    {
+        *("additional_data", "attached_files", "attachment", "attachments", "bash-input", "bash-stderr", "bash-stdout", "command-message"),
+        *("command-name", "context", "document", "documents", "editorcontext", "environment_context", "environment_details"),
+        *("file_content", "file_contents", "files", "function_calls", "function_results", "git_status", "ide_diagnostics"),
+        *("ide_opened_file", "ide_selection", "instructions", "local-command-caveat", "local-command-stderr", "local-command-stdout"),
+        *("open_and_recently_viewed_files", "project_layout", "reminder", "reminderinstructions", "rules", "search_results", "system"),
+        *("system-reminder", "system_reminder", "tool_output", "tool_result", "tool_results", "tool_use", "user_info", "user_rules"),
+        *("workspace_info", "workspace_result"),
+    }
+)
+_QUESTION = ("user_query", "user_request", "userRequest", "user_message", "question", "query", "task", "prompt")  # blocks that hold it
+_TAG = re.compile(r"<(/?)([A-Za-z][\w.-]{0,40})(?:\s[^<>]{0,200})?>")
+
+_LONG_LINE, _LONG_LINE_HEAD = 600, 120
+_DATA_HEAD, _DATA_TAIL = 8, 3  # lines of pasted data that are kept from its beginning and its end
+_UNBROKEN_CHARS, _UNBROKEN_HEAD = 120, 24  # of keys, hashes, encoded files
+_UNBROKEN = re.compile(rf"\S{{{_UNBROKEN_CHARS},}}")
+_WORDS = bytes(code for code in range(256) if code >= 0x80 or chr(code).isalpha() or chr(code) == " ")
+_GAP = " ... "
+_FIRST_WORDS = 16  # more than fit into a prefix that nobody notices
+
+_SAME_MARKS = re.compile(r"([^\w\s])\1{2,}")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn"})  # categories: control, format, half of a pair, accent
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asks."""
+
+    text: str  #: the turns in their order, the last one last
+    turns: int = 1  #: how many it was taken from
+    left_out: int = 0  #: characters of those turns that it does not hold
+
+
+def asked(content: Content) -> Asked:
+    """What a conversation's user asks; where no turn is a user's, what its last turn says.
+
+    >>> asked(Content((Message("user", (Text("<system-reminder>Use tools.</system-reminder>Why is the sky blue?"),)),))).text
+    'Why is the sky blue?'
+    """
+    found: list[str] = []
+    left_out = 0
+    for message in _latest_first(content.messages):
+        whole = _text(message)
+        room = EARLIER_CHARS if found else NEWEST_CHARS
+        text = ends(said(ends(whole, _READ_CHARS)), room)
+        if not text:
+            continue
+        found.append(text)
+        left_out += len(whole) - len(text)
+        if len(found) == MOST_TURNS:
+            break
+    return Asked("\n".join(reversed(found)), len(found), max(0, left_out))
+
+
+def said(text: str) -> str:
+    """A turn without a harness's blocks and with pasted data cut short; as it is where nothing else would be left."""
+    return _short_data(_question(_without_blocks(text))).strip() or _short_data(text).strip()
+
+
+def folded(text: str) -> str:
+    """Text as features see it: no case, no accents, compatibility forms folded, nothing invisible, runs of spaces and of marks as one.
+
+    >>> folded("  WHY\\u200b is_the   Çky ｂｌｕｅ?!?!???")
+    'why is the cky blue?!?!?'
+    """
+    return _SAME_MARKS.sub(r"\1", " ".join(text.translate(_folding).split()))
+
+
+def views(text: str) -> tuple[str, ...]:
+    """The text, it without its first words, and its second half: what decides on spending by the least of the three is hard to talk up.
+
+    Whoever wants a dearer model for every request can find words that, put before any text, make it look difficult; not so easily for all
+    three. A text of few words has the same views, only shorter.
+
+    >>> views("one two three four")
+    ('one two three four', 'three four', 'three four')
+    """
+    words = text.split()
+    half = len(words) // 2
+    return text, " ".join(words[min(_FIRST_WORDS, half) :]), " ".join(words[half:])
+
+
+def ends(text: str, most_chars: int) -> str:
+    """The text, or where it is longer two thirds of what there is room for from its beginning and a third from its end.
+
+    >>> ends("abcdefghij", 8)
+    'ab ... j'
+    """
+    if len(text) <= most_chars:
+        return text
+    room = most_chars - len(_GAP)
+    tail = room // 3
+    return f"{text[: room - tail]}{_GAP}{text[len(text) - tail :]}"
+
+
+def _latest_first(messages: Sequence[Message]) -> Iterable[Message]:
+    users = [message for message in messages if message.role == "user"]
+    return reversed(users) if any(_text(message).strip() for message in users) else messages[-1:]
+
+
+def _text(message: Message) -> str:
+    return "\n".join(part.text for part in message.parts if isinstance(part, Text))
+
+
+def _without_blocks(text: str) -> str:
+    """A block that is not closed is text: an opening tag must not hide what follows."""
+    if "</" not in text:
+        return text
+    kept: list[str] = []
+    at = since = depth = 0
+    opened = ""
+    for tag in _TAG.finditer(text):
+        closing, name = tag[1], tag[2].lower()
+        if not opened:
+            if not closing and name in _HARNESS:
+                opened, since, depth = name, tag.start(), 1
+        elif name == opened:
+            depth += -1 if closing else 1
+            if not depth:
+                kept.append(text[at:since])
+                at, opened = tag.end(), ""
+    return "".join([*kept, text[at:]])
+
+
+def _question(text: str) -> str:
+    """What stands in a block that is marked as the question, the last one if there are several; else the text."""
+    for name in _QUESTION:
+        begin = text.rfind(f"<{name}>")
+        if begin >= 0:
+            begin += len(name) + 2
+            end = text.find(f"</{name}>", begin)
+            inside = text[begin : end if end >= 0 else len(text)]
+            if inside.strip():
+                return inside
+    return text
+
+
+def _short_data(text: str) -> str:
+    if max(map(len, text.split()), default=0) >= _UNBROKEN_CHARS:
+        text = _UNBROKEN.sub(lambda run: run[0][:_UNBROKEN_HEAD] + _GAP, text)
+    return "\n".join(_short_runs(text.splitlines()))
+
+
+def _short_runs(lines: Iterable[str]) -> Iterator[str]:
+    """Of lines of data that follow each other, the first and the last few; of a long line of data, its beginning."""
+    run: list[str] = []
+    fenced = False
+    for line in lines:
+        fence = line.lstrip().startswith(("```", "~~~"))
+        if fence:
+            fenced = not fenced
+        if fenced or fence or _is_data(line):
+            run.append(line)
+            continue
+        yield from _shortened(run)
+        run = []
+        yield line
+    yield from _shortened(run)
+
+
+def _shortened(run: list[str]) -> Iterator[str]:
+    if len(run) > _DATA_HEAD + _DATA_TAIL:
+        run = [*run[:_DATA_HEAD], _GAP, *run[-_DATA_TAIL:]]
+    for line in run:
+        yield line if len(line) <= _LONG_LINE else line[:_LONG_LINE_HEAD] + _GAP
+
+
+def _is_data(line: str) -> bool:
+    """Whether it looks like part of a table, a log, JSON or code: a quarter of it is neither letter nor space."""
+    seen = line[:_LONG_LINE].encode("utf-8", "replace")
+    return len(seen) > 1 and len(seen.translate(None, _WORDS)) > 0.25 * len(seen)
+
+
+def _fold(character: str) -> str:
+    if character == "_" or character.isspace():
+        return " "
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    return "".join(part for part in parts if unicodedata.category(part) not in _UNSEEN)
+
+
+_folding = Characters(_fold)

@@ -1,0 +1,121 @@
+"""WordPiece: text as the ids of a vocabulary's pieces, longest piece first (Schuster and Nakajima 2012), spelt as uncased BERT spells.
+
+Text is data here: `[UNK]` in a prompt is the five characters it is. What the vocabulary cannot spell is left out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+
+_MOST_WORD_CHARS = 100  # a longer word counts as one that cannot be spelt, as it does for BERT
+_MOST_REMEMBERED = 32_768  # characters; there are a million, and a text may hold any
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # categories: control, format, private, half of a pair
+_IDEOGRAPHS = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+
+
+class Characters(dict[int, str]):
+    """A table for `str.translate` that is filled as characters are met: one pass over a text, whatever becomes of each."""
+
+    def __init__(self, become: Callable[[str], str]) -> None:
+        super().__init__()
+        self._become = become
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        becomes = self[code] = self._become(chr(code))
+        return becomes
+
+
+def words(text: str) -> list[str]:
+    """Words and marks of punctuation, in lower case and without accents.
+
+    >>> words("Déjà-vu?")
+    ['deja', '-', 'vu', '?']
+    """
+    return text.translate(_spelling).split()
+
+
+class WordPiece:
+    """Spells words with the pieces of one vocabulary; a piece that goes on a word is written `##piece` there."""
+
+    def __init__(self, vocabulary: Iterable[str]) -> None:
+        self._begin: dict[str, int] = {}
+        self._go_on: dict[str, int] = {}
+        for number, piece in enumerate(vocabulary):
+            if piece.startswith("##"):
+                self._go_on[piece[2:]] = number
+            elif not (piece.startswith("[") and len(piece) > 1):  # [PAD] and the like stand for no text
+                self._begin[piece] = number
+        self._longest = max(map(len, self._go_on), default=0)
+        self._longest_first = max(map(len, self._begin), default=0)
+
+    def ids(self, text: str) -> list[int]:
+        """The pieces of a text, in order.
+
+        >>> WordPiece(["rout", "##er", "##s"]).ids("Routers zzz rout")
+        [0, 1, 2, 0]
+        """
+        found: list[int] = []
+        whole = self._begin
+        for word in words(text):
+            number = whole.get(word)
+            if number is not None:
+                found.append(number)
+            elif len(word) <= _MOST_WORD_CHARS:
+                found += self._pieces(word)
+        return found
+
+    def _pieces(self, word: str) -> list[int]:
+        found: list[int] = []
+        known, longest, start = self._begin, self._longest_first, 0
+        while start < len(word):
+            for end in range(min(len(word), start + longest), start, -1):
+                number = known.get(word[start:end])
+                if number is not None:
+                    found.append(number)
+                    break
+            else:
+                return []
+            known, longest, start = self._go_on, self._longest, end
+        return found
+
+
+def _spell(character: str) -> str:
+    """Lower case without accents, spaces around punctuation and ideographs, nothing for what is not seen."""
+    if character in "\t\n\r":
+        return " "
+    if unicodedata.category(character) in _UNSEEN or character == "\ufffd":
+        return ""
+    if character.isspace():
+        return " "
+    code = ord(character)
+    parts = unicodedata.normalize("NFD", character)
+    if any(first <= code <= last for first, last in _IDEOGRAPHS):
+        return f" {parts} "
+    return "".join(_lower(part) for part in parts if unicodedata.category(part) != "Mn")
+
+
+def _lower(character: str) -> str:
+    lowered = character.lower()
+    return f" {lowered} " if _is_punctuation(lowered) else lowered
+
+
+def _is_punctuation(character: str) -> bool:
+    """As BERT has it: all of ASCII that is neither letter nor digit, `$` and `+` among it, and what Unicode calls punctuation."""
+    if character.isascii():
+        return character.isprintable() and not character.isalnum()
+    return any(unicodedata.category(each).startswith("P") for each in character)
+
+
+_spelling = Characters(_spell)
