@@ -120,7 +120,13 @@ def header_rows(heading: str) -> set[str]:
 
 
 def test_every_header_has_its_row():
-    files = [SOURCE / "errors.py", SOURCE / "wire" / "request.py", *(SOURCE / "gateway").glob("*.py"), *(SOURCE / "server").glob("*.py")]
+    files = [
+        SOURCE / "errors.py",
+        SOURCE / "core" / "rate.py",
+        SOURCE / "wire" / "request.py",
+        *(SOURCE / "gateway").glob("*.py"),
+        *(SOURCE / "server").glob("*.py"),
+    ]
     texts = [file.read_text() for file in files]
     known = r'"(x-[a-z-]+|retry-after|allow|cache-control|idempotent-[a-z]+|idempotency-[a-z]+|anthropic-[a-z]+)"'
     found = {name for text in texts for name in re.findall(known, text)}

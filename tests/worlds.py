@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from pointsman.core.gate import Gates
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
+from pointsman.core.plan import Chains
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
-from pointsman.core.rule import Effects, Policy, Requirement, Rule
+from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
 from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
 from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
@@ -22,6 +23,8 @@ from pointsman.policy.gates import GATES
 NAMES = ("ada", "bea", "cleo", "dora", "edda", "fay")
 PERIMETERS = ("on_prem", "vpc", "external")
 LABELS = ("public", "internal", "confidential", "restricted", "pii", "phi", "made-up")
+ROUTES = ("auto", "other", "ada")  # the last is a model asked for by name
+ORGS, TEAMS, KEYS = ("", "acme", "rival"), ("", "ml", "ops"), ("k1", "k2")
 
 
 def snapshot(models: Iterable[Model], *routes: Route, policies: tuple[Policy, ...] = (), gates: Gates = GATES, **more: object) -> Snapshot:
@@ -65,7 +68,15 @@ requests = st.builds(
     Request,
     id=st.just("dec_test"),
     model=st.just("auto"),
-    caller=st.builds(Caller, models=st.none() | subset(NAMES), labels=subset(LABELS)),
+    caller=st.builds(
+        Caller,
+        key=st.sampled_from(KEYS),
+        team=st.sampled_from(TEAMS),
+        models=st.none() | subset(NAMES),
+        labels=subset(LABELS),
+        org=st.sampled_from(ORGS),
+        allowed_labels=st.none() | st.none() | subset(LABELS),
+    ),
     stream=st.booleans(),
     choices=st.integers(1, 3),
     images=st.integers(0, 1),
@@ -83,6 +94,14 @@ conditions = st.sampled_from(
         "metadata.team == 'a'",  # fails to evaluate where there is no team
         "request.stream && 'big' in signals.keywords",
         "true",
+        "key.team == 'ml' && key.org != ''",
+        "labels[3] == 'pii'",  # fails to evaluate where there are fewer
+        # Turned off by more labels, or by other words
+        "!('internal' in labels)",
+        "'pii' in labels && size(labels) < 6",
+        "!labels.exists(l, l.startsWith('made')) && 'pii' in labels",
+        "labels.all(l, l in ['public', 'pii'])",
+        "labels == ['phi']",
     )
 ).map(compile_condition)
 requirements = st.none() | st.builds(
@@ -92,12 +111,21 @@ requirements = st.none() | st.builds(
     approved=st.sampled_from((None, True)),
     tags=st.none() | st.just(("soc2",)),
 )
+scopes = st.none() | st.builds(
+    PolicyScope,
+    routes=st.none() | subset(ROUTES),
+    orgs=st.none() | st.none() | subset(ORGS),
+    teams=st.none() | st.none() | subset(TEAMS),
+    keys=st.none() | st.none() | subset(KEYS),
+)
 policies = st.builds(
     Policy,
     name=st.just("policy"),
     when=st.none() | conditions,
     require=requirements,
     forbid=requirements.map(lambda found: found and replace(found, approved=None)),
+    scope=scopes,
+    fail=st.sampled_from(("closed", "closed", "open")),
 )
 weights = st.builds(Weights, *[st.floats(0.01, 10)] * 5).map(Weights.normalised) | shares.map(dial)
 rules = st.builds(
@@ -115,6 +143,12 @@ rules = st.builds(
         weights=st.none() | weights,
     ),
 )
+
+
+def chains_of(names: tuple[str, ...]) -> st.SearchStrategy[Chains]:
+    return st.dictionaries(st.sampled_from(("content_filter", "context_length", "timeout")), subset(names), max_size=2).map(
+        lambda found: tuple(found.items())
+    )
 
 
 @st.composite
@@ -155,10 +189,13 @@ def cases(draw: st.DrawFn) -> tuple[Request, Signals, Snapshot, Route]:
         latency_budget_ms=draw(st.sampled_from((None, 1_000.0))),
         unknown_price=draw(st.sampled_from(("worst", "refuse"))),
         fallback=draw(subset(names)),
+        fallback_on=draw(chains_of(names)),
     )
+    other = Route("other", draw(subset(names)) or names[:1], labels=draw(subset(LABELS)))
     world = snapshot(
         pool,
         route,
+        other,
         policies=tuple(draw(st.lists(policies, max_size=2))),
         rules=tuple(draw(st.lists(rules, max_size=1))),
         tasks={"code": TaskPolicy(quality_floor=0.1, weights=draw(st.none() | weights))},

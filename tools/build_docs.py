@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import re
 import sys
@@ -30,13 +31,15 @@ from pointsman.config import schema_json  # noqa: E402
 from pointsman.config.load import load  # noqa: E402
 from pointsman.config.providers import PROVIDERS  # noqa: E402
 from pointsman.core import fault as faults  # noqa: E402
+from pointsman.core.budget import Pressure  # noqa: E402
 from pointsman.core.codec import to_builtins  # noqa: E402
 from pointsman.core.decide import decide  # noqa: E402
 from pointsman.core.decision import Decision  # noqa: E402
 from pointsman.core.gate import Verdict  # noqa: E402
+from pointsman.core.latency import Latencies, Measured, Sla  # noqa: E402
 from pointsman.core.model import Capabilities, Model, Prior  # noqa: E402
 from pointsman.core.outcome import Outcome  # noqa: E402
-from pointsman.core.prices import Usage, cost_picousd  # noqa: E402
+from pointsman.core.prices import Price, Usage, cost_picousd, per_mtok  # noqa: E402
 from pointsman.core.record import record  # noqa: E402
 from pointsman.core.refusals import Refusals  # noqa: E402
 from pointsman.core.request import Caller, Request  # noqa: E402
@@ -130,14 +133,19 @@ def _head() -> Iterator[str]:
     yield ""
 
 
-def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+def _verb(name: str, parser: argparse.ArgumentParser, heading: str = "##") -> Iterator[str]:
     actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS]
-    yield f"## pointsman {name}"
+    yield f"{heading} pointsman {name}"
     yield ""
-    yield (parser.description or "").strip()
-    if "; 1 if " in (does := parser.get_default("run").__doc__):
-        yield does.replace("; 1 if ", "; exit status 1 if ")
+    yield (parser.description or "").strip().replace("; 1 if ", "; exit status 1 if ")
+    does = parser.get_default("run")
+    if does is not None and "; 1 if " in does.__doc__:
+        yield does.__doc__.replace("; 1 if ", "; exit status 1 if ")
     yield ""
+    nested = next((action for action in actions if isinstance(action, argparse._SubParsersAction)), None)
+    if nested is not None:
+        yield from _nested(name, nested, f"{heading}#")
+        return
     yield f"    {' '.join(('pointsman', name, *map(_usage, actions)))}"
     yield ""
     yield "| argument | |"
@@ -146,8 +154,19 @@ def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield f"| `{_spelt(action)}` | {parser._get_formatter()._expand_help(action).replace('|', '/')} |"
 
 
+def _nested(name: str, verbs: argparse._SubParsersAction[argparse.ArgumentParser], heading: str) -> Iterator[str]:
+    """The commands of a command, each with its own arguments."""
+    yield "| command | |"
+    yield "|---|---|"
+    for action in verbs._choices_actions:
+        yield f"| [`{name} {action.dest}`](#pointsman-{name}-{action.dest}) | {action.help} |"
+    for verb, parser in verbs.choices.items():
+        yield ""
+        yield from _verb(f"{name} {verb}", parser, heading)
+
+
 def _usage(action: argparse.Action) -> str:
-    return _spelt(action) if action.required else f"[{_spelt(action)}]"
+    return _spelt(action) if action.required and action.nargs != "*" else f"[{_spelt(action)}]"
 
 
 def _spelt(action: argparse.Action) -> str:
@@ -295,13 +314,17 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
 
 
 def _of_a_weak_model() -> tuple[Verdict, ...]:
-    model = Model("frontier", quality={"general": Prior(0.8, evidence=50)})
-    return _verdicts(model, Request("example", "auto"), Signals(), Route("auto", ("frontier",), quality_floor=0.75))
+    model = Model("frontier", quality={"general": Prior(0.8, evidence=50)}, price=Price(per_mtok(2), per_mtok(10)))
+    route = Route("auto", ("frontier",), quality_floor=0.75, sla=Sla(500))
+    return _verdicts(model, Request("example", "auto"), Signals(budget=Pressure(left_picousd=10**9)), route)
 
 
 def _verdicts(model: Model, request: Request, signals: Signals, route: Route, policies: tuple[Policy, ...] = ()) -> tuple[Verdict, ...]:
     health = {"frontier": "5 of its last 6 calls failed"} if policies else {}
-    snapshot = Snapshot("example", {model.id: model}, {"auto": route}, GATES, PriorEstimator([model]), policies, health=health)
+    took: Latencies = {("frontier", "whole", "general"): Measured(143, 812.0)}
+    snapshot = Snapshot(
+        "example", {model.id: model}, {"auto": route}, GATES, PriorEstimator([model]), policies, health=health, latencies=took
+    )
     return decide(request, signals, snapshot, route, 0).candidates[0].verdicts
 
 
@@ -386,7 +409,9 @@ def _answered(decision: Decision, snapshot: Snapshot) -> Outcome:
     usage = Usage(input_tokens=18, output_tokens=64)
     asked = Outcome(decision.request.id, 1, model.id, "ok", task=decision.ruling.task, http_status=200, finish_reason="stop")
     cost = cost_picousd(model.price, usage, 1.9) if model.price else None
-    return replace(asked, usage=usage, usage_source="reported", cost_picousd=cost, total_ms=1900.0)
+    digest = hashlib.sha256(b"the answer").hexdigest()
+    told = replace(asked, usage=usage, usage_source="reported", cost_picousd=cost, total_ms=1900.0)
+    return replace(told, started_at_ns=1_763_793_160_123_456_789, answer_digest=digest)
 
 
 def _json_block(value: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ PointsmanError                    500  server_error
 ├── RequestError                  400  the client's request is malformed or asks for the impossible
 │   ├── ModelNotFound             404  no route or model of that name
 │   ├── NotFound                  404  no record of that id that this key may see
+│   ├── Forbidden                 403  the key is known, and its role does not go so far
 │   ├── MethodNotAllowed          405
 │   ├── RequestTimeout            408  the body did not arrive in time
 │   └── PayloadTooLarge           413
@@ -16,6 +17,7 @@ PointsmanError                    500  server_error
 ├── ClearanceError                500  a call without proof that the gates were passed (a bug of ours: never retried)
 ├── ReviewRequired                403  a person has to decide; carries the ticket's id
 ├── Overloaded                    429  a bounded queue is full
+│   └── RateLimited               429  a rate limit of the key, its team or its org is reached
 ├── IdempotencyConflict           409  a request with this idempotency key is in progress
 ├── IdempotencyMismatch           422  this idempotency key belongs to another body
 ├── RecordError                   503  the decision log cannot be written: nothing goes out unrecorded
@@ -53,6 +55,7 @@ Fault = Literal[
     "broken",
     "invalid_output",
     "unavailable",
+    "over_budget",
 ]
 """Class of failure of a call; `core.fault` says what each means and what follows."""
 
@@ -129,6 +132,14 @@ class NotFound(RequestError):
     code = "not_found"
 
 
+class Forbidden(RequestError):
+    """The key is known, and may not do this."""
+
+    status = 403
+    type = "permission_error"
+    code = "forbidden"
+
+
 class MethodNotAllowed(RequestError):
     """The path exists, the method does not."""
 
@@ -169,7 +180,8 @@ class NoEligibleModel(PointsmanError):
     """Every candidate was refused. `reasons` maps each model id to all of its reasons.
 
     The status says what would help: 403 `policy_denied` (nothing: policy forbids it), 400 (ask for less: the request does not
-    fit any permitted model), 503 `no_eligible_model` (wait: a permitted, capable model is out of service).
+    fit any permitted model), 503 `no_eligible_model` (wait: a permitted, capable model is out of service), 429 `insufficient_quota` (a
+    budget that pays for it is used up).
     """
 
     code = "no_eligible_model"
@@ -179,6 +191,9 @@ class NoEligibleModel(PointsmanError):
         self.reasons = reasons
         self.status = status
         self.type = type
+
+    def headers(self) -> Mapping[str, str]:
+        return {"x-should-retry": "false"} if self.status == 429 else {}
 
 
 class ClearanceError(PointsmanError):
@@ -200,6 +215,19 @@ class Overloaded(PointsmanError):
 
     def headers(self) -> Mapping[str, str]:
         return {"retry-after": str(self.retry_after_s)}
+
+
+class RateLimited(Overloaded):
+    """A rate limit is reached; the message says whose and which, `param` the same for programs."""
+
+    def __init__(self, message: str, param: str, headers: Mapping[str, str], retry_after_s: int | None) -> None:
+        """`headers` say how the limit stands; `retry_after_s` is `None` where no waiting helps."""
+        super().__init__(message, retry_after_s or 0)
+        self.param = param
+        self._told = {**headers, **({"x-should-retry": "false"} if retry_after_s is None else {"retry-after": str(retry_after_s)})}
+
+    def headers(self) -> Mapping[str, str]:
+        return self._told
 
 
 class RecordError(PointsmanError):
@@ -317,6 +345,18 @@ class UpstreamUnavailable(UpstreamError):
 
     def headers(self) -> Mapping[str, str]:
         return _retry_after(self.retry_after_s)
+
+
+class OverBudget(UpstreamError):
+    """The call was not made: a budget that pays for it could not cover the most that it could cost."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    fault: Fault = "over_budget"
+
+    def headers(self) -> Mapping[str, str]:
+        return {"x-should-retry": "false"}
 
 
 class InvalidOutput(UpstreamError):

@@ -10,10 +10,13 @@ from pointsman.build.snapshot import snapshot_body, snapshot_of, with_health
 from pointsman.build.world import history
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.config.load import load
+from pointsman.core.codec import from_json, to_json
 from pointsman.core.decide import decide
+from pointsman.core.latency import Measured, Sla
 from pointsman.core.outcome import Outcome
 from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import Usage, per_mtok
+from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Request
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
@@ -25,11 +28,12 @@ models:
   - {id: ours, provider: openai-compatible, model: gpt-4o-mini, base_url: "http://secret-host:8000/v1", api_key: "${KEY}", perimeter: on_prem}
   - {id: stated, provider: openai, model: gpt-4o-mini, api_key: "${KEY}", price: {input: 0.1, output: 0.2, source: contract 7, as_of: "2026-10-01"}}
   - {id: owned, provider: openai-compatible, base_url: "http://127.0.0.1:1/v1", price: {gpu_second: 0.0009}, context_tokens: 4096, tokenizer: cl100k}
-tasks: {code: {quality_floor: 0.1, weights: {quality: 3, cost: 1}}}
-rules: [{when: 'tokens.input > 10', labels: [internal]}]
+tasks: {code: {quality_floor: 0.1, weights: {quality: 3, cost: 1}, sla: {p95_ms: 500, breach: penalise, of: first_token}, on_none: human}}
+rules: [{when: 'tokens.input > 10', labels: [internal], quality_floor: 0.05}]
 policies: [{name: p, when: '"pii" in labels', require: {perimeter: [on_prem]}}]
 routes:
   auto: {weights: {quality: 2, cost: 2}}
+  prompt: {models: [listed, owned], dial: 1, sla: {p95_ms: 800, min_samples: 10}, on_none: least_bad}
   bounded: {models: [listed, owned], bounds: {cost_usd: [0, 0.01], latency_ms: [0, 5000]}, fallback: [owned]}
   chained:
     models: [listed]
@@ -111,6 +115,35 @@ def test_health_is_part_of_what_a_decision_is_made_under_and_of_its_body(body, s
     assert [(verdict.kind, verdict.reason) for verdict in refused.verdicts] == [("health", "out of service: 5 calls in a row failed")]
     well, body_again = with_health(sick, kept, {})
     assert (well.id, body_again) == (snapshot.id, body)
+
+
+def test_floors_and_slas_are_the_files(snapshot):
+    code, prompt = snapshot.tasks["code"], snapshot.routes["prompt"]
+    assert (code.sla, code.on_none) == (Sla(500, "penalise", 30, "first_token"), "human")
+    assert (prompt.sla, prompt.on_none) == (Sla(800, "exclude", 10, "whole"), "least_bad")
+    assert (snapshot.routes["auto"].sla, snapshot.routes["auto"].on_none) == (None, None)
+    assert snapshot.rules[0].effects.quality_floor == 0.05
+
+
+def test_measured_latencies_are_part_of_a_snapshot_and_its_decisions_are_made_again_from_its_body(body, snapshot):
+    latencies = {
+        ("listed", "whole", None): Measured(40, 2_000.0),
+        ("owned", "whole", "code"): Measured(10, 300.5),
+        ("owned", "whole", None): Measured(9, 9_000.0),
+    }
+    known, kept = with_health(snapshot, body, {}, latencies)
+    assert known.id != snapshot.id
+    assert with_health(snapshot, body, {}, dict(reversed(latencies.items()))) == (known, kept), "their order is none"
+    revived = snapshot_of(kept)
+    assert (revived.id, revived.latencies) == (known.id, known.latencies)
+    for task, chosen, flags in (("code", "owned", ()), ("general", "listed", ("sla_missed",))):
+        signals = Signals(task=task)
+        made = decide(Request("r", "prompt", task=task), signals, known, known.routes["prompt"], 1)
+        assert (made.chosen, made.plan.flags) == (chosen, flags)
+        assert remake(from_json(DecisionRecord, to_json(record(made))), revived) == made
+    sick, kept_sick = with_health(known, kept, {"owned": "x"})
+    assert sick.latencies == known.latencies, "other health leaves them as they are"
+    assert with_health(sick, kept_sick, {}, {}) == (snapshot, body)
 
 
 def outcome(task: str, tokens: int, finish: str = "stop") -> Outcome:

@@ -61,7 +61,7 @@ def test_tests_that_hold_are_counted(capsys):
     assert all(field.name in HOLDS for field in fields(PolicyTestConfig)), "a field that this file does not use"
     status, out, _ = run(capsys, "--tests", "tests.yaml")
     assert status == 0
-    assert out.endswith("pointsman.yaml: ok, 1 promises proved, 9 tests held\n")
+    assert "\npointsman.yaml: ok, 1 promises proved, 9 tests held; " in out
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,8 @@ def test_json_says_all_of_it(capsys, folder):
     status, out, _ = run(capsys, "--matrix", "--json", "--tests", "tests.yaml")
     told = json.loads(out)
     assert (status, told["origin"], told["wrong"]) == (0, "pointsman.yaml", [])
-    assert set(told) == {"origin", "notes", "reach", "wrong"}
+    assert set(told) >= {"origin", "notes", "reach", "wrong"}
+    assert told["detection"] == {"on": True, "why": "policy `health data stays inside` reads `phi` in the labels"}
     assert {"route": "auto", "label": "phi", "who": "key k1", "models": ["inside"]} in told["reach"]
     (folder / "tests.yaml").write_text("version: 1\ntests: [{name: t, only: {approved: true}}]")
     (folder / "pointsman.yaml").write_text(
@@ -252,3 +253,15 @@ def test_no_secret_and_no_address_is_shown(capsys, folder):
     for shown in (out, (folder / "page.html").read_text(), run(capsys, "--json")[1]):
         assert "sk-very-secret" not in shown
         assert "127.0.0.1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "sensitive data is looked for, since policy `health data stays inside` reads `phi` in the labels"),
+        ("sensitivity: {detect: off}", "sensitive data is not looked for, since `sensitivity.detect` is `off`"),
+    ],
+)
+def test_it_says_whether_sensitive_data_is_looked_for_and_why(capsys, folder, more, said):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}{more}\n")
+    assert run(capsys)[1].rstrip().endswith(said)

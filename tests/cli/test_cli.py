@@ -124,3 +124,10 @@ def test_beyond_loopback_a_weak_key_is_refused(key):
 def test_a_strong_key_or_none_is_fine_anywhere():
     assert check_operator_key(None, "0.0.0.0") is None
     assert check_operator_key("Zk3vq9TtWm2Lx8RbYc5NsJd7", "0.0.0.0") is None
+
+
+def test_explain_says_what_sensitive_data_was_found(capsys):
+    status, out, _ = run(capsys, "explain", "her medical record number is MRN 0048213, jane.doe@example.org")
+    assert status == 0
+    assert "found     pii by email at /messages/0/content (0.95)" in out
+    assert "jane.doe" not in out

@@ -17,7 +17,9 @@ import pytest
 
 from pointsman.core.codec import from_json
 from pointsman.core.outcome import Outcome
+from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.logfile import LogFile, verify
+from pointsman.stores.places import Places
 from pointsman.testing import ScriptedUpstream
 from tests.end_to_end.running import environment
 from tests.faults.pools import FORBIDDEN, POLICY
@@ -57,17 +59,22 @@ class Running:
         return (self.folder / "stderr.txt").read_text()
 
     def log(self) -> tuple[set[str], list[Outcome], dict[str, bytes]]:
-        """Decisions, outcomes, and what was asked by decision. Only of a log whose chain is whole."""
+        """Decisions, outcomes, and what was asked by decision, nothing of it twice. Only of a log whose chain is whole."""
         path = self.folder / "log.db"
         found = verify(path)
         assert found.ok, found.broken
-        log = LogFile(path)
+        log, keys = LogFile(path), ContentKeys(Places.of(path).content_keys)
         try:
-            decisions = {entry.decision for entry in log.recent(10**9, kind="decision")}
+            decisions, asked = ([*log.recent(10**9, kind=kind)] for kind in ("decision", "content"))
             outcomes = [from_json(Outcome, entry.body) for entry in log.recent(10**9, kind="outcome")]
-            return decisions, outcomes, {entry.decision: entry.body for entry in log.recent(10**9, kind="content")}
+            for once in (decisions, asked):
+                assert len({entry.decision for entry in once}) == len(once)
+            assert len({(outcome.decision, outcome.attempt, outcome.model) for outcome in outcomes}) == len(outcomes)
+            contents = {entry.decision: keys.open(entry.decision, entry.body) for entry in asked}
+            return {entry.decision for entry in decisions}, outcomes, contents
         finally:
             log.close()
+            keys.close()
 
 
 def configuration(upstream: ScriptedUpstream, models: Sequence[Mapping[str, object]], **more: object) -> dict[str, object]:

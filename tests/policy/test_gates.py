@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from pointsman.core.gate import Ask, Least
+from pointsman.core.latency import Measured, Sla, Slas
 from pointsman.core.model import Capabilities, Model
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
@@ -13,6 +14,7 @@ from pointsman.core.rule import Requirement, Ruling
 from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Needs, Signals, TokenCount, Tokens
+from pointsman.estimators.prior import wilson_low
 from pointsman.policy.gates import GATES
 from tests.worlds import cases
 
@@ -148,14 +150,47 @@ def test_a_model_that_is_switched_off_is_refused():
     assert BY_NAME["enabled"].refuse(Model("m")) is None
 
 
-def test_the_quality_floor_is_judged_at_the_lower_bound():
+@pytest.mark.parametrize(
+    ("mean", "evidence", "floor", "reason"),
+    [
+        (0.8, 50, 0.69, None),
+        (0.8, 50, 0.70, "quality for `general` is 0.69 at its lower bound (50 graded answers), floor is 0.70"),
+        (0.8, 500, 0.76, None),  # the more is graded, the nearer the bound comes to the mean
+        (0.8, 500, 0.78, "quality for `general` is 0.77 at its lower bound (500 graded answers), floor is 0.78"),
+        (0.8, 1, 0.5, "quality for `general` is 0.18 at its lower bound (1 graded answer), floor is 0.50"),
+        (0.8, 0, 0.8, None),  # stated, not measured: taken at its word, and the reason says so
+        (0.8, 0, 0.81, "quality for `general` is 0.80 at its lower bound (no graded answers), floor is 0.81"),
+        (0.7999, 0, 0.8, "quality for `general` is 0.7999 at its lower bound (no graded answers), floor is 0.8000"),
+        (1.0, 10_000, 1.0, "quality for `general` is 0.9997 at its lower bound (10,000 graded answers), floor is 1.0000"),
+        (0.0, 0, 0.0, None),
+    ],
+)
+def test_the_quality_floor_is_judged_at_the_lower_bound_with_its_evidence(mean, evidence, floor, reason):
+    estimate = Estimate(mean, round(wilson_low(mean, evidence), 6), evidence, 0, 0.0, 0.0, 0.0, None, 1, "chars")
+    asked = ask(quality_floor=floor)
+    assert BY_NAME["quality_floor"].applies(asked) == (floor > 0)
+    assert BY_NAME["quality_floor"].refuse(asked, Model("m"), estimate) == reason
+    assert (BY_NAME["quality_floor"].shortfall(asked, Model("m"), estimate) > 0) == (reason is not None) if floor else True
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ((), None),
+        ((Sla(500, "penalise"),), None),  # a matter of the score
+        ((Sla(1_000),), None),
+        ((Sla(500),), "p95 for `general` is 812 ms (143 calls measured), SLA is 500 ms"),
+        ((Sla(900), Sla(500), Sla(400)), "p95 for `general` is 812 ms (143 calls measured), SLA is 500 ms"),
+    ],
+)
+def test_an_sla_that_excludes_refuses_whom_it_names(wanted, reason):
     estimate = Estimate(0.9, 0.55, 12, 0, 0.0, 0.0, 0.0, None, 1, "chars")
-    floored = ask(quality_floor=0.6)
-    assert BY_NAME["quality_floor"].applies(floored)
-    assert BY_NAME["quality_floor"].refuse(floored, Model("m"), estimate) == (
-        "quality for `general` is 0.55 at its lower bound (12 graded answers), floor is 0.60"
+    asked = ask(slas=Slas(wanted, {("m", "whole", "general"): Measured(143, 812.0)}))
+    assert BY_NAME["sla"].applies(asked) == any(sla.breach == "exclude" for sla in wanted)
+    assert BY_NAME["sla"].refuse(asked, Model("m"), estimate) == reason
+    assert BY_NAME["sla"].shortfall(asked, Model("m"), estimate) == pytest.approx(
+        max((1 - sla.p95_ms / 812 for sla in wanted if sla.breach == "exclude" and sla.p95_ms < 812), default=0)
     )
-    assert BY_NAME["quality_floor"].refuse(ask(quality_floor=0.55), Model("m"), estimate) is None
 
 
 @pytest.mark.parametrize("gate", [g.name for g in (*GATES.request, *GATES.estimate) if g.applies])

@@ -222,6 +222,27 @@ def test_the_notary_tells_what_keeps_it_and_goes_on_after(copy, caplog):
     assert len(read_checkpoints(copy.checkpoints)) == 4
 
 
+def test_notaries_that_share_a_log_sign_in_turn_and_nothing_twice(copy):
+    write(copy.log, 12, 100)
+    notaries = [Notary(copy, every=5) for _ in range(6)]
+
+    async def scene():
+        await asyncio.gather(*(notary.sign() for notary in notaries * 3))
+
+    asyncio.run(scene())
+    assert {notary.failure for notary in notaries} == {None}
+    assert [each.size for each in read_checkpoints(copy.checkpoints)] == [10, 20, 30, 42]
+
+
+def test_a_key_that_is_replaced_signs_from_then_on(copy):
+    notary = Notary(copy, every=1)
+    rotated = rotate_key(copy.key)
+    write(copy.log, 2, 100)
+    asyncio.run(notary.sign())
+    known = read_checkpoints(copy.checkpoints)
+    assert (notary.failure, known[-1].key, unsigned(known, load_public(public_file(copy.key)))) == (None, rotated, None)
+
+
 def test_without_its_key_a_notary_does_not_begin(tmp_path):
     with pytest.raises(ConfigError, match="no audit key"):
         Notary(Places.of(tmp_path / "log.db"))

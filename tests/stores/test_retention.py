@@ -21,7 +21,7 @@ from pointsman.stores.sqlite import SqliteLog
 from tests.stores.audited import signed
 
 DAY_NS = 86_400 * 10**9
-SUBJECTS = ("ada", "bea")
+SUBJECTS = ("olive", "moira")
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def readable(log: LogFile, keys: ContentKeys) -> set[str]:
 
 ALL = {f"{subject}-{day}" for subject in SUBJECTS for day in range(3)}
 CASES = {
-    "a subject": ({"subject": "ada"}, {"ada-0", "ada-1", "ada-2"}),
+    "a subject": ({"subject": "olive"}, {"olive-0", "olive-1", "olive-2"}),
     "what is older": (
         {"before": date(1970, 1, 1).fromordinal(date(1970, 1, 1).toordinal() + 20_002)},
-        {"ada-0", "ada-1", "bea-0", "bea-1"},
+        {"olive-0", "olive-1", "moira-0", "moira-1"},
     ),
-    "what is older of a subject": ({"subject": "bea", "before": date(2024, 10, 5)}, {"bea-0"}),
+    "what is older of a subject": ({"subject": "moira", "before": date(2024, 10, 5)}, {"moira-0"}),
     "a stranger": ({"subject": "cleo"}, set()),
 }
 
@@ -126,7 +126,7 @@ def test_the_erasure_is_synced_before_a_key_is_destroyed(places, keys, log, disk
         async with SqliteLog(places.log, "power", vfs=disk.name) as writing:
             await writing.append("decision", "first", b"{}")
             before = disk.syncs()
-            await erase(writing, keys, erasable(log, keys, "ada"), "because")
+            await erase(writing, keys, erasable(log, keys, "olive"), "because")
             return before
 
     before = asyncio.run(scene())
@@ -134,27 +134,27 @@ def test_the_erasure_is_synced_before_a_key_is_destroyed(places, keys, log, disk
 
 
 def test_no_key_is_left_in_any_file(places, keys, log):
-    secrets = [row[0] for row in keys._connection.execute("SELECT key FROM content_keys WHERE subject = 'ada'")]
+    secrets = [row[0] for row in keys._connection.execute("SELECT key FROM content_keys WHERE subject = 'olive'")]
     assert len(secrets) == 3
     assert all(secret in places.content_keys.read_bytes() for secret in secrets)
-    erased(places, keys, log, subject="ada")
+    erased(places, keys, log, subject="olive")
     for file in places.log.parent.iterdir():
         assert not any(secret in file.read_bytes() for secret in secrets), file
 
 
 def test_after_an_erasure_new_contents_get_a_new_key(places, keys, log):
-    erased(places, keys, log, subject="ada")
-    body = asyncio.run(keys.seal("ada", "later", b"new words", 20_000 * DAY_NS))
+    erased(places, keys, log, subject="olive")
+    body = asyncio.run(keys.seal("olive", "later", b"new words", 20_000 * DAY_NS))
     assert keys.open("later", body) == b"new words"
-    assert len(keys.find("ada")) == 1
+    assert len(keys.find("olive")) == 1
 
 
 def test_every_process_sees_at_once_that_a_key_is_gone(places, keys, log):
     other = ContentKeys(places.content_keys)
-    body = asyncio.run(other.seal("ada", "d", b"words", 20_000 * DAY_NS))
-    erased(places, keys, log, subject="ada")
+    body = asyncio.run(other.seal("olive", "d", b"words", 20_000 * DAY_NS))
+    erased(places, keys, log, subject="olive")
     assert other.open("d", body) is None
-    assert sealing_key(asyncio.run(other.seal("ada", "e", b"words", 20_000 * DAY_NS))) != sealing_key(body)
+    assert sealing_key(asyncio.run(other.seal("olive", "e", b"words", 20_000 * DAY_NS))) != sealing_key(body)
     other.close()
 
 
@@ -165,17 +165,17 @@ def test_an_erasure_that_broke_off_shows_and_can_be_done_again(places, keys, log
 
     dying = Dying(places.content_keys)
     with pytest.raises(RecordError):
-        erased(places, dying, log, subject="ada")
+        erased(places, dying, log, subject="olive")
     dying.close()
     found = contents(log, keys)
     assert (found.ok, len(found.undone), found.readable) == (False, 3, 6)
-    erased(places, keys, log, subject="ada")
+    erased(places, keys, log, subject="olive")
     assert contents(log, keys).ok
 
 
 def test_a_key_put_back_from_a_copy_shows(places, keys, log, tmp_path):
     copy = places.content_keys.read_bytes()
-    erased(places, keys, log, subject="ada")
+    erased(places, keys, log, subject="olive")
     (tmp_path / "copy").write_bytes(copy)
     restored = ContentKeys(tmp_path / "copy")
     found = contents(log, restored)
@@ -184,13 +184,13 @@ def test_a_key_put_back_from_a_copy_shows(places, keys, log, tmp_path):
 
 
 def test_a_key_destroyed_without_a_record_shows(keys, log):
-    keys.destroy([key.id for key in keys.find("bea", date(2024, 10, 5))])
+    keys.destroy([key.id for key in keys.find("moira", date(2024, 10, 5))])
     found = contents(log, keys)
     assert (found.ok, found.lost, found.readable) == (False, (3,), 5)
 
 
 def test_contents_are_bound_to_their_decision_and_shown_only_whole(keys):
-    body = asyncio.run(keys.seal("ada", "d1", b"secret words", 0))
+    body = asyncio.run(keys.seal("olive", "d1", b"secret words", 0))
     assert b"secret" not in body
     assert keys.open("d1", body) == b"secret words"
     fields = json.loads(body)
@@ -202,17 +202,17 @@ def test_contents_are_bound_to_their_decision_and_shown_only_whole(keys):
 
 
 def test_the_same_words_are_never_sealed_alike(keys):
-    one, other = (asyncio.run(keys.seal("ada", "d", b"words", 0)) for _ in range(2))
+    one, other = (asyncio.run(keys.seal("olive", "d", b"words", 0)) for _ in range(2))
     assert one != other
     assert sealing_key(one) == sealing_key(other)
-    assert sealing_key(asyncio.run(keys.seal("ada", "d", b"words", DAY_NS))) != sealing_key(one)
+    assert sealing_key(asyncio.run(keys.seal("olive", "d", b"words", DAY_NS))) != sealing_key(one)
 
 
 def test_processes_that_start_together_use_one_key(places):
     both = [ContentKeys(places.content_keys) for _ in range(2)]
 
     async def scene():
-        return await asyncio.gather(*(keys.seal("ada", "d", b"words", 0) for keys in both * 10))
+        return await asyncio.gather(*(keys.seal("olive", "d", b"words", 0) for keys in both * 10))
 
     assert len({sealing_key(body) for body in asyncio.run(scene())}) == 1
     for keys in both:

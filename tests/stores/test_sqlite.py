@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import stat
 import threading
 
@@ -272,6 +273,27 @@ def test_the_wal_is_folded_into_the_file_while_records_come(tmp_path):
             return (tmp_path / "log.db-wal").stat().st_size
 
     assert asyncio.run(scene()) < 20_000_000, "of 40 MB"
+
+
+def test_the_wal_does_not_grow_over_the_deaths_of_processes(tmp_path):
+    """Each dies long before it would fold what it wrote."""
+    before, sizes = tmp_path / "0", []
+    before.mkdir()
+    for life in range(1, 6):
+        after = tmp_path / str(life)
+
+        async def scene(before=before, after=after, life=life):
+            async with SqliteLog(before / "log.db") as log:
+                for n in range(50):
+                    await log.append("decision", f"d{life}-{n}", bytes(4_000))
+                shutil.copytree(before, after)  # what a process that is killed now leaves behind
+
+        asyncio.run(scene())
+        sizes.append((after / "log.db-wal").stat().st_size)
+        before = after
+    assert max(sizes) < 1.5 * sizes[0]
+    assert len(decisions(before / "log.db")) == 250
+    assert verify(before / "log.db").ok
 
 
 def test_a_log_that_was_written_whole_closes_without_a_word(tmp_path, caplog):

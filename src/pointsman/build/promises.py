@@ -92,10 +92,10 @@ def _beyond(
     name: str, cells: Iterable[Cell], only: RequireConfig | None, never: ForbidConfig | None, snapshot: Snapshot
 ) -> Iterator[Broken]:
     for cell in cells:
-        reasons = ((model, broken_by(snapshot, model, name, requirement(only), requirement(never))) for model in cell.models)
+        reasons = ((model, broken_by(snapshot, model, "it", requirement(only), requirement(never))) for model in cell.models)
         found = next(((model, reason) for model, reason in reasons if reason is not None), None)
         if found is not None:
-            yield Broken(name, cell.route, cell.who, f"`{found[0]}` is within reach: its {found[1]}")
+            yield Broken(name, cell.route, cell.who, f"`{found[0]}` is within reach: {found[1]}")
 
 
 def _failed(test: PolicyTestConfig, world: World) -> Iterator[Broken]:

@@ -5,23 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
 
+from pointsman.build.audit import Auditor
+from pointsman.build.budgets import budgets_of
+from pointsman.build.call_times import call_times
 from pointsman.build.endpoints import Engines, endpoints
+from pointsman.build.learning import Learning, learning_of
 from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.snapshot import snapshot_of, with_health
 from pointsman.build.world import HISTORY, current_snapshot, offline_world, world_of
 from pointsman.config.schema import Config
+from pointsman.core.latency import Latencies
+from pointsman.core.rate import Rates
+from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError, PointsmanError, RecordError
 from pointsman.gateway import Gateway, Live
 from pointsman.gateway.idempotency import Replays
+from pointsman.gateway.purse import Till
+from pointsman.stores.budget_desk import Desk
 from pointsman.stores.keys import Key, new_key
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_answers import SqliteAnswers
+from pointsman.stores.sqlite_budgets import SqliteBudgets
 from pointsman.stores.sqlite_keys import SqliteKeys
+from pointsman.upstream.call_times import CallTimes
 from pointsman.upstream.client import Egress
 from pointsman.upstream.health import BreakerSettings, Health
 from pointsman.upstream.http import Pool
@@ -34,10 +46,14 @@ _log = logging.getLogger("pointsman.service")
 class Service:
     """Open with `open_service`; close when done."""
 
-    def __init__(self, config: Config, log: SqliteLog, gateway: Gateway, engines: Engines, pool: Pool) -> None:
+    def __init__(
+        self, config: Config, log: SqliteLog, keys: SqliteKeys, till: Till, gateway: Gateway, engines: Engines, pool: Pool, audit: Auditor
+    ) -> None:
         self.gateway = gateway
+        self.audit = audit
         self.log = log
-        self.keys = SqliteKeys(log)
+        self.keys = keys
+        self.till = till
         self.engines = engines
         self.replays = Replays(SqliteAnswers(log), config.store.idempotency_ttl_s)
         self._pool = pool
@@ -78,47 +94,53 @@ class Service:
         async with self._one_at_a_time:
             before = self.gateway.live
             self.engines.add(config.models)
-            snapshot, body = await asyncio.to_thread(current_snapshot, config)
+            learning = await asyncio.to_thread(_learning, config)
+            snapshot, body = await asyncio.to_thread(current_snapshot, config, learning)
             refuse_broken_promises(config, snapshot)
-            watch = _watch_on(config, before.watch, self._config)
-            snapshot, body = with_health(snapshot, body, watch.health.out_of_service())
+            entries = await self.log.recent(HISTORY, kind="outcome")
+            watch = _watch_on(config, before.watch, self._config, await asyncio.to_thread(call_times, config, entries))
+            snapshot, body = with_health(snapshot, body, *_news(watch))
             await self.log.put_snapshot(snapshot.id, body)
-            world = await asyncio.to_thread(world_of, config, snapshot, await self.log.recent(HISTORY, kind="outcome"))
+            contents = await asyncio.to_thread(self.audit.contents) if config.store.content else None
+            world = await asyncio.to_thread(world_of, config, snapshot, entries, learning)
             watch.health.keep(list(snapshot.models))
             self.engines.load()
-            self.gateway.live = Live(world, Egress(endpoints(config.models, self.engines, self._pool)), watch)
+            self.till = replace(self.till, budgets=budgets_of(config))
+            self.gateway.live = Live(world, Egress(endpoints(config.models, self.engines, self._pool)), watch, self.till, contents)
             self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
             self._config = config
 
     def follow_health(self) -> None:
         """Bring what is known of upstreams into the snapshot that decisions are made under, once it has changed."""
         live = self.gateway.live
-        if (self._following is None or self._following.done()) and live.watch.health.out_of_service() != live.world.snapshot.health:
+        changed = _news(live.watch) != _known(live.world.snapshot)
+        if changed and (self._following is None or self._following.done()):
             self._following = asyncio.get_running_loop().create_task(self._follow())
-        self._look_again(live.watch.health)
+        self._look_again(live.watch)
 
     async def _follow(self) -> None:
         async with self._one_at_a_time:
             # It may change again while the snapshot is written.
-            while (health := (live := self.gateway.live).watch.health.out_of_service()) != (before := live.world.snapshot.health):
+            while (news := _news((live := self.gateway.live).watch)) != _known(live.world.snapshot):
                 body = await self.log.get_snapshot(live.world.snapshot.id)
                 if body is None:
                     return
-                snapshot, body = with_health(live.world.snapshot, body, health)
+                snapshot, body = with_health(live.world.snapshot, body, *news)
                 try:
                     await self.log.put_snapshot(snapshot.id, body)
                 except PointsmanError as error:
-                    _log.warning("upstreams' health is not in force yet: %s", error)
+                    _log.warning("news of upstreams is not in force yet: %s", error)
                     return
-                for model in health.keys() - before.keys():
-                    _log.warning("`%s` is out of service: %s", model, health[model])
+                for model in snapshot.health.keys() - live.world.snapshot.health.keys():
+                    _log.warning("`%s` is out of service: %s", model, snapshot.health[model])
                 self.gateway.live = replace(live, world=replace(live.world, snapshot=snapshot))
 
-    def _look_again(self, health: Health) -> None:
+    def _look_again(self, watch: Watch) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (at_s := health.next_change_s()) is not None:
+        times_s = (watch.health.next_change_s(), watch.times.next_look_s())
+        if (at_s := min((each for each in times_s if each is not None), default=None)) is not None:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at_s - time.monotonic()) + 0.001, self.follow_health)
 
     async def aclose(self) -> None:
@@ -131,25 +153,44 @@ class Service:
             await self._pool.aclose()
             await self.engines.aclose()
         finally:
+            await self.till.desk.close()
+            await self.audit.finish(self.log)
             await self.log.close()
+            self.audit.close()
 
 
 async def open_service(config: Config) -> Service:
     """Open everything a configuration names. Local models load in the background. Raises `ConfigError` and `RecordError`."""
     engines, pool = Engines(), Pool()
     engines.add(config.models)
-    snapshot, body = current_snapshot(config)
+    learning = _learning(config)
+    snapshot, body = current_snapshot(config, learning)
     refuse_broken_promises(config, snapshot)
+    audit = Auditor(config)
     log = SqliteLog(config.store.path, config.store.durability)
+    entries = await log.recent(HISTORY, kind="outcome")
+    watch = replace(_watch(config), times=call_times(config, entries))
+    snapshot, body = with_health(snapshot, body, *_news(watch))
     await log.put_snapshot(snapshot.id, body)
-    world = world_of(config, snapshot, await log.recent(HISTORY, kind="outcome"))
-    watch = _watch(config)
-    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch)
+    world = world_of(config, snapshot, entries, learning)
+    keys = SqliteKeys(log)
+    desk = Desk(SqliteBudgets(log), lambda: time.time_ns() // 10**6)
+    till = Till(desk, Rates(time.monotonic, share=1 / config.server.workers), keys.owners, budgets_of(config))
+    contents = audit.contents() if config.store.content else None
+    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, contents)
     gateway = Gateway(live, log, snapshot_of, config.store.responses_ttl_s)
     engines.load()
-    service = Service(config, log, gateway, engines, pool)
+    service = Service(config, log, keys, till, gateway, engines, pool, audit)
     watch.changed.append(service.follow_health)
     return service
+
+
+def _learning(config: Config) -> Learning:
+    """What was learned; what to know of it is logged."""
+    learning = learning_of(config)
+    for remark in learning.remarks:
+        _log.warning("%s", remark)
+    return learning
 
 
 def _watch(config: Config) -> Watch:
@@ -157,7 +198,17 @@ def _watch(config: Config) -> Watch:
     return Watch(_health(config), _limits(config), _retries(config))
 
 
-def _watch_on(config: Config, before: Watch, earlier: Config) -> Watch:
+def _news(watch: Watch) -> tuple[Mapping[str, str], Latencies]:
+    """What decisions should be made under."""
+    return watch.health.out_of_service(), watch.times.measured()
+
+
+def _known(snapshot: Snapshot) -> tuple[Mapping[str, str], Latencies]:
+    """What they are made under."""
+    return snapshot.health, snapshot.latencies
+
+
+def _watch_on(config: Config, before: Watch, earlier: Config, times: CallTimes) -> Watch:
     """With a new configuration, what is known is kept as far as its settings are the same."""
     same = config.health == earlier.health
     return Watch(
@@ -165,6 +216,7 @@ def _watch_on(config: Config, before: Watch, earlier: Config) -> Watch:
         before.limits if _limit_settings(config) == _limit_settings(earlier) else _limits(config),
         before.retries if same else _retries(config),
         before.changed,
+        times,
     )
 
 

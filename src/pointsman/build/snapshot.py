@@ -13,6 +13,7 @@ from datetime import date
 
 import msgspec
 
+from pointsman import __version__
 from pointsman.build.models import model_of
 from pointsman.catalogue.prices import Catalogue
 from pointsman.config.schema import (
@@ -25,18 +26,32 @@ from pointsman.config.schema import (
     RouteConfig,
     RuleConfig,
     ScopeConfig,
+    SlaConfig,
     TaskConfig,
     WeightsConfig,
 )
+from pointsman.config.sensitivity import own_labels
+from pointsman.core.latency import Latencies, Measured, Of, Sla
 from pointsman.core.model import Model
 from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import picousd
 from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
-from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
+from pointsman.core.snapshot import NOTHING_LEARNED, Learned, Route, Snapshot, TaskPolicy
 from pointsman.estimators.prior import PriorEstimator
 from pointsman.policy.cel import compile_condition
 from pointsman.policy.gates import GATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredLatency:
+    """A row of `Snapshot.latencies`."""
+
+    model: str
+    of: Of
+    task: str | None
+    samples: int
+    p95_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,7 @@ class SnapshotBody:
     """All that a snapshot is made of."""
 
     format: int = 1
+    program: str = ""  #: version of the program that decides; empty: written before it was kept
     models: tuple[Model, ...]
     routes: dict[str, RouteConfig]
     rules: tuple[RuleConfig, ...] = ()
@@ -51,22 +67,26 @@ class SnapshotBody:
     tasks: dict[str, TaskConfig] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     health: dict[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
+    latencies: tuple[MeasuredLatency, ...] = ()
+    learned: Learned = NOTHING_LEARNED
 
 
 _decode = msgspec.json.Decoder(SnapshotBody).decode
 
 
-def snapshot_body(config: Config, catalogue: Catalogue, today: date) -> bytes:
-    """The body of the snapshot that a configuration gives on a day (prices change)."""
+def snapshot_body(config: Config, catalogue: Catalogue, today: date, learned: Learned = NOTHING_LEARNED) -> bytes:
+    """The body of the snapshot that a configuration gives on a day (prices change), with what was learned."""
     models = tuple(model_of(model, catalogue, today) for model in config.models)
     return msgspec.json.encode(
         SnapshotBody(
+            program=__version__,
             models=models,
             routes=config.routes,
             rules=config.rules,
             policies=config.policies,
             tasks=config.tasks,
-            labels=config.labels,
+            labels=own_labels(config),
+            learned=learned,
         )
     )
 
@@ -86,13 +106,21 @@ def snapshot_of(body: bytes) -> Snapshot:
         tasks={name: _task(task) for name, task in known.tasks.items()},
         labels=frozenset(known.labels),
         health=known.health,
+        latencies={(row.model, row.of, row.task): Measured(row.samples, row.p95_ms) for row in known.latencies},
+        learned=known.learned,
     )
 
 
-def with_health(snapshot: Snapshot, body: bytes, health: Mapping[str, str]) -> tuple[Snapshot, bytes]:
-    """The same with other models out of service, and its body. Nothing is compiled anew."""
-    changed = msgspec.json.encode(replace(_decode(body), health=dict(health)))
-    return replace(snapshot, id=_id(changed), health=dict(health)), changed
+def with_health(snapshot: Snapshot, body: bytes, health: Mapping[str, str], latencies: Latencies | None = None) -> tuple[Snapshot, bytes]:
+    """The same with other models out of service, other latencies (`None`: as they are), and its body. Nothing is compiled anew."""
+    measured = dict(snapshot.latencies if latencies is None else latencies)
+    rows = (
+        MeasuredLatency(model=model, of=of, task=task, samples=found.samples, p95_ms=found.p95_ms)
+        for (model, of, task), found in measured.items()
+    )
+    ordered = tuple(sorted(rows, key=lambda row: (row.model, row.of, row.task or "")))
+    changed = msgspec.json.encode(replace(_decode(body), health=dict(health), latencies=ordered))
+    return replace(snapshot, id=_id(changed), health=dict(health), latencies=measured), changed
 
 
 def _id(body: bytes) -> str:
@@ -111,6 +139,8 @@ def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
         labels=config.labels,
         quality_floor=config.quality_floor,
         latency_budget_ms=config.latency_budget_ms,
+        sla=_sla(config.sla),
+        on_none=config.on_none,
         unknown_price=config.unknown_price,
         plan=config.plan,
         fallback=tuple(name for name in config.fallback if name != HUMAN),
@@ -119,6 +149,7 @@ def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
         execution=Execution(
             retry=Retry(**asdict(config.retry)),
             most_calls=config.most_calls,
+            max_output_tokens=config.max_output_tokens,
             deadline_s=config.deadline_s,
             first_token_s=config.first_token_s,
             hedge_after_s=config.hedge.after_s,
@@ -141,6 +172,7 @@ def _rule(config: RuleConfig, name: str) -> Rule:
         prefer=config.prefer,
         plan=config.plan,
         weights=_weights(config.weights, config.dial),
+        quality_floor=config.quality_floor,
     )
     return Rule(config.name or name, compile_condition(config.when), effects)
 
@@ -174,4 +206,8 @@ def _bounds(config: BoundsConfig | None) -> Bounds | None:
 
 
 def _task(config: TaskConfig) -> TaskPolicy:
-    return TaskPolicy(config.quality_floor, config.latency_budget_ms, _weights(config.weights, None))
+    return TaskPolicy(config.quality_floor, config.latency_budget_ms, _weights(config.weights, None), _sla(config.sla), config.on_none)
+
+
+def _sla(config: SlaConfig | None) -> Sla | None:
+    return None if config is None else Sla(**asdict(config))

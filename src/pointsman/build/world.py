@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from statistics import median_low
 
-from pointsman.build.snapshot import snapshot_body, snapshot_of
+from pointsman.build.call_times import call_times
+from pointsman.build.learning import NOTHING, Learning, learning_of
+from pointsman.build.sensitivity import mask_of, search_of
+from pointsman.build.snapshot import snapshot_body, snapshot_of, with_health
 from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.config.schema import Config
 from pointsman.core.codec import from_json
 from pointsman.core.outcome import Outcome
 from pointsman.core.snapshot import Snapshot
 from pointsman.gateway import World
-from pointsman.signals.extract import SignalSettings
+from pointsman.signals.extract import Search, SignalSettings
 from pointsman.signals.keywords import word_list
 from pointsman.signals.tokens import warm
 from pointsman.stores.log import LogRecord
@@ -26,19 +30,22 @@ HISTORY = 2_000
 _ENOUGH = 20  # of a task class, to believe them
 
 
-def world_of(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> World:
-    """The world of a configuration; `entries` are outcomes of the log, newest first."""
-    settings = signal_settings(config, snapshot, _observed(config, snapshot, entries))
-    return World(snapshot, settings, config.server.max_json_depth, config.store.content)
+def world_of(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord], learning: Learning) -> World:
+    """The world of a configuration; `entries` are outcomes of the log, newest first; `learning` is the one that the snapshot names."""
+    settings = signal_settings(config, snapshot, _observed(config, snapshot, entries), learning)
+    return _world(config, snapshot, settings, search_of(config))
 
 
-def current_snapshot(config: Config) -> tuple[Snapshot, bytes]:
-    """The snapshot of today, and the body that the log keeps of it."""
-    body = snapshot_body(config, load_catalogue(), date.today())  # noqa: DTZ011  (price lists change with the local day)
+def current_snapshot(config: Config, learning: Learning | None = None) -> tuple[Snapshot, bytes]:
+    """The snapshot of today, and the body that the log keeps of it. What was learned is read unless it is given."""
+    names = (learning_of(config) if learning is None else learning).names
+    body = snapshot_body(config, load_catalogue(), date.today(), names)  # noqa: DTZ011  (price lists change with the local day)
     return snapshot_of(body), body
 
 
-def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int] | None = None) -> SignalSettings:
+def signal_settings(
+    config: Config, snapshot: Snapshot, observed: dict[str, int] | None = None, learning: Learning = NOTHING
+) -> SignalSettings:
     """What signal extraction needs; vocabularies are read now, so that no request waits for one."""
     tokenizers = tuple(sorted({model.tokenizer for model in snapshot.models.values()}))
     warm(tokenizers)
@@ -47,20 +54,29 @@ def signal_settings(config: Config, snapshot: Snapshot, observed: dict[str, int]
         output_tokens={name: task.output_tokens for name, task in config.tasks.items() if task.output_tokens is not None},
         history=observed or {},
         keywords={name: word_list(words) for name, words in config.keywords.items()},
+        meaning=learning.meaning,
+        predictor=learning.predictor,
     )
 
 
-def offline_world(config: Config) -> World:
+def offline_world(config: Config, learning: Learning | None = None) -> World:
     """What a dry run needs: no model, no network, and of the store only what a gateway started now would have learned from it."""
-    snapshot, _ = current_snapshot(config)
+    learning = learning_of(config) if learning is None else learning
+    snapshot, body = current_snapshot(config, learning)
     observed: dict[str, int] = {}
     if (path := Path(config.store.path)).exists():
         log = LogFile(path)
         try:
-            observed = _observed(config, snapshot, log.recent(HISTORY, kind="outcome"))
+            entries = log.recent(HISTORY, kind="outcome")
+            observed = _observed(config, snapshot, entries)
+            snapshot, _ = with_health(snapshot, body, {}, call_times(config, entries).measured())
         finally:
             log.close()
-    return World(snapshot, signal_settings(config, snapshot, observed), config.server.max_json_depth)
+    return _world(config, snapshot, signal_settings(config, snapshot, observed, learning), search_of(config, offline=True))
+
+
+def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None) -> World:
+    return World(snapshot, replace(settings, search=search), config.server.max_json_depth, mask_of(config, search))
 
 
 def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pointsman.cli.audit_contents import content, content_arguments, erase_arguments, erase_subject, retain, retain_arguments
 from pointsman.cli.audit_files import export, export_arguments, prove, prove_arguments
-from pointsman.cli.logs import content_keys_argument, key_argument, known_checkpoints, log_arguments, places, reading
-from pointsman.cli.source import source
+from pointsman.cli.logs import content_keys_argument, key_argument, known_checkpoints, log_arguments, named_places, places, reading
 from pointsman.errors import ConfigError
 from pointsman.stores.checkpoints import Checkpoint, add_checkpoint, read_checkpoints, unsigned
 from pointsman.stores.content_keys import ContentKeys
@@ -51,8 +50,8 @@ def _keygen_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def keygen(given: argparse.Namespace) -> int:
-    """Make the key that signs checkpoints, and its public key beside it in <key>.pub."""
-    key = given.key or Places.of(given.log or Path(source(given).config.store.path)).key
+    """Make the key that signs checkpoints, and its public key beside it in `<key>.pub`."""
+    key = named_places(given).key
     name = rotate_key(key) if given.rotate else make_key(key)
     print(f"key {name}: {key} (private, keep it from whoever can change the log), {public_file(key)} (public, for those who verify)")
     return 0
@@ -74,7 +73,7 @@ def checkpoint(given: argparse.Namespace) -> int:
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exports", nargs="*", type=Path, help="exports to check in place of the log's file, in their order (JSON Lines)")
     parser.add_argument(
-        "--public-key", metavar="FILE", type=Path, help="public keys that checkpoints may be signed with (default: <key>.pub)"
+        "--public-key", metavar="FILE", type=Path, help="public keys that checkpoints may be signed with (default: `<key>.pub`)"
     )
     parser.add_argument(
         "--head",

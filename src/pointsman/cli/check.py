@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pointsman.build.endpoints import Engines
+from pointsman.build.learning import learning_of
 from pointsman.build.promises import broken_promises, failed_tests, turned_off
 from pointsman.build.world import offline_world
 from pointsman.cli.matrix_page import page
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
 from pointsman.config.load import load_tests
+from pointsman.config.sensitivity import Detection, detection
+from pointsman.core.codec import to_builtins
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
 from pointsman.policy.matrix import ANYONE, UNLABELLED, Cell, classes, matrix
@@ -32,10 +35,12 @@ def run(given: argparse.Namespace) -> int:
     """Print the reach; 1 if a promise is broken, a test fails, a policy has a hole, or a route has no legal model at all."""
     found = source(given)
     Engines().add(found.config.models)  # finds the local models' weights, or says how to get them
-    world = offline_world(found.config)
+    learning = learning_of(found.config)
+    world = offline_world(found.config, learning)
     snapshot = world.snapshot
     cells = list(matrix(snapshot, classes(snapshot) if given.matrix or given.html else (ANYONE,)))
     tests = () if given.tests is None else load_tests(given.tests, found.config).tests
+    detected = detection(found.config)
     wrong = [
         *map(_stranded, _without_models(cells), [snapshot] * len(cells)),
         *(turned_off(snapshot) if given.matrix else ()),
@@ -47,12 +52,22 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(
             json.dumps(
-                {"origin": found.origin, "notes": found.notes, "reach": [cell._asdict() for cell in cells], "wrong": wrong}, indent=2
+                {
+                    "origin": found.origin,
+                    "notes": found.notes,
+                    "detection": detected._asdict(),
+                    "learned": {**to_builtins(learning.names), "remarks": learning.remarks},
+                    "reach": [cell._asdict() for cell in cells],
+                    "wrong": wrong,
+                },
+                indent=2,
             )
         )
         return 1 if wrong else 0
     for note in found.notes:
         print(note)
+    for remark in learning.remarks:
+        print(remark)
     heads = ("route", "label", "who", "models that any call of such a request could reach")
     print(table(_columns([heads, *((cell.route, cell.label, cell.who, ", ".join(cell.models) or "no model") for cell in cells)])))
     for sentence in wrong:
@@ -60,8 +75,12 @@ def run(given: argparse.Namespace) -> int:
     counted = f", with {len(found.notes)} remarks above" if found.notes else ""
     proved = f", {len(found.config.promises)} promises proved" if found.config.promises and not wrong else ""
     held = f", {len(tests)} tests held" if tests and not wrong else ""
-    print(f"{found.origin}: {'not usable as it is' if wrong else 'ok'}{proved}{held}{counted}")
+    print(f"{found.origin}: {'not usable as it is' if wrong else 'ok'}{proved}{held}{counted}; {_told(detected)}")
     return 1 if wrong else 0
+
+
+def _told(detected: Detection) -> str:
+    return f"sensitive data is {'' if detected.on else 'not '}looked for, since {detected.why}"
 
 
 def _without_models(cells: Sequence[Cell]) -> list[str]:

@@ -1,6 +1,7 @@
 """Judge routers on recorded outcomes, beside the baselines.
 
 DATA is a file of outcomes (.parquet, .jsonl, .csv), a folder with outcomes.parquet or with RouteLLM's CSV files, or a decision log (.db).
+With the word `labels` in its place: how well sensitive data is found, on made-up requests, and on marked texts if there are --texts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
-    add("data", metavar="DATA", type=Path, help="recorded outcomes")
+    add("data", metavar="DATA", type=Path, help="recorded outcomes; or the word `labels`")
     add(
         "--pool", metavar="MODELS", help="models to choose among, with commas; `realistic`: the pool that the collection's index.json gives"
     )
@@ -42,10 +43,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--assume-output-tokens", metavar="N", type=_positive, help="price what has no recorded cost by this many output tokens")
     add("--json", metavar="FILE", type=Path, help="write everything as JSON")
     add("--html", metavar="FILE", type=Path, help="write a page with tables and a cost-quality plot")
+    add("--texts", metavar="FILE", type=Path, help="for `labels`: texts with marked spans (.jsonl, .parquet), as docs/sensitivity.md says")
+    add("--samples", metavar="N", type=_positive, default=2000, help="for `labels`: made-up requests of each sort (default: 2000)")
+    add("--config", metavar="FILE", type=Path, help="for `labels`: with the recognisers of this configuration")
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the tables."""
+    if str(given.data) == "labels":
+        from pointsman.cli import eval_labels
+
+        return eval_labels.run(given)
     from pointsman.evals.baselines import named
     from pointsman.evals.evaluate import Protocol, evaluate
     from pointsman.evals.page import page

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,8 @@ async def _recorded(config: Config, decision: str) -> dict[str, Any]:
 def describe(shown: Mapping[str, Any]) -> str:
     """An explanation as text: what was asked, the ranking with its weighted terms, the refused with their reasons, the calls."""
     parts = [_head(shown), _ranking(shown)]
+    if notes := [f"  {c['model']}: {note}" for c in shown["candidates"] for note in _notes(c)]:
+        parts.append("in spite of\n" + "\n".join(notes))
     if refused := [candidate for candidate in shown["candidates"] if not candidate["eligible"]]:
         parts.append("refused\n" + "\n".join(f"  {c['model']}: {_reasons(c['verdicts'])}" for c in refused))
     if shown["calls"]:
@@ -99,10 +101,41 @@ def _head(shown: Mapping[str, Any]) -> str:
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",
     ]
+    lines += [f"found     {one['kind']} by {one['recogniser']} at {one['where']} ({one['confidence']:.2f})" for one in signals["findings"]]
     lines += [f"{name:<8}  {', '.join(shown[name])}" for name in ("rules", "policies", "errors") if shown[name]]
+    lines += _about(shown)
+    if asked := _asked(shown["service_level"]):
+        lines.append(f"asked     {asked}")
+    if shown["flags"]:
+        lines.append(f"flags     {', '.join(shown['flags'])}")
     weights = ", ".join(f"{term} {shown['weights'][term]:g}" for term in _TERMS if shown["weights"][term])
     lines.append(f"weights   {weights} ({shown['form']})")
     return "\n".join(lines)
+
+
+def _about(shown: Mapping[str, Any]) -> Iterator[str]:
+    """What was told from its words."""
+    signals = shown["signals"]
+    guessed = [f"task {signals['task']} by {signals['task_source']}"] if signals["task_source"] in ("intent", "classifier") else []
+    if about := guessed + [f"{name} {signals[name]}" for name in ("intent", "domain", "difficulty") if signals[name]]:
+        yield f"about     {', '.join(about)}"
+    if signals["predicted"]:
+        near = f"; nearest past queries {', '.join(signals['neighbours'])}" if signals["neighbours"] else ""
+        yield f"learned   quality of {len(signals['predicted'])} models, bundle {shown['learned']['bundle']}{near}"
+
+
+def _asked(level: Mapping[str, Any]) -> str:
+    """Floor and SLAs, and what happens where nobody keeps them."""
+    floor = [f"quality at least {level['quality_floor']:g}"] if level["quality_floor"] else []
+    names = {"whole": "p95", "first_token": "p95 of the first token"}
+    slas = [f"{names[sla['of']]} at most {sla['p95_ms']:g} ms ({sla['breach']})" for sla in level["sla"]]
+    return "; ".join((*floor, *slas, f"on_none {level['on_none']}")) if floor or slas else ""
+
+
+def _notes(candidate: Mapping[str, Any]) -> list[str]:
+    """What speaks against a candidate that is no reason to refuse it."""
+    late = [f"latency counts 0: {candidate['late']}"] if candidate["late"] else []
+    return [_reasons([verdict]) for verdict in candidate["set_aside"]] + late
 
 
 def _ranking(shown: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvloop
 
+from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.world import current_snapshot
 from pointsman.cli.source import Source, argument, probe, source, tell
 from pointsman.config.schema import Config
@@ -65,9 +66,11 @@ def _serve(found: Source, further_key: bool) -> int:
 
 def _serve_with_workers(found: Source, further_key: bool) -> int:
     config = found.config
+    snapshot, _ = current_snapshot(config)
+    refuse_broken_promises(config, snapshot)
     listeners = bind_shared(config.server.host, config.server.port, config.server.workers)
     key = asyncio.run(_key(config, further_key))
-    _announce(found, current_snapshot(config)[0], listeners[0].getsockname()[1], key)
+    _announce(found, snapshot, listeners[0].getsockname()[1], key)
     handed = Handed(config, None if found.path is None else str(found.path))
     return asyncio.run(Workers((sys.executable, "-m", "pointsman", "serve", "--worker"), listeners, handed).run())
 

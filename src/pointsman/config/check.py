@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date
 from ipaddress import ip_address
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from pointsman.config.check_budgets import budget_problems
 from pointsman.config.check_rules import (
     label_problems,
     name_problems,
@@ -23,15 +25,19 @@ from pointsman.config.check_rules import (
     warning,
     weight_problems,
 )
+from pointsman.config.check_sensitivity import sensitivity_problems
+from pointsman.config.check_signals import signal_problems
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
 from pointsman.config.schema import (
     HUMAN,
+    AuditConfig,
     BoundsConfig,
     Config,
     ModelConfig,
     PriceConfig,
     RouteConfig,
+    TaskConfig,
 )
 from pointsman.core.prices import per_mtok, picousd
 from pointsman.signals.keywords import plain
@@ -54,6 +60,10 @@ def problems(config: Config) -> list[Problem]:
         *promise_problems(config),
         *_tasks(config),
         *_keywords(config),
+        *signal_problems(config),
+        *budget_problems(config),
+        *sensitivity_problems(config),
+        *_audit(config),
     ]
 
 
@@ -166,6 +176,7 @@ def _routes(config: Config) -> Problems:
         yield from label_problems(route.labels, config, (*path, "labels"))
         yield from weight_problems(route, path)
         yield from _bounds(route.bounds, (*path, "bounds"))
+        yield from _service_level(route, config, path)
         for at, rule in enumerate(route.rules):
             yield from rule_problems(rule, config, pool | _chained(route), (*path, "rules", at))
 
@@ -222,6 +233,23 @@ def _tasks(config: Config) -> Problems:
     for name, task in config.tasks.items():
         if task.weights is not None:
             yield from share_problems(task.weights, ("tasks", name, "weights"))
+        yield from _service_level(task, config, ("tasks", name))
+
+
+def _service_level(owner: RouteConfig | TaskConfig, config: Config, path: Path) -> Problems:
+    """What is to happen where every candidate misses what nobody asks of it."""
+    if owner.on_none is not None and not _asks(config):
+        yield warning((*path, "on_none"), "nothing has a `quality_floor`, or an `sla` that excludes: it has no effect")
+    dialled = isinstance(owner, RouteConfig) and owner.dial is not None
+    if owner.sla is not None and owner.sla.breach == "penalise" and (dialled or (owner.weights is not None and not owner.weights.latency)):
+        yield warning((*path, "sla", "breach"), "latency has no weight here: `penalise` takes nothing away, unless other weights apply")
+
+
+def _asks(config: Config) -> bool:
+    owners: tuple[RouteConfig | TaskConfig, ...] = (*config.routes.values(), *config.tasks.values())
+    rules = (*config.rules, *(rule for route in config.routes.values() for rule in route.rules))
+    floors = (each.quality_floor for each in (*owners, *rules))
+    return any(floors) or any(owner.sla is not None and owner.sla.breach == "exclude" for owner in owners)
 
 
 def _keywords(config: Config) -> Problems:
@@ -232,3 +260,18 @@ def _keywords(config: Config) -> Problems:
         for at, word in enumerate(words):
             if not plain(word):
                 yield Problem((*path, at), "is blank, and would be found in every text")
+
+
+def _audit(config: Config) -> Problems:
+    audit, store = config.audit, PurePath(config.store.path)
+    taken = {store: "store.path"}
+    for name in ("key", "checkpoints", "content_keys"):
+        if not (given := getattr(audit, name)):
+            continue
+        if (other := taken.setdefault(PurePath(given), f"audit.{name}")) != f"audit.{name}":
+            yield Problem(("audit", name), f"is the same file as `{other}`: give each one of its own")
+    if not audit.key:
+        defaults = AuditConfig()
+        for name in ("checkpoint_every", "interval_s"):
+            if getattr(audit, name) != getattr(defaults, name):
+                yield warning(("audit", name), "without `audit.key` the gateway signs nothing: it has no effect")

@@ -20,7 +20,8 @@ from pointsman.config.schema import (
     ScopeConfig,
     WeightsConfig,
 )
-from pointsman.core.labels import KNOWN, close
+from pointsman.config.sensitivity import known_labels
+from pointsman.core.labels import close
 from pointsman.errors import ConditionError, ConditionSyntaxError
 from pointsman.policy.cel import CelCondition, compile_condition
 
@@ -43,7 +44,7 @@ def rule_problems(rule: RuleConfig, config: Config, pool: set[str], path: Path) 
     yield from name_problems(rule.prefer, ids, (*path, "prefer"), pool)
     yield from weight_problems(rule, path)
     if all(getattr(rule, f.name) == f.default for f in fields(rule) if f.name not in _NO_EFFECTS):
-        yield warning(path, "has no effect: give it a task, labels, require, exclude, prefer, plan, weights or dial")
+        yield warning(path, "has no effect: give it a task, labels, require, exclude, prefer, plan, weights, dial or quality_floor")
 
 
 def policy_problems(config: Config) -> Problems:
@@ -170,7 +171,7 @@ def _about_keywords(source: str, config: Config, path: Path) -> Problems:
 
 def _about_labels(condition: CelCondition, config: Config, path: Path) -> Problems:
     """A misspelt label in a condition would silently never match."""
-    known = KNOWN | set(config.labels)
+    known = known_labels(config)
     words = {double or single for double, single in _QUOTED.findall(condition.source)}
     compared = {word for found in _COMPARED.findall(condition.source) for word in found if word}
     for word in sorted(words - known):
@@ -205,7 +206,7 @@ def _excluded(names: Iterable[str], ids: set[str], path: Path, pool: set[str]) -
 
 
 def label_problems(labels: Iterable[str], config: Config, path: Path) -> Problems:
-    known = KNOWN | set(config.labels)
+    known = known_labels(config)
     for at, label in enumerate(labels):
         if label not in known:
             hint = did_you_mean(label, known) or ": define it under `labels`"

@@ -11,7 +11,9 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from pointsman.core.apis import Api
+from pointsman.core.latency import MOST_SAMPLES, Breach, Of
 from pointsman.core.plan import Check
+from pointsman.core.unmet import OnNone
 from pointsman.errors import Fault
 
 
@@ -25,6 +27,7 @@ Count = Annotated[int, Meta(ge=1)]
 HUMAN: Final = "human"  #: in a chain: a person is asked
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+_ON_NONE: Final = "where every candidate misses floor or SLA: `refuse`; `human`, a person is asked; `least_bad`, answered with a flag"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +238,7 @@ class RuleConfig:
     plan: Annotated[Literal["single", "fallback", "hedge"] | None, _says("how the choice is carried out")] = None
     weights: Annotated[WeightsConfig | None, _says("weights for this request")] = None
     dial: Annotated[Share | None, _says("0 cost … 1 quality, in place of weights")] = None
+    quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +268,47 @@ class HedgeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlaConfig:
+    """How long calls may take at the 95th percentile. See docs/gates.md."""
+
+    p95_ms: Annotated[Annotated[float, Meta(gt=0)], _says("longest time that is allowed")]
+    breach: Annotated[Breach, _says("a model over it: `exclude`, refused; `penalise`, its latency term is 0")] = "exclude"
+    min_samples: Annotated[
+        int, Meta(ge=1, le=MOST_SAMPLES), _says("measured calls of a model, under which its `speed` is believed instead")
+    ] = 30
+    of: Annotated[Of, _says("`whole`: calls that are not streamed; `first_token`: streams, until their first content")] = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitConfig:
+    """A limit on what is spent. See docs/budgets.md."""
+
+    usd: Annotated[Amount | None, _says("the limit in USD; this or `tokens`")] = None
+    tokens: Annotated[Count | None, _says("the limit in tokens, read and written")] = None
+    per: Annotated[Literal["hour", "day", "week", "month", "never"], _says("when it begins anew")] = "month"
+    rolling: Annotated[bool, _says("any stretch of that length, in place of the calendar's")] = False
+    zone: Annotated[str, _says("time zone of days, weeks and months")] = "UTC"
+    low: Annotated[Share, _says("share of the limit from which `when_low` is done")] = 0.8
+    when_low: Annotated[Literal["nothing", "warn", "downgrade", "cheapest"], _says("what is done when little is left")] = "warn"
+    when_spent: Annotated[
+        Literal["warn", "downgrade", "cheapest", "refuse"],
+        _says("what is done when nothing is left; `refuse`: a hard budget, which is never overspent"),
+    ] = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig(LimitConfig):
+    """A budget, for everything or for one org, team, key, route or task class; `*`: each of them has one of its own."""
+
+    name: Annotated[Name, _says("shown where it refuses")]
+    org: Annotated[str | None, _says("an org, or `*`")] = None
+    team: Annotated[str | None, _says("a team, or `*`; a team of another org than `default` as `org/team`")] = None
+    key: Annotated[str | None, _says("the id of a key, or `*`")] = None
+    route: Annotated[str | None, _says("a route, or `*`")] = None
+    task: Annotated[str | None, _says("a task class, or `*`")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteConfig:
     """A named policy that clients put into `model`."""
 
@@ -284,6 +329,8 @@ class RouteConfig:
     labels: Annotated[tuple[str, ...], _says("labels every request of this route carries")] = ()
     quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
     latency_budget_ms: Annotated[Annotated[float, Meta(gt=0)] | None, _says("median total latency over which the latency term is 0")] = None
+    sla: Annotated[SlaConfig | None, _says("how long calls may take at the 95th percentile")] = None
+    on_none: Annotated[OnNone | None, _says(_ON_NONE + "; default: `refuse`")] = None
     unknown_price: Annotated[Literal["worst", "refuse"], _says("`worst`: cost term 0; `refuse`: not used at all")] = "worst"
     plan: Annotated[Literal["single", "fallback", "hedge"] | None, _says("default: `fallback` when a chain is given, else `single`")] = None
     fallback: Annotated[
@@ -296,6 +343,10 @@ class RouteConfig:
     ] = field(default_factory=dict)
     retry: Annotated[RetryConfig, _says("when and how often one model is asked again")] = RetryConfig()
     hedge: Annotated[HedgeConfig, _says("for `plan: hedge`")] = HedgeConfig()
+    budget: Annotated[LimitConfig | None, _says("what all requests of this route may cost together")] = None
+    max_output_tokens: Annotated[
+        Count, _says("where a budget, or a key's limit of tokens, pays for a call and the client sets no limit: the longest answer")
+    ] = 4_096
     most_calls: Annotated[Count, _says("calls for one request, retries and fallbacks together")] = 8
     deadline_s: Annotated[Seconds, _says("longest time until an answer begins (a stream) or is whole, all calls together")] = 600.0
     first_token_s: Annotated[
@@ -313,8 +364,66 @@ class TaskConfig:
 
     quality_floor: Annotated[Share, _says("expected quality, at its lower bound, under which a model is refused")] = 0.0
     latency_budget_ms: Annotated[Annotated[float, Meta(gt=0)] | None, _says("median total latency over which the latency term is 0")] = None
+    sla: Annotated[SlaConfig | None, _says("how long calls may take at the 95th percentile")] = None
+    on_none: Annotated[OnNone | None, _says(_ON_NONE + "; the stricter of the route's and this one")] = None
     weights: Annotated[WeightsConfig | None, _says("weights for this task class, in place of the route's")] = None
     output_tokens: Annotated[Count | None, _says("answer length to expect where the request does not limit it")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecogniserConfig:
+    """A kind of sensitive data of your own. See docs/sensitivity.md."""
+
+    name: Annotated[Name, _says("shown in every finding")]
+    kind: Annotated[Name, _says("the label that it raises: a known one, or a word of your own")]
+    pattern: Annotated[str, Meta(min_length=1), _says("regular expression in the syntax of RE2; its first group, if any, is the value")]
+    confidence: Annotated[Share, _says("how sure a match is that passes the check, with a word of `context` near it")] = 0.8
+    check: Annotated[str | None, _says("what a match must pass besides: `luhn`, `iban`, `stdnum:es.dni`, …")] = None
+    context: Annotated[tuple[str, ...], _says("words one of which stands near")] = ()
+    alone: Annotated[Share, _says("how sure a match is without such a word, where there is `context`")] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskConfig:
+    """What is replaced by placeholders on the way to a model, and put back in its answer. Labels stay as they are."""
+
+    kinds: Annotated[tuple[str, ...], _says("labels of the values; empty: nothing is replaced")] = ()
+    perimeters: Annotated[tuple[str, ...], _says("perimeters of the models that must not see them")] = ("external",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityConfig:
+    """Finding sensitive data in what requests say. See docs/sensitivity.md."""
+
+    detect: Annotated[
+        Literal["auto", "on", "off"],
+        _says("`auto`: where a condition, a promise or `mask` asks for a label that can be found; `pointsman check` says whether it is on"),
+    ] = "auto"
+    least_confidence: Annotated[Share, _says("findings below it are none")] = 0.5
+    most_chars: Annotated[Count, _says("a longer text is not searched, and counts as carrying every label")] = 1_000_000
+    most_misses: Annotated[Count, _says("candidates that turn out to be none; with more the search ends, and every label counts")] = 20_000
+    recognisers: Annotated[tuple[RecogniserConfig, ...], _says("recognisers of your own")] = ()
+    off: Annotated[tuple[str, ...], _says("names of recognisers that ship, and are not to be used")] = ()
+    mask: Annotated[MaskConfig, _says("what is replaced by placeholders on the way to a model")] = MaskConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifiersConfig:
+    """Files that `pointsman train classifier` wrote. See docs/signals.md."""
+
+    task: Annotated[str, _says("sets the task class where the client declares none and no intent does")] = ""
+    domain: Annotated[str, _says("sets `signals.domain`")] = ""
+    difficulty: Annotated[str, _says("sets `signals.difficulty`")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedConfig:
+    """Estimates of quality learned from outcomes, in place of the models' priors. See docs/estimators.md."""
+
+    bundle: Annotated[Name, _says("file that `pointsman train quality` wrote")]
+    models: Annotated[dict[str, Name], _says("models of the pool: what the bundle calls each; default: by its id")] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,13 +434,25 @@ class StoreConfig:
     durability: Annotated[
         Literal["crash", "power", "async"], _says("what a record survives before a call goes out; see docs/durability.md")
     ] = "crash"
-    content: Annotated[bool, _says("also keep prompt text; without it a digest stands for it")] = False
+    content: Annotated[bool, _says("also keep what was asked, sealed; see docs/audit.md. Without it a digest stands for it")] = False
     idempotency_ttl_s: Annotated[float, Meta(ge=0), _says("how long answers to requests with an `Idempotency-Key` are kept; 0: never")] = (
         86_400.0
     )
     responses_ttl_s: Annotated[
         float, Meta(ge=0), _says("how long a response can be gone on from by `previous_response_id`, in memory; 0: never")
     ] = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditConfig:
+    """What proves the log: signed checkpoints, and the end of contents that were kept. See docs/audit.md."""
+
+    key: Annotated[str, _says("the private key that signs, as `pointsman audit keygen` makes it; empty: the gateway signs nothing")] = ""
+    checkpoints: Annotated[str, _says("the file of signed checkpoints, one a line; default: `<store.path>-checkpoints`")] = ""
+    checkpoint_every: Annotated[Count, _says("records between checkpoints, at least; the rest is signed when the gateway stops")] = 1_000
+    interval_s: Annotated[Seconds, _says("how often to look whether so many have come")] = 5.0
+    content_keys: Annotated[str, _says("the keys that contents are sealed with; default: `<store.path>-content-keys`")] = ""
+    retain_content_days: Annotated[Count | None, _says("contents of earlier days are erased for good; default: none is")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +481,7 @@ class HealthConfig:
     cooldown_s: Annotated[Seconds, _says("time out of service; then one call probes, and each further failure doubles the time")] = 10.0
     longest_cooldown_s: Annotated[Seconds, _says("longest time out of service")] = 300.0
     slow_factor: Annotated[Annotated[float, Meta(gt=1)], _says("a model whose first token takes so many times its usual is out, too")] = 4.0
+    latency_window_s: Annotated[Seconds, _says("how long a call counts for what an `sla` measures")] = 3600.0
     retry_share: Annotated[Share, _says("retries of a model, as a share of its calls in the last minute")] = 0.1
     retry_floor: Annotated[int, Meta(ge=0), _says("retries a minute that are allowed in any case")] = 10
 
@@ -380,10 +502,22 @@ class Config:
     keywords: Annotated[
         dict[str, tuple[str, ...]], _says("word lists; `signals.keywords` holds the names of those that occur in the text")
     ] = field(default_factory=dict)
+    intents: Annotated[
+        dict[Name, tuple[str, ...]], _says("kinds of requests, by a few examples each; `signals.intent` is the one that was recognised")
+    ] = field(default_factory=dict)
+    intents_keep: Annotated[
+        Annotated[float, Meta(gt=0, le=1)],
+        _says("share of the requests of an intent that is to be recognised; more means more mistaken for one"),
+    ] = 0.95
+    classifiers: Annotated[ClassifiersConfig, _says("trained classifiers of task, domain and difficulty")] = ClassifiersConfig()
+    learned: Annotated[LearnedConfig | None, _says("estimates of quality learned from outcomes")] = None
     labels: Annotated[
         tuple[str, ...],
         _says("data labels of your own, beside public, internal, confidential, restricted, pii, phi, financial, secret, credential"),
     ] = ()
+    sensitivity: Annotated[SensitivityConfig, _says("finding sensitive data in what requests say")] = SensitivityConfig()
+    budgets: Annotated[tuple[BudgetConfig, ...], _says("limits on what is spent")] = ()
     health: Annotated[HealthConfig, _says("when a model is taken out of service for a while")] = HealthConfig()
     store: Annotated[StoreConfig, _says("where decisions are kept")] = StoreConfig()
+    audit: Annotated[AuditConfig, _says("what proves the log: signed checkpoints, and the end of contents")] = AuditConfig()
     server: Annotated[ServerConfig, _says("the gateway's own limits")] = ServerConfig()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pointsman.core.gate import Verdict
@@ -16,6 +17,8 @@ class Candidate(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     estimate: Estimate | None = None
     score: Score | None = None
+    set_aside: tuple[Verdict, ...] = ()  #: what would refuse it, had not every candidate missed as much: `on_none: least_bad`
+    late: str | None = None  #: why its latency term is 0 though it passes: an SLA with `breach: penalise`
 
     @property
     def eligible(self) -> bool:
@@ -32,10 +35,15 @@ class Findings(NamedTuple):
     order: Sequence[int]  #: best first, as places in the columns
     refused: Mapping[str, tuple[Verdict, ...]]
     floored: Mapping[str, Estimate]  #: estimates of those that were refused for them
+    set_aside: Mapping[str, tuple[Verdict, ...]] = MappingProxyType({})
+    late: Mapping[int, str] = MappingProxyType({})  #: by place: why an SLA penalises it
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Survivors, best first, then the refused by name."""
-        ranked = [Candidate(self.models[at], (), self.estimates.row(at), self.scores.row(at)) for at in self.order]
+        ranked = [
+            Candidate(name, (), self.estimates.row(at), self.scores.row(at), self.set_aside.get(name, ()), self.late.get(at))
+            for at, name in ((at, self.models[at]) for at in self.order)
+        ]
         refused = [Candidate(name, self.refused[name], self.floored.get(name)) for name in sorted(self.refused)]
         return (*ranked, *refused)
 

@@ -5,12 +5,15 @@ It works on columns (a list a quantity) and leaves the rest to `Findings`: whole
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from types import MappingProxyType
 
+from pointsman.core.budget import Pressure, frugal, thrifty
 from pointsman.core.candidate import Findings
 from pointsman.core.clearance import _seal
 from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask, EstimateGate, Gate, Verdict
+from pointsman.core.latency import Slas, missed
 from pointsman.core.plan import Chains, Plan
 from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
@@ -18,8 +21,10 @@ from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate, Estimates, Scores, score
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Field, Pool, Route, Snapshot, TaskPolicy
+from pointsman.core.unmet import NOTHING, answer_unmet, on_none
 
 _NO_TASK_POLICY = TaskPolicy()
+_NOBODY: Mapping[int, str] = MappingProxyType({})
 
 
 def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route, seed: int) -> Decision:
@@ -37,9 +42,10 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         signals=signals,
         ruling=ruling,
         route=route.name,
-        quality_floor=max(route.quality_floor, task.quality_floor),
+        quality_floor=max(route.quality_floor, task.quality_floor, ruling.quality_floor),
         refuse_unknown_price=route.unknown_price == "refuse",
         least=pool.least,
+        slas=None if route.sla is None and task.sla is None else snapshot.slas(route, task),
     )
     field, refused = _judge(ask, pool, snapshot.gates.request)
     estimates = snapshot.estimator(ask, field.models)
@@ -48,11 +54,23 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         estimates = snapshot.estimator(ask, resort.models)
         field, estimates, more = _judge_estimates(ask, resort, estimates, snapshot.gates.estimate, refused)
         floored |= more
+    pressure = signals.budget
+    if pressure is not None and pressure.does in ("downgrade", "cheapest"):
+        weights = frugal(weights)
+        field, estimates = _thrifty(pressure, field, estimates, refused, floored)
+    unmet = NOTHING
+    if floored and not field.models:
+        answer = on_none(route.on_none, task.on_none)
+        unmet = answer_unmet(answer, ask, pool.models, pool.refused, snapshot.gates.estimate, refused, floored)
+        refused = {name: why for name, why in refused.items() if name not in unmet.set_aside}
+        field, estimates = Field.of(unmet.models), Estimates.of([floored[model.id] for model in unmet.models])
+    late = _NOBODY if ask.slas is None else _late(ask, ask.slas, field, estimates)
     budget_ms = _tightest(route.latency_budget_ms, task.latency_budget_ms)
-    scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms)
-    places = _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer)
+    scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms, late)
+    places = list(range(len(field.names))) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer)
     order = [field.names[at] for at in places]
     passed = frozenset(order)
+    plan = _plan(order, passed, route, ruling, snapshot)
     return Decision(
         request=request,
         signals=signals,
@@ -63,9 +81,9 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         weights=weights,
         form=route.form,
         candidates=(),
-        plan=_plan(order, passed, route, ruling, snapshot),
+        plan=plan if unmet is NOTHING else unmet.marked(plan),
         clearances=_seal(request.id, passed, snapshot.id),
-        findings=Findings(field.names, estimates, scores, places, refused, floored),
+        findings=Findings(field.names, estimates, scores, places, refused, floored, unmet.set_aside, late),
     ).untold()
 
 
@@ -73,9 +91,10 @@ def _judge(ask: Ask, pool: Pool, gates: Sequence[Gate]) -> tuple[Field, dict[str
     """Survivors, and why the others are none: every gate is asked about every model, and all reasons are kept, not the first."""
     refused = dict(pool.refused)
     for gate in gates:
-        if gate.applies is None or gate.applies(ask):
+        if (applies := gate.applies) is None or applies(ask):
+            refuse = gate.refuse
             for model in pool.models:
-                if (reason := gate.refuse(ask, model)) is not None:
+                if (reason := refuse(ask, model)) is not None:
                     refused[model.id] = (*refused.get(model.id, ()), Verdict(gate.name, gate.kind, reason))
     if len(refused) == len(pool.refused) and pool.sound.models:
         return pool.sound, refused
@@ -94,7 +113,7 @@ def _judge_estimates(
     ask: Ask, field: Field, estimates: Estimates, gates: Sequence[EstimateGate], refused: dict[str, tuple[Verdict, ...]]
 ) -> tuple[Field, Estimates, dict[str, Estimate]]:
     """The gates that need an estimate: whom they refuse is added to `refused`, and its estimate is kept."""
-    active = [gate for gate in gates if gate.applies is None or gate.applies(ask)]
+    active = [gate for gate in gates if (applies := gate.applies) is None or applies(ask)]
     floored: dict[str, Estimate] = {}
     if not active:
         return field, estimates, floored
@@ -109,6 +128,32 @@ def _judge_estimates(
     if not floored:
         return field, estimates, floored
     return Field.of([field.models[at] for at in kept]), estimates.among(kept), floored
+
+
+def _thrifty(
+    pressure: Pressure,
+    field: Field,
+    estimates: Estimates,
+    refused: dict[str, tuple[Verdict, ...]],
+    floored: dict[str, Estimate],
+) -> tuple[Field, Estimates]:
+    """Those who are cheap enough for budgets of which little is left; the others are added to `refused`."""
+    kept = thrifty(estimates.cost_picousd, pressure.does)
+    for at in set(range(len(field.models))).difference(kept):
+        name = field.names[at]
+        refused[name] = (Verdict("budget", "budget", f"too dear for now: {pressure.budget} asks for `{pressure.does}`"),)
+        floored[name] = estimates.row(at)
+    return Field.of([field.models[at] for at in kept]), estimates.among(kept)
+
+
+def _late(ask: Ask, slas: Slas, field: Field, estimates: Estimates) -> Mapping[int, str]:
+    """Places of the candidates that an SLA penalises, and why."""
+    found: dict[int, str] = {}
+    for sla in slas.of("penalise"):
+        for at, model in enumerate(field.models):
+            if (why := missed(sla, slas.latencies, model, ask.ruling.task, estimates.row(at))) is not None:
+                found.setdefault(at, why)
+    return found
 
 
 def _rank(names: Sequence[str], estimates: Estimates, scores: Scores, fallbacks: Set[str], prefer: Sequence[str]) -> list[int]:
@@ -150,5 +195,7 @@ def _larger(models: tuple[str, ...], chains: Chains, snapshot: Snapshot) -> Chai
     return (("context_length", larger),) if larger else ()
 
 
-def _tightest(*budgets_ms: float | None) -> float | None:
-    return min((budget for budget in budgets_ms if budget is not None), default=None)
+def _tightest(one_ms: float | None, other_ms: float | None) -> float | None:
+    if one_ms is None or other_ms is None:
+        return other_ms if one_ms is None else one_ms
+    return min(one_ms, other_ms)

@@ -12,6 +12,7 @@ from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
 from pointsman.core.score import Estimate, Form, Weights
 from pointsman.core.signals import Signals
+from pointsman.core.unmet import flags
 from pointsman.errors import ClearanceError
 
 
@@ -50,7 +51,7 @@ class Decision:
     @property
     def chosen(self) -> str | None:
         """The model to ask first, `None` when every candidate was refused."""
-        return self.plan.models[0] if self.plan else None
+        return self.plan.models[0] if self.plan and self.plan.models else None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -62,6 +63,12 @@ class Decision:
         if self.findings is not None:
             return self.findings.estimate(model)
         return next((c.estimate for c in self.candidates if c.model == model), None)
+
+    def flags(self, model: str) -> tuple[str, ...]:
+        """What this model misses though it may be asked: see `Plan.flags`."""
+        if self.plan is None or not self.plan.flags:
+            return ()
+        return next((flags(c.set_aside) for c in self.candidates if c.model == model), ())
 
     def clear(self, model: str) -> Clearance:
         """The clearance to call `model` for this request. Raises `ClearanceError` for a model that did not pass."""

@@ -15,6 +15,7 @@
 | `broken` | what came is no answer, or a stream that stopped before any content |
 | `invalid_output` | an answer that does not keep what was asked for: empty, not of the schema, cut off |
 | `unavailable` | not called: its breaker is open, or a limit of ours is reached |
+| `over_budget` | not called: a budget could not cover it; a cheaper model may fit |
 """
 
 from __future__ import annotations

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pointsman.core.apis import Api
+from pointsman.core.latency import Slas
 from pointsman.core.model import Model
 from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Signals
 
-Kind = Literal["policy", "capability", "health"]
-"""What a refusal means to the client: forbidden, unable, or out of service for now."""
+Kind = Literal["policy", "capability", "health", "budget"]
+"""What a refusal means to the client: forbidden, unable, out of service for now, or more than is left to spend."""
 
 
 class Verdict(NamedTuple):
@@ -47,6 +48,7 @@ class Ask:
     quality_floor: float = 0.0
     refuse_unknown_price: bool = False
     least: Least = _NOTHING
+    slas: Slas | None = None  #: the route's and the task class's; `None`: there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class EstimateGate:
     kind: Kind
     refuse: Callable[[Ask, Model, Estimate], str | None]
     applies: Callable[[Ask], bool] | None = None
+    shortfall: Callable[[Ask, Model, Estimate], float] | None = None
+    """By how much it is missed, from 0 to 1: then `on_none` says what happens where every candidate misses it. `None`: never set aside."""
 
 
 @dataclass(frozen=True, slots=True)

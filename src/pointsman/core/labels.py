@@ -15,6 +15,8 @@ from itertools import chain
 LEVELS = ("public", "internal", "confidential", "restricted")
 KINDS = ("credential", "financial", "phi", "pii", "secret")
 KNOWN = frozenset(LEVELS + KINDS)
+UNSEARCHED = "unsearched"
+"""Label of a text that was not wholly searched. It is none of the known ones, so it counts as all of them."""
 
 _IMPLIED = {level: LEVELS[: at + 1] for at, level in enumerate(LEVELS)}
 

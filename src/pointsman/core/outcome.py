@@ -32,6 +32,9 @@ class Outcome:
     cost_picousd: int | None = None  #: `None`: the price or the usage is unknown
     ttft_ms: float | None = None  #: until the first byte of content
     total_ms: float = 0.0
+    started_at_ns: int | None = None  #: when the call began, since the epoch; `None`: written by an earlier version
+    answer_digest: str | None = None  #: SHA-256, in hex, of what was handed to the client; `None`: nothing was
+    masked: int = 0  #: values that the model got a placeholder for
 
     @property
     def ok(self) -> bool:

@@ -11,6 +11,9 @@ from pointsman.core.rule import PlanKind
 Check = Literal["empty", "schema", "truncated"]
 """What makes an answer unfit: it says nothing, it does not keep to the JSON schema that was asked for, it was cut off at its limit."""
 
+Kind = PlanKind | Literal["review"]
+"""`review`: no model is asked, a person is; no rule or route can ask for it."""
+
 Chains = tuple[tuple[Fault, tuple[str, ...]], ...]
 """For some classes of failure, the models that are asked after one."""
 
@@ -19,13 +22,19 @@ Chains = tuple[tuple[Fault, tuple[str, ...]], ...]
 class Plan:
     """`single` asks `models[0]`; `fallback` asks each in turn until one answers; `hedge` asks the next as well when one is slow.
 
-    Every model in it passed the gates.
+    Every model in it passed the gates, but for what `flags` say.
     """
 
-    kind: PlanKind
+    kind: Kind
     models: tuple[str, ...]
     chains: Chains = ()  #: after such a failure these are asked, in place of the rest of `models`
     human: bool = False  #: when nothing answers a person is asked
+    flags: tuple[str, ...] = ()  #: what its models miss though they are asked, such as `quality_floor_missed`
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every model that may be asked."""
+        return frozenset(self.models).union(*(models for _, models in self.chains))
 
     def chain(self, fault: Fault) -> tuple[str, ...] | None:
         """Models to ask after such a failure; `None`: the rest of `models`."""
@@ -55,3 +64,4 @@ class Execution:
     hedge_after_s: float = 2.0  #: with `hedge`: the next model is asked as well when the first has not begun by then
     hedge_models: int = 2
     checks: tuple[Check, ...] = ("empty", "schema")  #: of whole answers, as long as another model is left to ask
+    max_output_tokens: int = 4_096  #: what an answer is limited to where a budget pays and the client sets no limit

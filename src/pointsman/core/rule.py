@@ -92,6 +92,7 @@ class Effects:
     prefer: tuple[str, ...] = ()
     plan: PlanKind | None = None
     weights: Weights | None = None
+    quality_floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +119,4 @@ class Ruling:
     prefer: tuple[str, ...] = ()
     plan: PlanKind | None = None
     weights: Weights | None = None
+    quality_floor: float = 0.0  #: the highest that a matching rule gives

@@ -17,7 +17,9 @@ from pointsman.errors import ConditionError
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "request": frozenset({"model", "stream", "choices", "messages", "images", "tools", "response_format", "max_output_tokens"}),
-    "signals": frozenset({"task", "task_source", "keywords", "needs_tools", "needs_json", "needs_vision"}),
+    "signals": frozenset(
+        {"task", "task_source", "intent", "domain", "difficulty", "keywords", "needs_tools", "needs_json", "needs_vision"}
+    ),
     "tokens": frozenset({"input", "output"}),
     "key": frozenset({"id", "org", "role", "team"}),
 }
@@ -43,6 +45,9 @@ def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str
         "signals": {
             "task": signals.task,
             "task_source": signals.task_source,
+            "intent": signals.intent,
+            "domain": signals.domain,
+            "difficulty": signals.difficulty,
             "keywords": list(signals.keywords),
             "needs_tools": needs.tools,
             "needs_json": needs.json_mode or needs.json_schema,
@@ -94,6 +99,7 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
         prefer=next((e.prefer for _, e in effects if e.prefer), ()),
         plan=next((e.plan for _, e in effects if e.plan is not None), None),
         weights=next((e.weights for _, e in effects if e.weights is not None), None),
+        quality_floor=max((e.quality_floor for _, e in effects), default=0.0),
     )
 
 
@@ -123,7 +129,7 @@ def _matching(rules: tuple[Rule, ...], match: Match, known_facts: Facts, errors:
 
 
 def _restrictions(effects: Effects) -> Effects:
-    return Effects(labels=effects.labels, require=effects.require, exclude=effects.exclude)
+    return Effects(labels=effects.labels, require=effects.require, exclude=effects.exclude, quality_floor=effects.quality_floor)
 
 
 def _holds(when: Condition | None, known_facts: Facts, owner: str, errors: list[str], fail: Fail = "closed") -> bool:

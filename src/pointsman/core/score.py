@@ -12,7 +12,7 @@ candidates (`pool`) or from fixed bounds (`Bounds`); equal values give 1 to all;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -164,11 +164,12 @@ def score(
     form: Form = "additive",
     bounds: Bounds | None = None,
     latency_budget_ms: float | None = None,
+    late: Container[int] = (),
 ) -> Scores:
     """Score candidates that passed the gates, in the order given.
 
     `security` holds each candidate's security term in millionths. A candidate slower (at the median) than `latency_budget_ms` gets a
-    latency term of 0.
+    latency term of 0, as do those at the places `late`.
     """
     quality = estimates.quality
     cost = _terms(estimates.cost_picousd, None if bounds is None else bounds.cost_picousd)
@@ -176,6 +177,8 @@ def score(
     energy = _terms(estimates.energy_wh, None if bounds is None else bounds.energy_wh)
     if latency_budget_ms is not None:
         latency = [0.0 if ms > latency_budget_ms else term for ms, term in zip(estimates.total_ms, latency, strict=True)]
+    if late:
+        latency = [0.0 if at in late else term for at, term in enumerate(latency)]
     return Scores(quality, cost, latency, security, energy, totals(quality, cost, latency, security, energy, weights, form))
 
 

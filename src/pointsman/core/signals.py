@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from pointsman.core.budget import Pressure
 
 OutputSource = Literal["default", "max_tokens", "task", "history"]
 """Where the expected answer length comes from: nothing known, the client's limit, the configuration, or earlier answers."""
@@ -56,12 +59,44 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A piece of sensitive data in the request: what it is and where, never what it says."""
+
+    kind: str  #: label that it raises
+    recogniser: str
+    confidence: float  #: 0 to 1
+    where: str  #: path in the client's body, without words of the user's
+    digest: str  #: keyed digest of the value, in hex: equal for equal values in one store
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one model's quality on this request is expected to be, as learned from outcomes; rounded as it is recorded."""
+
+    model: str
+    quality: float  #: 0 to 1
+    low: float  #: lower bound, one-sided 95 %
+    evidence: int  #: outcomes behind it, at least 1
+
+
+Predictor = Callable[[str, str, str], tuple[tuple[Prediction, ...], tuple[str, ...]]]
+"""From what is asked, its task class (empty: not told) and its tools' definitions to predictions, and to the past queries behind them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """What was found out about a request before any model is looked at."""
 
     task: str = "general"
-    task_source: Literal["declared", "default"] = "default"
+    task_source: Literal["declared", "intent", "classifier", "default"] = "default"
     tokens: Tokens = Tokens()
     needs: Needs = Needs()
     labels: tuple[str, ...] = ()  #: declared and detected, not yet closed
     keywords: tuple[str, ...] = ()  #: names of the configured word lists that occur in the text
+    budget: Pressure | None = None  #: what the budgets that pay for it ask; `None`: there are none
+    findings: tuple[Finding, ...] = ()  #: what the detected labels follow from; of each recogniser a few
+    intent: str = ""  #: the configured intent that was recognised
+    domain: str = ""  #: as the classifier of domains says; empty where there is none, or it is not sure
+    difficulty: str = ""  #: the same of difficulties
+    predicted: tuple[Prediction, ...] = ()  #: qualities learned from outcomes; models that are not among them have their priors
+    neighbours: tuple[str, ...] = ()  #: ids of the nearest past queries behind them

@@ -1,7 +1,7 @@
 """A snapshot: everything a decision depends on besides the request, immutable and named by a hash.
 
-Configuration, prices, priors and health enter decisions only through the next snapshot. What does not depend on the request is worked
-out here, once.
+Configuration, prices, priors, health and measured latencies enter decisions only through the next snapshot. What does not depend on the
+request is worked out here, once.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Literal, NamedTuple, Protocol
 
 from pointsman.core.apis import Api
 from pointsman.core.gate import Ask, Gates, Least, Verdict
+from pointsman.core.latency import Latencies, Sla, Slas
 from pointsman.core.model import Model
 from pointsman.core.plan import Chains, Execution
 from pointsman.core.rule import PlanKind, Policy, Rule
 from pointsman.core.score import Bounds, Estimates, Form, Weights, millionths
+from pointsman.core.unmet import OnNone
 
 
 class Estimator(Protocol):
@@ -25,11 +27,22 @@ class Estimator(Protocol):
         """One estimate a model, in order. `Estimates.of` takes a list of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What signals were worked out with besides the program: names that tell each from every other. Empty: nothing of the kind."""
+
+    embedder: str = ""
+    intents: str = ""  #: SHA-256 of the examples
+    classifiers: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of each one's file, by what it tells
+    bundle: str = ""  #: SHA-256 of the file of estimates
+
+
 Match = Literal["first", "all"]
 """`all`: every matching rule takes effect, earlier ones win where they collide; `first`: only the first."""
 
 _DEFAULT_WEIGHTS = Weights()
 _DEFAULT_EXECUTION = Execution()
+NOTHING_LEARNED = Learned()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class TaskPolicy:
     quality_floor: float = 0.0
     latency_budget_ms: float | None = None
     weights: Weights | None = None
+    sla: Sla | None = None
+    on_none: OnNone | None = None  #: where every candidate misses floor or SLA; `None`: as the route says
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class Route:
     fallback: tuple[str, ...] = ()  #: models to try after the chosen one, as far as they pass the gates
     fallback_on: Chains = ()  #: chains for single classes of failure
     human: bool = False  #: a person is asked when no model answers
+    sla: Sla | None = None
+    on_none: OnNone | None = None  #: where every candidate misses floor or SLA; `None`: as the task class says, else `refuse`
     execution: Execution = _DEFAULT_EXECUTION
     candidates: tuple[str, ...] = field(init=False, compare=False, repr=False)  #: derived: `models`, then what only chains name
 
@@ -107,6 +124,8 @@ class Snapshot:
     tasks: Mapping[str, TaskPolicy] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()  #: labels defined beside the built-in ones
     health: Mapping[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
+    latencies: Latencies = field(default_factory=dict)  #: as measured, where there is an SLA to compare them with
+    learned: Learned = NOTHING_LEARNED
     standing: Mapping[str, tuple[Verdict, ...]] = field(init=False, compare=False, repr=False)
     pools: Mapping[str, Pool] = field(init=False, compare=False, repr=False)
 
@@ -138,6 +157,10 @@ class Snapshot:
                 apis=frozenset[Api]().union(*(model.apis for model in models)).intersection(*(model.apis for model in models)),
             ),
         )
+
+    def slas(self, route: Route, task: TaskPolicy) -> Slas:
+        """What must be kept at the 95th percentile: the route's and the task class's, both."""
+        return Slas(tuple(sla for sla in (route.sla, task.sla) if sla is not None), self.latencies)
 
     def route(self, name: str) -> Route | None:
         """The route of that name; a model's own name is a route with that one candidate, and passes the same gates."""

@@ -1,8 +1,9 @@
-"""The estimate before there is anything to learn from: priors and prices of the catalogue and the configuration.
+"""The estimate: prices and priors of the catalogue and the configuration, and of quality what was learned from outcomes, where it was.
 
 cost     tokens x price, or seconds x price for hardware by the second
 latency  round trip + time to first token (+ prompt reading) + output tokens x time per token
-quality  the task class's prior, with the Wilson score interval's lower bound (one-sided 95 %) over its graded answers
+quality  what was learned of the model for this request, where there is a bundle that knows it; else
+         the task class's prior, with the Wilson score interval's lower bound (one-sided 95 %) over its graded answers
 energy   tokens x watt-hours per token
 """
 
@@ -16,6 +17,7 @@ from pointsman.core.gate import Ask
 from pointsman.core.model import Model, Prior
 from pointsman.core.prices import Price, Usage, cost_picousd
 from pointsman.core.score import Estimate, Estimates, millionths
+from pointsman.core.signals import Prediction
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
 
@@ -68,6 +70,8 @@ class PriorEstimator:
             cost.append(_cost(model, count, output, ms) if input_rate is None else count * input_rate + output * output_rate)
             energy.append(None if wh is None else count * wh[0] + output * wh[1])
             quality.append(known.get(task, otherwise))
+        if ask.signals.predicted:
+            quality = _learned(ask.signals.predicted, models, quality)
 
         def row(at: int) -> Estimate:
             known, count = rows[at], counts[rows[at].tokenizer]
@@ -83,6 +87,12 @@ class PriorEstimator:
             )
 
         return Estimates([known.points for known in quality], cost, total_ms, energy, row)
+
+
+def _learned(predicted: Iterable[Prediction], models: Sequence[Model], priors: Sequence[_Quality]) -> list[_Quality]:
+    """What was learned of a model, else its prior."""
+    known = {one.model: _Quality(one.quality, one.low, one.evidence, millionths(one.quality)) for one in predicted}
+    return [known.get(model.id, prior) for model, prior in zip(models, priors, strict=True)]
 
 
 def _row(model: Model) -> _Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 import time
@@ -18,6 +19,8 @@ from pointsman.core.request import Request
 from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
+from pointsman.gateway.masking import unmasking_of
+from pointsman.gateway.purse import Held
 from pointsman.plans.checks import unfit
 from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
@@ -43,7 +46,16 @@ class Attempt:
     """`open` it; if that reached something, deliver `body` or `events`; `aclose` it in any case."""
 
     def __init__(
-        self, decision: Decision, live: Live, call: Call, letter: Letter, ticket: Ticket, number: int, log: DecisionLog, deadline_at: float
+        self,
+        decision: Decision,
+        live: Live,
+        call: Call,
+        letter: Letter,
+        ticket: Ticket,
+        number: int,
+        log: DecisionLog,
+        deadline_at: float,
+        held: Held | None = None,
     ) -> None:
         """`deadline_at`: loop time by which there must be something to deliver."""
         self.number, self.model = number, call.model
@@ -52,12 +64,14 @@ class Attempt:
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
         self._decision, self._live, self._call, self._log = decision, live, call, log
         self._model = live.world.snapshot.models[call.model]
-        self._letter, self._ticket = letter, ticket
+        self._letter, self._ticket, self._held = letter, ticket, held
         self._timeouts = live.egress.timeouts(call.model)
         self._reserved_tokens = reserved_tokens(decision)
         self._started = asyncio.get_running_loop().time()
+        self._began_at_ns = time.time_ns()
         self._measured_from_s = time.perf_counter()  # uvloop's clock counts whole milliseconds
         self.clock = Clock(min(self._started + self._timeouts.total_s, deadline_at))
+        self._unmasking = unmasking_of(letter, decision.request)
         self.stream = self._new_stream() if decision.request.stream else None
         self._reply: Reply | None = None
         self._first: list[bytes] = []
@@ -67,14 +81,15 @@ class Attempt:
         self._recorded = False
         self._why = "client_disconnected"
         self._events: AsyncGenerator[bytes, None] | None = None
+        self._handed: hashlib._Hash | None = None  # what of a stream was handed out
 
     def _new_stream(self) -> Stream:
         request, api = self._decision.request, self._letter.api
         assert request.content is not None
-        own = api == request.api
+        own = api == request.api and self._unmasking is None
         previous = request.content.previous if own else None
         reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=own, previous=previous)
-        return reader if own else Translated(reader, DIALECTS[request.api].writer(self._envelope()))
+        return reader if own else Translated(reader, DIALECTS[request.api].writer(self._envelope()), self._unmasking)
 
     def _envelope(self) -> Envelope:
         request = self._decision.request
@@ -136,12 +151,16 @@ class Attempt:
             if ErrorBody(body).is_error:  # some providers say so with status 200
                 raise refused_event(body) from None
             raise
+        unmasking = self._unmasking
         if self._call.checks:
+            content = read.content if unmasking is None or read.content is None else unmasking.text(read.content)
             wanted = _schema(self._decision) if request.response_format == "json_schema" else None
             truncated = read.finish_reason == "length"
-            if (why := unfit(self._call.checks, read.content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
+            if (why := unfit(self._call.checks, content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
                 raise InvalidOutput(why)
-        if self._letter.api != request.api:
+        if unmasking is not None:
+            self.body = DIALECTS[request.api].write_answer(unmasking.whole(dialect.read_events(body)), self._envelope())
+        elif self._letter.api != request.api:
             self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), self._envelope())
         else:
             self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
@@ -158,16 +177,20 @@ class Attempt:
         stream, reply, clock, idle_s = self.stream, self._reply, self.clock, self._timeouts.idle_s
         assert stream is not None
         assert reply is not None
+        handed = self._handed = hashlib.sha256()
         try:
             for event in self._first:
+                handed.update(event)
                 yield event
             while not stream.done:
                 clock.expect(idle_s, "the model's stream stood still for too long")
                 if (chunk := await clock.wait(anext(reply.body, None))) is None:
                     break
                 for event in stream.feed(chunk):
+                    handed.update(event)
                     yield event
             ending = stream.ended()
+            handed.update(ending)
             await self._finish("ok", usage=stream.usage)
         except Exception as error:
             await self._finish("error", error, stream.usage)
@@ -195,7 +218,11 @@ class Attempt:
         self.clock.stop()
         if isinstance(error, PointsmanError):
             self._live.egress.redact(self.model, error)
+            if self._unmasking is not None:
+                self._unmasking.mend(error)
         outcome = self._outcome(status, error, usage)
+        if self._held is not None:
+            self._held.settle(outcome)
         self._tell(outcome, error)
         if status == "ok":
             await self._end(outcome)
@@ -231,6 +258,7 @@ class Attempt:
             watch.ended(self.model, self._ticket, error.fault, outcome.ttft_ms, error.retry_after_s)
         else:
             watch.left(self.model, self._ticket)
+        watch.took(outcome)
 
     def _was_hurried(self, error: UpstreamError) -> bool:
         """Whether the request's time was up rather than the model's: that says nothing against the model."""
@@ -262,7 +290,15 @@ class Attempt:
             cost_picousd=self._cost_picousd,
             ttft_ms=self._ttft_ms,
             total_ms=round(elapsed_ms, 3),
+            started_at_ns=self._began_at_ns,
+            answer_digest=self._digest(),
+            masked=len(self._letter.values),
         )
+
+    def _digest(self) -> str | None:
+        if self._handed is not None:
+            return self._handed.hexdigest()
+        return hashlib.sha256(self.body).hexdigest() if self.body else None
 
     def _estimated_usage(self, status: Status, error: Exception | None) -> Usage | None:
         """What a call used that did not say so: the estimated input, and what came of the answer. `None` where it was not answered at all.
@@ -296,8 +332,12 @@ class Attempt:
             said["x-pointsman-expected-cost-usd"] = usd(expected.cost_picousd)
         if self._cost_picousd is not None:
             said["x-pointsman-cost-usd"] = usd(self._cost_picousd)
+        if flags := decision.flags(self.model):
+            said["x-pointsman-flags"] = ", ".join(flags)
         if self._letter.dropped:
             said["x-pointsman-dropped"] = ", ".join(self._letter.dropped)
+        if self._letter.values:
+            said["x-pointsman-masked"] = str(len(self._letter.values))
         return said
 
 

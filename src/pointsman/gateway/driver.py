@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -15,11 +16,14 @@ from pointsman.errors import Failure, PointsmanError, RequestError, UpstreamErro
 from pointsman.gateway.attempt import Attempt, reserved_tokens
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
+from pointsman.gateway.masking import Masker
+from pointsman.gateway.purse import Held, Purse
 from pointsman.gateway.review import ask_a_person
 from pointsman.plans.start import start
 from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Wait, Waited
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
+from pointsman.upstream.health import Ticket
 
 
 class Driver:
@@ -33,6 +37,8 @@ class Driver:
         self._made = 0
         self._called: set[str] = set()
         self._failures: list[tuple[str, UpstreamError, int]] = []
+        self._purse = None if live.till is None else live.till.purse(decision)
+        self._masker = None if live.world.mask is None else Masker(decision.request, live.world.mask)
         self._superseded = False
         self.waited_s = 0.0  #: for upstreams and between calls
 
@@ -40,11 +46,11 @@ class Driver:
         """The call to deliver. Raises the first call's failure when there is none: it is about the best model that could be asked."""
         steps = start(self._decision, self._execution)
         delivered: Attempt | None = None
+        step: Step | None = None
         try:
-            step = next(steps)
             while True:
                 try:
-                    step = steps.send(await self._do(step))
+                    step = next(steps) if step is None else steps.send(await self._do(step))
                 except StopIteration as stop:
                     ended: Deliver | Fail = stop.value
                     break
@@ -70,16 +76,20 @@ class Driver:
                 return await self._first(step)
 
     async def _call(self, call: Call) -> Reached:
-        watch, model = self._live.watch, call.model
+        model = call.model
+        held: Held | None = None
         try:
-            letter = self._write(model)
-            ticket = watch.admit(model, reserved_tokens(self._decision), forced=call.forced, again=model in self._called)
+            letter = await self._write(model)
+            if self._purse is not None:
+                held = await self._hold(self._purse, model, letter)
+            ticket = self._admit(call, held)
         except UpstreamError as error:
             self._failures.append((model, error, 0))
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
         self._made += 1
         self._called.add(model)
-        attempt = Attempt(self._decision, self._live, call, letter, ticket, self._made, self._log, self._began + self._execution.deadline_s)
+        deadline_at = self._began + self._execution.deadline_s
+        attempt = Attempt(self._decision, self._live, call, letter, ticket, self._made, self._log, deadline_at, held)
         self._clocks.add(attempt.clock)
         try:
             failure = await attempt.open()
@@ -95,9 +105,27 @@ class Driver:
         self._failures.append((model, failure, attempt.number))
         return Reached(model, failure.fault, failure.retry_after_s, self._at_s(), attempt.number)
 
-    def _write(self, model: str) -> Letter:
+    async def _hold(self, purse: Purse, model: str, letter: Letter) -> Held:
+        live = self._live
+        return await purse.hold(self._decision.request, live.world.snapshot.models[model], letter, live.egress.timeouts(model).total_s)
+
+    def _admit(self, call: Call, held: Held | None) -> Ticket:
         try:
-            return self._live.egress.write(model, self._decision.request)
+            again = call.model in self._called
+            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=call.forced, again=again)
+        except UpstreamError:
+            if held is not None:
+                held.release()
+            raise
+
+    async def _write(self, model: str) -> Letter:
+        most = None if self._purse is None else self._execution.max_output_tokens
+        world, egress = self._live.world, self._live.egress
+        try:
+            if self._masker is None or not self._masker.mask.concerns(self._decision.signals, world.snapshot.models[model]):
+                return egress.write(model, self._decision.request, most)
+            masked = await self._masker.masked()
+            return replace(egress.write(model, masked.request, most), values=masked.values)
         except RequestError as error:
             # Another model may speak an API that can say it.
             raise UpstreamRefused(
@@ -155,7 +183,7 @@ class Driver:
             return await ask_a_person(self._decision, failures, self._log)
         if not self._made:
             await self._record_nothing()
-        called = (error for _, error, _ in self._failures if error.fault != "unavailable")
+        called = (error for _, error, _ in self._failures if error.fault not in ("unavailable", "over_budget"))
         error: PointsmanError = next(called, self._failures[0][1])
         error.failures = failures
         return error

@@ -28,11 +28,14 @@ from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
 from pointsman.gateway.refusal import no_eligible_model
 from pointsman.gateway.responses import Responses
+from pointsman.gateway.subject import subject_of
 from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand
+from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.log import DecisionLog
 from pointsman.wire.explanation import explanation
 
 _LARGE_BYTES = 200_000
+_LARGE_TO_SEARCH_BYTES = 30_000  # which takes some tens of milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ class Gateway:
         started_s, live = time.monotonic(), self.live
         if inquiry.api == "responses":
             inquiry = replace(inquiry, complete=partial(self.responses.complete, inquiry.caller.key))
-        decision = await self._decide(inquiry, live.world)
+        decision = await self._decide(inquiry, live)
         try:
-            await self._record(decision, live.world)
+            await self._record(decision, live.contents)
             if decision.plan is None:
                 raise no_eligible_model(decision)
         except PointsmanError as error:
@@ -103,8 +106,8 @@ class Gateway:
 
     async def explain(self, inquiry: Inquiry) -> dict[str, object]:
         """The decision that this request would get now, explained; nothing is recorded or called."""
-        world = self.world
-        return explanation(await self._decide(inquiry, world), world.snapshot)
+        live = self.live
+        return explanation(await self._decide(inquiry, live), live.world.snapshot)
 
     async def count_tokens(self, inquiry: Inquiry) -> int:
         """Input tokens of a request, in the tokenizer of this pool that counts most. No model is asked."""
@@ -112,7 +115,7 @@ class Gateway:
         return signals.tokens.input
 
     async def recorded(self, decision_id: str, caller: Caller | None) -> dict[str, object]:
-        """A recorded decision, worked out again from its record, with its calls. `None` sees all; a caller its own, and what its role shows it."""
+        """A recorded decision, made again from its record, with its calls. `None` sees all; a caller what its role shows it."""
         entries = await self._log.read(decision_id)
         made = next((entry for entry in entries if entry.kind == "decision"), None)
         kept = None if made is None else from_json(DecisionRecord, made.body)
@@ -124,13 +127,17 @@ class Gateway:
         reviews = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "review"]
         return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "reviews": reviews}
 
-    async def _decide(self, inquiry: Inquiry, world: World) -> Decision:
-        if len(inquiry.raw) < _LARGE_BYTES:
+    async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
+        world, till = live.world, live.till
+        if (till is None or not till.budgets) and len(inquiry.raw) < _LARGE_BYTES:
             return decide_request(inquiry, world)
-        return decide_understood(*await self._understood(inquiry, world), world)
+        request, signals = await self._understood(inquiry, world)
+        if till is not None and till.budgets:
+            signals = replace(signals, budget=await till.pressure(request, request.model, signals.task))
+        return decide_understood(request, signals, world)
 
     async def _understood(self, inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
-        if len(inquiry.raw) < _LARGE_BYTES:
+        if not _takes_long(inquiry, world):
             return understand(inquiry, world)
         return await asyncio.to_thread(understand, inquiry, world)  # other requests go on meanwhile
 
@@ -142,10 +149,11 @@ class Gateway:
             raise RecordError(f"snapshot `{snapshot_id}` is not in the log: the decision cannot be worked out again")
         return self._revive(body)
 
-    async def _record(self, decision: Decision, world: World) -> None:
+    async def _record(self, decision: Decision, contents: ContentKeys | None) -> None:
         request = decision.request
-        if world.keep_content and request.content is not None:
-            await self._log.append("content", request.id, msgspec.json.encode(request.content.body))
+        if contents is not None and request.content is not None:
+            subject, body = subject_of(request.caller.key, request.content.body), msgspec.json.encode(request.content.body)
+            await self._log.append("content", request.id, await contents.seal(subject, request.id, body, time.time_ns()))
         await self._log.append("decision", request.id, msgspec.json.encode(record(decision)))
 
     def _driver(self, decision: Decision, live: Live) -> Driver:
@@ -169,6 +177,14 @@ class Gateway:
         request = decision.request
         if request.api == "responses" and request.content is not None:
             self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)
+
+
+def _takes_long(inquiry: Inquiry, world: World) -> bool:
+    """Whether other requests should not wait while this one is understood."""
+    if world.signals.search is None:
+        return len(inquiry.raw) >= _LARGE_BYTES
+    # A conversation that is gone on from is searched as well, however short the rest.
+    return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES or (inquiry.complete is not None and b"previous_response_id" in inquiry.raw)
 
 
 def _may_see(caller: Caller, asked: Caller) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pointsman.gateway.purse import Till
 from pointsman.gateway.understand import World
+from pointsman.stores.content_keys import ContentKeys
 from pointsman.upstream.client import Egress
 from pointsman.upstream.watch import Watch
 
@@ -16,3 +18,5 @@ class Live:
     world: World
     egress: Egress
     watch: Watch
+    till: Till | None = None  #: `None`: nothing is counted
+    contents: ContentKeys | None = None  #: seals what is asked, to be kept; `None`: it is not kept

@@ -26,8 +26,14 @@ class Ticket:
 
 async def ask_a_person(decision: Decision, failures: Sequence[Failure], log: DecisionLog) -> ReviewRequired:
     """Write a ticket; the error that tells the client of it. Raises `RecordError` when the ticket cannot be kept."""
-    ticket = Ticket(f"rev_{secrets.token_hex(12)}", decision.request.id, "no model answered", tuple(failures))
+    reason = "no model answered" if failures else _unmet(decision)
+    ticket = Ticket(f"rev_{secrets.token_hex(12)}", decision.request.id, reason, tuple(failures))
     await log.append("review", ticket.decision, msgspec.json.encode(ticket))
-    error = ReviewRequired(f"no model answered: a person has to, as review `{ticket.id}`", ticket.id)
+    error = ReviewRequired(f"{reason}: a person has to, as review `{ticket.id}`", ticket.id)
     error.failures = ticket.failures
     return error
+
+
+def _unmet(decision: Decision) -> str:
+    missed = () if decision.plan is None else (flag.removesuffix("_missed") for flag in decision.plan.flags)
+    return f"no model keeps {' and '.join(missed)}"

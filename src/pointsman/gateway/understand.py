@@ -16,6 +16,7 @@ from pointsman.core.request import Caller, Request
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
+from pointsman.gateway.masking import Mask
 from pointsman.gateway.responses import Body, Continued
 from pointsman.signals.extract import SignalSettings, extract
 from pointsman.wire.request import read_request
@@ -41,7 +42,7 @@ class World:
     snapshot: Snapshot
     signals: SignalSettings
     max_json_depth: int = 64
-    keep_content: bool = False
+    mask: Mask | None = None  #: `None`: every model sees what was asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pointsman.core.apis import missing, spoken
+from pointsman.core.budget import Spend, too_dear
 from pointsman.core.gate import Ask, EstimateGate, Gate, Gates, StandingGate
 from pointsman.core.labels import close
+from pointsman.core.latency import missed, shortfall
 from pointsman.core.model import Model
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Tokens
@@ -141,12 +143,49 @@ def known_price(ask: Ask, model: Model) -> str | None:
 
 def quality_floor(ask: Ask, model: Model, estimate: Estimate) -> str | None:
     """Refuse a model whose expected quality, at its lower bound, is under the floor."""
-    if estimate.quality_low >= ask.quality_floor:
+    low, floor, task = estimate.quality_low, ask.quality_floor, ask.ruling.task
+    if low >= floor:
         return None
-    return (
-        f"quality for `{ask.ruling.task}` is {estimate.quality_low:.2f} at its lower bound "
-        f"({estimate.evidence} graded answers), floor is {ask.quality_floor:.2f}"
-    )
+    graded = f"{estimate.evidence:,}" if estimate.evidence else "no"
+    answers = "answer" if estimate.evidence == 1 else "answers"
+    digits = next((digits for digits in range(2, 6) if f"{low:.{digits}f}" != f"{floor:.{digits}f}"), 6)
+    return f"quality for `{task}` is {low:.{digits}f} at its lower bound ({graded} graded {answers}), floor is {floor:.{digits}f}"
+
+
+def quality_short(ask: Ask, model: Model, estimate: Estimate) -> float:
+    """By how much of the floor a model misses it."""
+    return max(0.0, 1 - estimate.quality_low / ask.quality_floor)
+
+
+def sla(ask: Ask, model: Model, estimate: Estimate) -> str | None:
+    """Refuse a model that takes longer at the 95th percentile than an SLA with `breach: exclude` allows."""
+    assert ask.slas is not None
+    for wanted in ask.slas.of("exclude"):
+        if (sentence := missed(wanted, ask.slas.latencies, model, ask.ruling.task, estimate)) is not None:
+            return sentence
+    return None
+
+
+def sla_short(ask: Ask, model: Model, estimate: Estimate) -> float:
+    """By how much of the time taken a model is over its SLA."""
+    assert ask.slas is not None
+    latencies, task = ask.slas.latencies, ask.ruling.task
+    return max((shortfall(wanted, latencies, model, task, estimate) for wanted in ask.slas.of("exclude")), default=0.0)
+
+
+def budget(ask: Ask, model: Model, estimate: Estimate) -> str | None:
+    """Refuse a model that would probably cost more than a budget has left; every model once a budget that refuses is used up."""
+    pressure, tokens = ask.signals.budget, ask.signals.tokens
+    if pressure is None:
+        return None
+    if pressure.does == "refuse":
+        return f"{pressure.budget} is used up"
+    return too_dear(pressure, Spend(estimate.cost_picousd, estimate.input_tokens + tokens.output * ask.request.choices))
+
+
+def _counted(ask: Ask) -> bool:
+    pressure = ask.signals.budget
+    return pressure is not None and (pressure.does, pressure.left_picousd, pressure.left_tokens) != ("nothing", None, None)
 
 
 def _needed(tokens: Tokens) -> int:
@@ -201,6 +240,10 @@ GATES = Gates(
         Gate("vision", "capability", vision, lambda ask: ask.signals.needs.vision),
         Gate("price", "policy", known_price, lambda ask: ask.refuse_unknown_price),
     ),
-    estimate=(EstimateGate("quality_floor", "policy", quality_floor, lambda ask: ask.quality_floor > 0),),
+    estimate=(
+        EstimateGate("budget", "budget", budget, _counted),
+        EstimateGate("quality_floor", "policy", quality_floor, lambda ask: ask.quality_floor > 0, quality_short),
+        EstimateGate("sla", "health", sla, lambda ask: ask.slas is not None and bool(ask.slas.of("exclude")), sla_short),
+    ),
 )
 """Every gate of the product, in the order in which their reasons are listed."""

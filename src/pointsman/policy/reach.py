@@ -31,7 +31,7 @@ _TEXT = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
 _MACRO = re.compile(r"\b(?:exists|all)\s*\(")
 _ODD = re.compile(r"[\d<>+\\'\"]|\b(?!(?:in|exists|all)\b)\w+\s*\(")  # counts, orders, functions, and text that is not read here
 # Conditions that hold still with more labels: whether some label is one of these, joined by `&&` and `||`.
-_SOME = re.compile(r"@ in labels|labels\.exists\((\w+), (?:\1 in \[@(?:, ?@)*\]|\1 == @(?: \|\| \1 == @)*)\)")
+_SOME = re.compile(r"@ in labels|labels\.exists\((\w+),\s*(?:\1 in \[@(?:,\s*@)*\]|\1\s*==\s*@(?:\s*\|\|\s*\1\s*==\s*@)*)\)")
 
 
 def reach(snapshot: Snapshot, route: Route, labels: tuple[str, ...] = (), caller: Caller | None = None) -> tuple[str, ...]:

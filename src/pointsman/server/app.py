@@ -78,6 +78,7 @@ class App:
         self.draining = False  #: not ready, and nothing new is begun
         self.limits = limits
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
+        self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
         self.admin: Admin | None = None  #: what answers under `PREFIX`
         self._gateway = gateway
         self._authenticator = authenticator
@@ -203,6 +204,8 @@ class App:
             status["waiting_for"] = waiting
         if kind == "ready" and (problem := self.problem()) is not None:
             status["config"] = problem
+        if (unproved := self.audit()) is not None:
+            status["audit"] = unproved
         await respond(send, 200 if waiting is None else 503, msgspec.json.encode(status), {})
 
 

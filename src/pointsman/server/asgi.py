@@ -87,8 +87,8 @@ async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
 def head_of(headers: Mapping[str, str]) -> bytes:
     """Header lines. What a value may not hold is written as in a URL.
 
-    >>> head_of({"x-model": "a\\r\\nb"})
-    b'x-model: a%0D%0Ab\\r\\n'
+    >>> head_of({"allow": "a\\r\\nb"})
+    b'allow: a%0D%0Ab\\r\\n'
     """
     values = "".join(headers.values())
     if not (values.isascii() and values.isprintable()):

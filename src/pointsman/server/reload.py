@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pointsman.build.learning import learned_files
 from pointsman.config.load import load_file
 from pointsman.config.schema import Config
 from pointsman.errors import ConfigError, PointsmanError
@@ -57,6 +58,7 @@ class Reloader:
         self._log = _quiet if quiet else _log
         self._fixed: dict[str, object] | None = None  # what the file said at first of the settings that need a restart
         self._told: list[str] = []
+        self._learned = _learned(current)  # the files in force beside the configuration's own
         self._settled: _Mark | None = None  # the file that was read last
         self._seen: _Mark | None = None  # the file at the latest poll
         self._missed = 0
@@ -97,9 +99,10 @@ class Reloader:
         try:
             read = await asyncio.to_thread(load_file, self._path, self._env)
             wanted = _with_fixed(read, self.current)
-            if wanted != self.current:
+            learned = await asyncio.to_thread(_learned, wanted)  # before they are read: what is written meanwhile is new the next time
+            if wanted != self.current or learned != self._learned:
                 await self._apply(wanted)
-                self.current = wanted
+                self.current, self._learned = wanted, learned
                 self._log.info("%s: in force from now on", self._path)
             elif self.problem is not None:
                 self._log.info("%s: sound again, and as it is in force", self._path)
@@ -137,6 +140,11 @@ def _mark(path: Path) -> _Mark | None:
     return _Mark(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
+def _learned(config: Config) -> tuple[_Mark | None, ...]:
+    """Of what the configuration names: see `learned_files`. They are looked at whenever the configuration is read."""
+    return tuple(_mark(path) for path in learned_files(config))
+
+
 def _fixed(config: Config) -> dict[str, object]:
     """The settings that a running process cannot change."""
     server, store = config.server, config.store
@@ -146,6 +154,7 @@ def _fixed(config: Config) -> dict[str, object]:
         "server.workers": server.workers,
         "store.path": store.path,
         "store.durability": store.durability,
+        "audit": config.audit,
     }
 
 
@@ -153,4 +162,4 @@ def _with_fixed(read: Config, current: Config) -> Config:
     """What was read, but for those settings."""
     server = replace(read.server, host=current.server.host, port=current.server.port, workers=current.server.workers)
     store = replace(read.store, path=current.store.path, durability=current.store.durability)
-    return replace(read, server=server, store=store)
+    return replace(read, server=server, store=store, audit=current.audit)

@@ -18,7 +18,6 @@ import uvicorn
 
 from pointsman.build.service import Service, open_service
 from pointsman.config.schema import Config, ServerConfig
-from pointsman.core.rate import Rates
 from pointsman.errors import ConfigError
 from pointsman.server.admin import Admin
 from pointsman.server.app import App, Limits
@@ -132,7 +131,13 @@ def _chores(service: Service, start: Start, reloader: Reloader | None) -> list[C
     elif reloader is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake)
     watching = [] if reloader is None else [reloader.watch()]
-    return [*watching, service.replays.keep_purged(time.time)]
+    return [
+        *watching,
+        service.replays.keep_purged(time.time),
+        service.till.desk.run(),
+        service.audit.sign(),
+        service.audit.retain(time.time),
+    ]
 
 
 def _spare_the_collector() -> None:
@@ -159,10 +164,10 @@ async def _meanwhile(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def _app(service: Service, start: Start) -> App:
-    rates = Rates(time.monotonic, share=1 / start.config.server.workers)
-    authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None, rates)
+    authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None, service.till.rates)
     app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
     app.admin = Admin(service.keys)
+    app.audit = lambda: service.audit.problem
     service.keys.look_up("")  # read now, so that no request waits for it
     return app
 

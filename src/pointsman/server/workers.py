@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from pointsman.build.promises import refuse_broken_promises
+from pointsman.build.world import current_snapshot
 from pointsman.config.schema import Config
 from pointsman.server.drain import AT_ONCE, tell_stopping
 from pointsman.server.reload import Reloader
@@ -134,6 +136,9 @@ class Workers:
             _signal(process, AT_ONCE if again or number == AT_ONCE else signal.SIGTERM)
 
     async def _note(self, config: Config) -> None:
+        # Workers refuse it themselves; one that was started with it would not live.
+        snapshot, _ = await asyncio.to_thread(current_snapshot, config)
+        refuse_broken_promises(config, snapshot)
         self._handed = Handed(config, self._handed.file)
 
     def _wake(self, reloader: Reloader) -> None:

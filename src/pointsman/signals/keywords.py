@@ -12,62 +12,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pointsman.core.request import Content
+from pointsman.signals.sensitivity.texts import (
+    BYTES,
+    BYTES_WITHIN,
+    FIELDS,
+    MARKS,
+    NOT_READ,
+    OWN,
+    PART,
+    PLACES,
+    TURN,
+    TURNS,
+)
 
 MOST_CHARS = 1_000_000  # of text that is searched; about a quarter of a million tokens
 _PIECE_CHARS = 64  # of a word that is normalised at once; no word of a list is near it
 _NO_SPACES_BETWEEN_WORDS = "Lo"  # letters without case: Chinese, Japanese, Thai and others, some of which write without spaces
-_NOT_READ = frozenset({"metadata", "model", "user"})
-_TURNS = frozenset({"messages", "input", "system"})
-
-# What stands at a place: the user's own, turns, their parts, calls of tools, and what a part is made from.
-_OWN, _TURN, _PART, _CALL, _SOURCE = range(5)
-
-_PLACES = {
-    (_TURN, None, "content"): _PART,
-    (_TURN, "message", "content"): _PART,
-    (_TURN, None, "tool_calls"): _CALL,
-    (_TURN, "function_call_output", "output"): _PART,
-    (_TURN, "custom_tool_call_output", "output"): _PART,
-    (_TURN, "computer_call_output", "output"): _PART,
-    (_PART, "tool_result", "content"): _PART,
-    (_PART, "image", "source"): _SOURCE,
-    (_PART, "document", "source"): _SOURCE,
-    (_SOURCE, "content", "content"): _PART,
-    (_CALL, "function", "function"): _CALL,
-    (_CALL, "custom", "custom"): _CALL,
-}
-"""Where else the API's own words stand: place, type and field to the place within."""
-
-_BYTES = frozenset(
-    {
-        (_PART, "input_image", "image_url"),
-        (_PART, "computer_screenshot", "image_url"),
-        (_PART, "input_file", "file_data"),
-        (_SOURCE, "base64", "data"),
-    }
-)
-_BYTES_WITHIN = {"image_url": "url", "input_audio": "data", "file": "file_data"}
-"""Types of parts that hold their bytes one level below, in a field of the same name."""
-
-_MARKS = {
-    "role": frozenset({"assistant", "developer", "function", "system", "tool", "user"}),
-    "type": frozenset(
-        {
-            *(kind for _, kind, _ in _PLACES),
-            *(kind for _, kind, _ in _BYTES),
-            *_BYTES_WITHIN,
-            *("function_call", "custom_tool_call", "input_text", "output_text", "reasoning", "redacted_thinking", "refusal"),
-            *("text", "thinking", "tool_use"),
-        }
-    ),
-}
-_FIELDS = frozenset(
-    {
-        *("arguments", "cache_control", "call_id", "citations", "content", "custom", "file", "file_data", "filename", "function", "id"),
-        *("image_url", "input", "input_audio", "is_error", "media_type", "name", "output", "refusal", "role", "signature", "source"),
-        *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type"),
-    }
-)
 _TEXT_TURN = frozenset({"role", "content"})
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -144,11 +104,15 @@ def found(content: Content, lists: Mapping[str, WordList]) -> tuple[str, ...]:
     """Names of the lists of which a word occurs, sorted."""
     if not lists:
         return ()
-    body = content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
-    names = _found_in(body, lists)
+    names = _found_in(readable(content), lists)
     if content.translated is not None:  # which may join texts that the client had cut
         names |= _found_in(content.translated, lists)
     return tuple(sorted(names))
+
+
+def readable(content: Content) -> Mapping[str, object]:
+    """The client's body, or what there is of one."""
+    return content.body or {"messages": [message.text for message in content.messages], "tools": [tool.schema for tool in content.tools]}
 
 
 def _found_in(body: Mapping[str, object], lists: Mapping[str, WordList]) -> set[str]:
@@ -204,14 +168,14 @@ def _readable(body: Mapping[str, object]) -> Iterator[str]:
     their fields, their own types and roles, and the bytes of files. Below that, as in the arguments of a tool, all is the user's.
     """
     for name, value in body.items():
-        if name in _NOT_READ:
+        if name in NOT_READ:
             continue
         if isinstance(value, str):
             yield value
-        elif name in _TURNS and (turns := _text_turns(value)) is not None:
+        elif name in TURNS and (turns := _text_turns(value)) is not None:
             yield from turns
         elif isinstance(value, (list, dict)):
-            yield from _texts(value, _TURN if name in _TURNS else _OWN)
+            yield from _texts(value, TURN if name in TURNS else OWN)
 
 
 def _text_turns(value: object) -> list[str] | None:
@@ -223,7 +187,7 @@ def _text_turns(value: object) -> list[str] | None:
         if type(turn) is not dict or turn.keys() != _TEXT_TURN:
             return None
         role, text = turn["role"], turn["content"]
-        if type(text) is not str or type(role) is not str or role not in _MARKS["role"]:
+        if type(text) is not str or type(role) is not str or role not in MARKS["role"]:
             return None
         texts.append(text)
     return texts
@@ -237,11 +201,11 @@ def _texts(value: object, place: int) -> Iterator[str]:
             yield item
         elif isinstance(item, list):
             # The API's own words stand in objects of a list, not in lists of a list.
-            level.extend((_OWN if isinstance(inner, list) else place, inner) for inner in reversed(item))
+            level.extend((OWN if isinstance(inner, list) else place, inner) for inner in reversed(item))
         elif isinstance(item, dict):
-            if place == _OWN:
+            if place == OWN:
                 yield from item
-                level.extend((_OWN, inner) for inner in reversed(item.values()))
+                level.extend((OWN, inner) for inner in reversed(item.values()))
             else:
                 level.extend(reversed(tuple(_fields(item, place))))
         elif isinstance(item, (int, float)) and not isinstance(item, bool):
@@ -253,12 +217,12 @@ def _fields(item: Mapping[str, object], place: int) -> Iterator[tuple[int, objec
     marked = item.get("type")
     kind = marked if isinstance(marked, str) else None
     for name, inner in item.items():
-        if name not in _FIELDS:
-            yield _OWN, name
+        if name not in FIELDS:
+            yield OWN, name
         if isinstance(inner, str):
-            if not (inner in _MARKS.get(name, ()) or (place, kind, name) in _BYTES):
-                yield _OWN, inner
-        elif place == _PART and name == kind and name in _BYTES_WITHIN and isinstance(inner, dict):
-            yield _OWN, {field: held for field, held in inner.items() if field != _BYTES_WITHIN[name] or not isinstance(held, str)}
+            if not (inner in MARKS.get(name, ()) or (place, kind, name) in BYTES):
+                yield OWN, inner
+        elif place == PART and name == kind and name in BYTES_WITHIN and isinstance(inner, dict):
+            yield OWN, {field: held for field, held in inner.items() if field != BYTES_WITHIN[name] or not isinstance(held, str)}
         else:
-            yield _PLACES.get((place, kind, name), _OWN), inner
+            yield PLACES.get((place, kind, name), OWN), inner

@@ -118,6 +118,14 @@ def open_writer(path: Path, durability: Durability, busy_timeout_s: float, check
         return connection
 
 
+def open_checkpointer(path: Path, vfs: str | None) -> apsw.Connection:
+    """A connection that folds the WAL into the file while another writes."""
+    with border(f"the decision log `{path}` cannot be opened"):
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        connection.execute("PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
+        return connection
+
+
 def open_reader(path: Path, busy_timeout_s: float = 5.0, vfs: str | None = None) -> apsw.Connection:
     """A read-only connection to a file that exists."""
     require_safe_sqlite(apsw.sqlite_lib_version())

@@ -12,10 +12,11 @@ JSON Lines hold a record a line, always spelt the same, its body as it was hashe
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import json
 import re
+from binascii import Error as Base64Error
+from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -32,10 +33,12 @@ from pointsman.stores.log import Head, Verification
 from pointsman.stores.verifying import Mark, UnreadableError, verify_rows
 
 _TEXT = rb'"([^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+)"'
-_RECORD = re.compile(rb'\{"seq":(-?\d{1,19}),"kind":%s,"decision":%s,"at_ns":(-?\d{1,19}),"body(_base64)?":' % (_TEXT, _TEXT))
+_RECORD = re.compile(rb'\{"seq":(-?\d{1,19}+),"kind":%s,"decision":%s,"at_ns":(-?\d{1,19}+),"body(_base64)?":' % (_TEXT, _TEXT))
 _SNAPSHOT = re.compile(rb'\{"snapshot":%s,"body(_base64)?":' % _TEXT)
 _TAIL = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
 _TAIL_BYTES = len(b',"prev":"","hash":""}\n') + 128
+
+_READ_BYTES = 1 << 18
 
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,12 +57,18 @@ def read_line(text: bytes) -> Row | tuple[str, bytes]:
     start, end = _RECORD.match(text), _TAIL.match(text, len(text) - _TAIL_BYTES)
     if start is not None and end is not None:
         seq, kind, decision, at_ns, encoded = start.groups()
-        body = _content(text[start.end() : end.start()], encoded)
-        return int(seq), _plain(kind), _plain(decision), int(at_ns), body, bytes.fromhex(end[1].decode()), bytes.fromhex(end[2].decode())
+        prev, digest = end.groups()
+        body = text[start.end() : -_TAIL_BYTES]
+        if encoded is not None:
+            body = _decoded(body)
+        if b"\\" in kind or b"\\" in decision:
+            kind, decision = _plain(kind), _plain(decision)
+        return int(seq), kind, decision, int(at_ns), body, unhexlify(prev), unhexlify(digest)
     start = _SNAPSHOT.match(text)
     if start is None or not text.endswith(b"}\n"):
         raise ValueError("it is not a record as `audit export` writes it")
-    return _plain(start[1]).decode(), _content(text[start.end() : -2], start[2])
+    body = text[start.end() : -2]
+    return _plain(start[1]).decode(), body if start[2] is None else _decoded(body)
 
 
 def write_jsonl(rows: Iterable[Row], snapshot: Callable[[str], bytes | None], out: IO[bytes]) -> int:
@@ -84,7 +93,7 @@ class Export:
         """The records. Raises `UnreadableError` at a line that is none, `ConfigError` where a file cannot be read."""
         for path in self._paths:
             try:
-                with path.open("rb") as lines:
+                with path.open("rb", buffering=_READ_BYTES) as lines:
                     yield from self._rows(path, lines)
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
@@ -156,12 +165,10 @@ def _body(body: bytes) -> bytes:
     return b'"body_base64":"%s"' % base64.b64encode(body)
 
 
-def _content(text: bytes, encoded: bytes | None) -> bytes:
-    if encoded is None:
-        return text
+def _decoded(text: bytes) -> bytes:
     try:
         body = base64.b64decode(text[1:-1], validate=True)
-    except binascii.Error as error:
+    except Base64Error as error:
         raise ValueError("its body is not base64") from error
     if b'"%s"' % base64.b64encode(body) != text:
         raise ValueError("its body is not base64")

@@ -1,4 +1,4 @@
-"""Where the files of an audit lie unless told otherwise: beside the log."""
+"""Where the files that belong to a log lie unless told otherwise: beside it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ class Places:
             key or log.with_name(f"{log.name}-audit-key"),
             content_keys or log.with_name(f"{log.name}-content-keys"),
         )
+
+    @property
+    def digest_key(self) -> Path:
+        """What digests of findings are made with."""
+        return self.log.with_name(f"{self.log.name}-digest-key")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,12 +17,15 @@ import msgspec
 
 from pointsman.stores.chain import Row
 from pointsman.stores.content_keys import ContentKey, ContentKeys, sealing_key
+from pointsman.stores.database import border
 from pointsman.stores.log import DecisionLog
 from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite import SqliteLog
 
 #: Keys a record.
 _BATCH = 1_000
+
+_PATIENCE_S = 0.05
 
 
 class KeyErased(msgspec.Struct, frozen=True):
@@ -97,16 +103,41 @@ async def erase(log: DecisionLog, keys: ContentKeys, chosen: Erasable, reason: s
 
 
 async def retain(path: Path, keys: ContentKeys, reason: str, subject: str | None = None, before: date | None = None) -> Erased:
-    """Erase from the log of that path what belongs to a subject, or to days before that one, or both; processes may write it meanwhile."""
-    chosen = await asyncio.to_thread(_chosen, path, keys, subject, before)
-    if not chosen.keys:
-        return Erased(0, 0, ())
-    log = await asyncio.to_thread(SqliteLog, path, "power", check_below_bytes=0)
+    """Erase from the log of that path what belongs to a subject, or to days before that one, or both; processes may write it meanwhile.
+
+    Processes that erase do so in turn, so that no key is recorded twice.
+    """
+    async with _turn(keys.path.parent):
+        chosen = await asyncio.to_thread(_chosen, path, keys, subject, before)
+        if not chosen.keys:
+            return Erased(0, 0, ())
+        log = await asyncio.to_thread(SqliteLog, path, "power", check_below_bytes=0)
+        try:
+            records = await erase(log, keys, chosen, reason)
+        finally:
+            await log.close()
+        return Erased(len(chosen.keys), chosen.total, tuple(records))
+
+
+@asynccontextmanager
+async def _turn(folder: Path) -> AsyncIterator[None]:
+    """A lock among processes, on the folder: closing any descriptor of the file itself would drop SQLite's own locks on it."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        records = await erase(log, keys, chosen, reason)
+        while not _locked(descriptor):  # noqa: ASYNC110  another process has it
+            await asyncio.sleep(_PATIENCE_S)
+        yield
     finally:
-        await log.close()
-    return Erased(len(chosen.keys), chosen.total, tuple(records))
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    with border("the folder of the content keys cannot be locked"):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _chosen(path: Path, keys: ContentKeys, subject: str | None, before: date | None) -> Erasable:

@@ -16,7 +16,7 @@ from types import TracebackType
 import apsw
 
 from pointsman.errors import RecordError
-from pointsman.stores.database import open_writer
+from pointsman.stores.database import open_checkpointer, open_writer
 from pointsman.stores.log import Durability, Head, LogRecord, Verification
 from pointsman.stores.logfile import LogFile, verify
 from pointsman.stores.writer import Also, Entry, Writer
@@ -48,7 +48,8 @@ class SqliteLog:
         self._new_reader = partial(LogFile, self.path, busy_timeout_s=busy_timeout_s, vfs=vfs)
         self._readers: list[LogFile] = []
         self._file = self.reader()
-        self._writer = Writer(connection, os.fspath(self.path), durability, queue_limit, busy_timeout_s, retry_s)
+        checkpointer = open_checkpointer(self.path, vfs)
+        self._writer = Writer(connection, checkpointer, os.fspath(self.path), durability, queue_limit, busy_timeout_s, retry_s)
 
     @property
     def failure(self) -> str | None:

@@ -35,6 +35,8 @@ _SMALL = 65_536
 _LINGER_S = 0.02
 #: Pages written between checkpoints, which sync: the thread's business.
 _CHECKPOINT_PAGES = 2_000
+#: Of so many checkpoints one waits for a pause in the writing, which it makes itself.
+_WHOLE_CHECKPOINT = 2
 _PAGE = 4_096
 
 _LAST = "SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1"
@@ -62,11 +64,20 @@ class Writer:
     """Owns the writing connection. Event loops of several threads may submit; an entry's waiter belongs to the loop that does."""
 
     def __init__(
-        self, connection: apsw.Connection, path: str, durability: Durability, limit: int, busy_timeout_s: float, retry_s: float
+        self,
+        connection: apsw.Connection,
+        checkpointer: apsw.Connection,
+        path: str,
+        durability: Durability,
+        limit: int,
+        busy_timeout_s: float,
+        retry_s: float,
     ) -> None:
+        """`checkpointer`: another connection to the same file, which writes nothing of its own."""
         self.failure: str | None = None
-        self._connection = connection
+        self._connection, self._checkpointer = connection, checkpointer
         connection.wal_autocheckpoint(0)  # it would come within a commit
+        checkpointer.wal_autocheckpoint(0)
         self._path = path
         self._identity = _identity(path)
         self._here = durability == "crash"
@@ -76,7 +87,8 @@ class Writer:
         self._retry_s = retry_s
         self._head = (START.seq, START.hash)  # as this process left it
         self._alone = False  # nobody else wrote lately: the head is still the last record
-        self._pages = 0
+        self._pages = 0  # since the last checkpoint
+        self._checkpoints = 0
         self._lock = threading.Lock()  # over the next four
         self._gathered: list[Entry] = []  # for the event loop to write
         self._loop: asyncio.AbstractEventLoop | None = None  # which one
@@ -85,6 +97,7 @@ class Writer:
         self._turn = threading.Lock()  # over the connection
         self._urgent = threading.Event()
         self._closing = threading.Event()
+        self._checkpoint()  # else processes that die young, one after the other, would let the WAL grow without end
         self._thread = threading.Thread(target=self._run, name="pointsman-log", daemon=True)
         self._thread.start()
 
@@ -129,6 +142,7 @@ class Writer:
     def close(self) -> None:
         """Finish, and close the connection."""
         self.finish()
+        self._checkpointer.close()
         self._connection.close()
 
     # --- the event loop's turn
@@ -183,6 +197,8 @@ class Writer:
             with self._lock:
                 self._handed -= len(batch) - len(kept)
             _answer(batch)
+            if self._pages >= _CHECKPOINT_PAGES:
+                self._checkpoint()
         if kept:
             logger.error("the decision log was closed with %d records not written", len(kept))
 
@@ -208,14 +224,19 @@ class Writer:
             written = self._write(batch)
         except apsw.BusyError as error:
             written = self._failed(batch, error)
-        if self._pages >= _CHECKPOINT_PAGES:
-            self._checkpoint()
         return written
 
     def _checkpoint(self) -> None:
+        """Fold the WAL into the file. Writing goes on meanwhile, so some of it is left, and a WAL is begun anew only when nothing is."""
         self._pages = 0
+        self._checkpoints += 1
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if self._checkpoints % _WHOLE_CHECKPOINT == 0:
+                with self._turn:
+                    self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            return  # another process is at it
         except apsw.Error as error:  # nothing is lost: the WAL grows on, and the next one tries again
             logger.warning("a checkpoint of the decision log `%s` failed: %s", self._path, reason(error))
 

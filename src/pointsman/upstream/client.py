@@ -15,6 +15,7 @@ from pointsman.core.request import Request
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.output_limit import limited
 from pointsman.wire.parameters import accepted
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
@@ -59,6 +60,8 @@ class Letter:
     api: Api
     body: bytes
     dropped: tuple[str, ...] = ()  #: fields of the client's that this API has no words for
+    output_tokens: int | None = None  #: the limit in it, of one answer, where one was asked for
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)  #: placeholders in it, and what they stand for: stays here
 
 
 class Egress:
@@ -71,10 +74,11 @@ class Egress:
         """The clocks of a call to this model."""
         return self._endpoints[model].timeouts
 
-    def write(self, model: str, request: Request) -> Letter:
+    def write(self, model: str, request: Request, most_output: int | None = None) -> Letter:
         """The request in an API that the model speaks: the client's own, as far as that is possible.
 
-        Every field the client sent travels on, but for our own. Raises `RequestError` for what cannot be translated.
+        Every field the client sent travels on, but for our own. `most_output`: what an answer is limited to if the client sets no limit.
+        Raises `RequestError` for what cannot be translated.
         """
         endpoint, content = self._endpoints[model], request.content
         if content is None:
@@ -91,8 +95,11 @@ class Egress:
         else:
             translated = dialect.from_chat(content.chat)
             body, told = dialect.own(translated.body), (*content.dropped, *translated.dropped, *translated.untranslatable)
+        limit: int | None = None
+        if most_output is not None:
+            body, limit = limited(api, body, most_output)
         body, refused = accepted(api, body, endpoint.refuses)
-        return Letter(api, _encode({**body, "model": endpoint.name}), tuple(dict.fromkeys((*told, *refused))))
+        return Letter(api, _encode({**body, "model": endpoint.name}), tuple(dict.fromkeys((*told, *refused))), limit)
 
     async def call(self, clearance: Clearance, request: Request, letter: Letter) -> Reply:
         """Send a letter to the model its clearance names.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pointsman.core.fault import Fault
+from pointsman.core.outcome import Outcome
 from pointsman.errors import UpstreamUnavailable
+from pointsman.upstream.call_times import CallTimes
 from pointsman.upstream.health import Health, Ticket
 from pointsman.upstream.limits import Limits, RetryBudget
 
@@ -18,7 +21,8 @@ class Watch:
     health: Health
     limits: Limits
     retries: RetryBudget
-    changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health may have changed
+    changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health or latency may have changed
+    times: CallTimes = field(default_factory=lambda: CallTimes(time.monotonic))
 
     def admit(self, model: str, tokens: int, *, forced: bool, again: bool) -> Ticket:
         """Take room for a call of so many tokens. Raises `UpstreamUnavailable` where it should not be made now.
@@ -40,6 +44,12 @@ class Watch:
         before = self.health.state(model)
         self.health.observe(model, fault, ttft_ms, retry_after_s, ticket)
         if fault is not None or before != "closed" or self.health.state(model) != before:
+            for tell in self.changed:
+                tell()
+
+    def took(self, outcome: Outcome) -> None:
+        """How long a call took, however it ended."""
+        if self.times.ended(outcome):
             for tell in self.changed:
                 tell()
 

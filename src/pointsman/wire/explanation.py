@@ -8,11 +8,13 @@ from typing import Any
 from pointsman.core.candidate import Candidate
 from pointsman.core.codec import to_builtins
 from pointsman.core.decision import Decision
+from pointsman.core.latency import Sla, reading
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
 from pointsman.core.prices import usd
-from pointsman.core.score import Score
-from pointsman.core.snapshot import Snapshot
+from pointsman.core.score import Estimate, Score
+from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
+from pointsman.core.unmet import on_none
 
 
 def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outcome] = ()) -> dict[str, Any]:
@@ -30,14 +32,17 @@ def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outco
         "propensity": decision.propensity,
         "request": {**to_builtins(request), "content": None},
         "signals": {**to_builtins(signals), "input_tokens": signals.tokens.input, "output_tokens": signals.tokens.output},
+        "learned": to_builtins(snapshot.learned),
         "task": ruling.task,
         "labels": list(ruling.labels),
         "rules": list(ruling.matched),
         "policies": list(ruling.policies),
         "errors": list(ruling.errors),
+        "flags": [] if decision.plan is None else list(decision.plan.flags),
+        "service_level": _service_level(decision, snapshot),
         "form": decision.form,
         "weights": to_builtins(decision.weights),
-        "candidates": [_candidate(candidate, decision, snapshot.models[candidate.model]) for candidate in decision.candidates],
+        "candidates": [_candidate(candidate, decision, snapshot) for candidate in decision.candidates],
         "calls": [_call(outcome) for outcome in outcomes],
     }
 
@@ -51,8 +56,12 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
     refused = len(decision.candidates) - len(survivors)
     among = f"{refused} of {len(decision.candidates)} candidates refused by gates"
     if not survivors:
-        return f"every candidate was refused: {among}"
+        person = "; a person is asked" if decision.plan is not None else ""
+        return f"every candidate was refused: {among}{person}"
     first = survivors[0]
+    if first.set_aside:
+        short = ", ".join(verdict.reason for verdict in first.set_aside)
+        return f"no candidate keeps what is asked; `{first.model}` misses it least: {short} ({among})"
     if len(survivors) == 1:
         return f"`{first.model}` is the only candidate left ({among})"
     second = survivors[1]
@@ -74,12 +83,46 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
 _TERMS = ("quality", "cost", "latency", "security", "energy")
 
 
-def _candidate(candidate: Candidate, decision: Decision, model: Model) -> dict[str, Any]:
-    estimate, points, price = candidate.estimate, candidate.score, model.price
+def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
+    """What candidates must keep, and what happens where none does."""
+    route, task = _route(decision, snapshot), snapshot.tasks.get(decision.ruling.task, TaskPolicy())
+    return {
+        "quality_floor": max(route.quality_floor, task.quality_floor, decision.ruling.quality_floor),
+        "sla": [to_builtins(sla) for sla in snapshot.slas(route, task).wanted],
+        "on_none": on_none(route.on_none, task.on_none),
+    }
+
+
+def _route(decision: Decision, snapshot: Snapshot) -> Route:
+    return snapshot.route(decision.route) or Route(decision.route, ())
+
+
+def _latency(sla: Sla, model: Model, estimate: Estimate, decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
+    """What one SLA was compared with."""
+    found = reading(sla, snapshot.latencies, model, decision.ruling.task, estimate)
+    return {
+        "of": sla.of,
+        "p95_ms": round(found.p95_ms, 3),
+        "limit_ms": sla.p95_ms,
+        "source": "measured" if found.samples else "prior",
+        "samples": found.samples,
+        "task": found.task,
+        "kept": found.p95_ms <= sla.p95_ms,
+    }
+
+
+def _candidate(candidate: Candidate, decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
+    model = snapshot.models[candidate.model]
+    task = snapshot.tasks.get(decision.ruling.task, TaskPolicy())
+    estimate, points, price, prior = candidate.estimate, candidate.score, model.price, model.prior(decision.ruling.task)
+    wanted = () if estimate is None else snapshot.slas(_route(decision, snapshot), task).wanted
     return {
         "model": candidate.model,
         "eligible": candidate.eligible,
         "verdicts": to_builtins(candidate.verdicts),
+        "set_aside": to_builtins(candidate.set_aside),
+        "late": candidate.late,
+        "sla": [] if estimate is None else [_latency(sla, model, estimate, decision, snapshot) for sla in wanted],
         "estimate": None
         if estimate is None
         else {
@@ -90,7 +133,8 @@ def _candidate(candidate: Candidate, decision: Decision, model: Model) -> dict[s
         "weighted": None if points is None else _weighted(points, decision),
         "total": None if points is None else points.total,
         "price": None if price is None else _price(to_builtins(price)),
-        "quality_source": model.prior(decision.ruling.task).source,
+        "quality_source": "learned" if any(one.model == model.id for one in decision.signals.predicted) else prior.source,
+        "prior": to_builtins(prior),
         "latency_source": model.speed.source,
         "perimeter": model.perimeter,
         "region": model.region,

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from pointsman.core.labels import UNSEARCHED as UNSEARCHED
 from pointsman.signals.sensitivity import decode
 from pointsman.signals.sensitivity.checks import LONGEST
 from pointsman.signals.sensitivity.known import KNOWN_RECOGNISERS
@@ -24,9 +25,6 @@ from pointsman.signals.sensitivity.recogniser import SPREAD, Compiled, Recognise
 from pointsman.signals.sensitivity.seams import seams
 from pointsman.signals.sensitivity.texts import Piece
 from pointsman.signals.sensitivity.view import View, Way
-
-UNSEARCHED = "unsearched"
-"""Label of a text that was not wholly searched. It is none of the known ones, so it counts as all of them."""
 
 _WARMING = "%34 +44 20 7946 0018 GB82 WEST 1234 5698 7654 32"  # so that no request waits for what is imported when first needed
 _NOT_VALUE = re.compile(r"[\W_]+")
@@ -58,6 +56,7 @@ class Detected:
 
     findings: tuple[Finding, ...] = ()  #: in the order of the text; of each recogniser at most `Settings.most_findings`
     complete: bool = True  #: whether everything was searched
+    every: bool = True  #: whether no recogniser found more than `Settings.most_findings`, of which the rest is not here
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -111,6 +110,7 @@ class Detector:
             found = misses = 0
             for match in one.pattern.finditer(raw):
                 if found >= self._settings.most_findings:
+                    search.every = False
                     break
                 if (hit := self._hit(one, match, raw, spread)) is None:
                     misses += 1
@@ -167,7 +167,7 @@ class _Search:
 
     def __init__(self, settings: Settings, pieces: Sequence[Piece], key: bytes) -> None:
         self.misses = 0
-        self.complete = True
+        self.complete = self.every = True
         self._pieces = pieces
         self._key = key
         self._found: dict[tuple[str, int, int, int], Finding] = {}
@@ -205,7 +205,7 @@ class _Search:
         return min(bisect_right(self.starts, position), len(self._pieces)) - 1
 
     def result(self) -> Detected:
-        return Detected(tuple(_surest(self._found.values())), self.complete)
+        return Detected(tuple(_surest(self._found.values())), self.complete, self.every)
 
 
 def _surest(findings: Iterable[Finding]) -> Iterator[Finding]:

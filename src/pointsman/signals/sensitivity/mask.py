@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b32encode
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +19,8 @@ from pointsman.signals.sensitivity.detect import Finding
 from pointsman.signals.sensitivity.texts import Path, Piece
 
 _TAG_BYTES = 5  # eight letters
+_MASKED = ("text", "number")  # forms of texts
+_LEAST = 5  # characters of a value that is looked for elsewhere; a shorter one is in many words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,24 @@ class Masked:
 def mask(body: Mapping[str, object], pieces: Sequence[Piece], findings: Iterable[Finding], secret: bytes) -> Masked:
     """The body with a placeholder for each finding. `pieces` are the body's own; `secret`, 16 to 64 random bytes, is for this request only.
 
-    Equal values have equal placeholders. A number becomes a string.
+    Equal values have equal placeholders, also where nothing around them would have given them away. A number becomes a string.
     """
     by_piece: dict[int, list[Finding]] = {}
     left: list[Finding] = []
     for finding in findings:
-        if finding.whole and pieces[finding.piece].form in ("text", "number"):
+        if finding.whole and pieces[finding.piece].form in _MASKED:
             by_piece.setdefault(finding.piece, []).append(finding)
         else:
             left.append(finding)
     placeholders = _Placeholders(secret, pieces)
-    changes = {pieces[index].path: _masked(pieces[index], found, placeholders) for index, found in by_piece.items()}
+    spans = {index: _spans(found) for index, found in by_piece.items()}
+    known = {
+        value: kind for index, found in spans.items() for start, end, kind in found if len(value := pieces[index].text[start:end]) >= _LEAST
+    }
+    changes = {}
+    for index, piece in enumerate(pieces):
+        if piece.form in _MASKED and (found := _with_repeats(piece.text, spans.get(index, []), known)):
+            changes[piece.path] = _masked(piece, found, placeholders)
     return Masked(_changed(body, changes), {new: value for value, new in placeholders.made.items()}, tuple(left))
 
 
@@ -72,17 +82,45 @@ class _Placeholders:
             turn += 1
 
 
-def _masked(piece: Piece, findings: list[Finding], placeholders: _Placeholders) -> str:
+_Span = tuple[int, int, str]
+
+
+def _masked(piece: Piece, spans: Iterable[_Span], placeholders: _Placeholders) -> str:
     parts: list[str] = []
     done = 0
-    for start, end, kind in _spans(findings):
+    for start, end, kind in spans:
         value = piece.text[start:end]
         parts += (piece.text[done:start], placeholders.of(_meant(value, piece.path), kind))
         done = end
     return "".join([*parts, piece.text[done:]])
 
 
-def _spans(findings: list[Finding]) -> Iterable[tuple[int, int, str]]:
+def _with_repeats(text: str, spans: list[_Span], known: Mapping[str, str]) -> list[_Span]:
+    """The spans, and wherever else one of the known values stands by itself."""
+    ends = [end for _, end, _ in spans]
+    kept: list[_Span] = []
+    repeats = (span for value, kind in known.items() for span in _places(text, value, kind))
+    for span in sorted((*spans, *(one for one in repeats if not _overlaps(one, spans, ends)))):
+        if not kept or kept[-1][1] <= span[0]:
+            kept.append(span)
+    return kept
+
+
+def _places(text: str, value: str, kind: str) -> Iterator[_Span]:
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        if not text[at - 1 : at].isalnum() and not text[end : end + 1].isalnum():
+            yield at, end, kind
+        at = text.find(value, end)
+
+
+def _overlaps(one: _Span, spans: Sequence[_Span], ends: Sequence[int]) -> bool:
+    at = bisect_right(ends, one[0])
+    return at < len(spans) and spans[at][0] < one[1]
+
+
+def _spans(findings: list[Finding]) -> list[_Span]:
     """Spans without overlaps, each named after the surest finding in it."""
     merged: list[tuple[int, int, Finding]] = []
     for finding in sorted(findings, key=lambda found: (found.start, -found.end)):

@@ -10,71 +10,70 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 Path = tuple[str | int, ...]
 
-_NOT_READ = frozenset({"metadata", "model", "user"})
-_TURNS = frozenset({"messages", "input", "system"})
+NOT_READ = frozenset({"metadata", "model", "user"})
+TURNS = frozenset({"messages", "input", "system"})
 
 # What stands at a place: the user's own, turns, their parts, calls of tools, and what a part is made from.
-_OWN, _TURN, _PART, _CALL, _SOURCE = range(5)
+OWN, TURN, PART, CALL, SOURCE = range(5)
 
-_PLACES = {
-    (_TURN, None, "content"): _PART,
-    (_TURN, "message", "content"): _PART,
-    (_TURN, None, "tool_calls"): _CALL,
-    (_TURN, "function_call_output", "output"): _PART,
-    (_TURN, "custom_tool_call_output", "output"): _PART,
-    (_TURN, "computer_call_output", "output"): _PART,
-    (_PART, "tool_result", "content"): _PART,
-    (_PART, "image", "source"): _SOURCE,
-    (_PART, "document", "source"): _SOURCE,
-    (_SOURCE, "content", "content"): _PART,
-    (_CALL, "function", "function"): _CALL,
-    (_CALL, "custom", "custom"): _CALL,
+PLACES = {
+    (TURN, None, "content"): PART,
+    (TURN, "message", "content"): PART,
+    (TURN, None, "tool_calls"): CALL,
+    (TURN, "function_call_output", "output"): PART,
+    (TURN, "custom_tool_call_output", "output"): PART,
+    (TURN, "computer_call_output", "output"): PART,
+    (PART, "tool_result", "content"): PART,
+    (PART, "image", "source"): SOURCE,
+    (PART, "document", "source"): SOURCE,
+    (SOURCE, "content", "content"): PART,
+    (CALL, "function", "function"): CALL,
+    (CALL, "custom", "custom"): CALL,
 }
 """Where else the API's own words stand: place, type and field to the place within."""
 
-_BYTES = frozenset(
+BYTES = frozenset(
     {
-        (_PART, "input_image", "image_url"),
-        (_PART, "computer_screenshot", "image_url"),
-        (_PART, "input_file", "file_data"),
-        (_SOURCE, "base64", "data"),
+        (PART, "input_image", "image_url"),
+        (PART, "computer_screenshot", "image_url"),
+        (PART, "input_file", "file_data"),
+        (SOURCE, "base64", "data"),
     }
 )
-_BYTES_WITHIN = {"image_url": "url", "input_audio": "data", "file": "file_data"}
+BYTES_WITHIN = {"image_url": "url", "input_audio": "data", "file": "file_data"}
 """Types of parts that hold their bytes one level below, in a field of the same name."""
 
-_MARKS = {
+MARKS = {
     "role": frozenset({"assistant", "developer", "function", "system", "tool", "user"}),
     "type": frozenset(
         {
-            *(kind for _, kind, _ in _PLACES if kind),
-            *(kind for _, kind, _ in _BYTES),
-            *_BYTES_WITHIN,
+            *(kind for _, kind, _ in PLACES if kind),
+            *(kind for _, kind, _ in BYTES),
+            *BYTES_WITHIN,
             *("function_call", "custom_tool_call", "input_text", "output_text", "reasoning", "redacted_thinking", "refusal"),
             *("text", "thinking", "tool_use"),
         }
     ),
 }
-_FIELDS = frozenset(
+FIELDS = frozenset(
     {
         *("arguments", "cache_control", "call_id", "citations", "content", "custom", "file", "file_data", "filename", "function", "id"),
         *("image_url", "input", "input_audio", "is_error", "media_type", "name", "output", "refusal", "role", "signature", "source"),
         *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type"),
     }
 )
-_SHOWN = _FIELDS | _TURNS | {"data", "instructions", "prompt", "schema", "tools", "parameters", "url"}
+_SHOWN = FIELDS | TURNS | {"data", "instructions", "prompt", "schema", "tools", "parameters", "url"}
 _HEAD = re.compile(r"data:[^,]{0,200},")
 _PEEK_CHARS = 1024  # of a file, a multiple of four: whether it is text shows in its beginning
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A text of a request; `path` leads to it in the body."""
 
     text: str
@@ -99,8 +98,8 @@ def pieces(body: Mapping[str, object]) -> Iterator[Piece]:
     [('/messages/0/content', 'hello')]
     """
     for name, value in body.items():
-        if name not in _NOT_READ and isinstance(value, (str, list, dict)):
-            yield from _walk(value, _TURN if name in _TURNS else _OWN, (name,))
+        if name not in NOT_READ and isinstance(value, (str, list, dict)):
+            yield from _walk(value, TURN if name in TURNS else OWN, (name,))
 
 
 _Entry = tuple[int, object, Path, str]
@@ -117,9 +116,9 @@ def _walk(value: object, place: int, path: Path) -> Iterator[Piece]:
         elif isinstance(item, list):
             level.extend(reversed(tuple(_items(item, place, path, role))))
         elif isinstance(item, dict):
-            if place == _TURN and isinstance(said := item.get("role"), str):
+            if place == TURN and isinstance(said := item.get("role"), str):
                 role = said
-            level.extend(reversed(tuple(_own(item, path, role) if place == _OWN else _fields(item, place, path, role))))
+            level.extend(reversed(tuple(_own(item, path, role) if place == OWN else _fields(item, place, path, role))))
         elif isinstance(item, (int, float)) and not isinstance(item, bool):
             yield Piece(repr(item), path, role, "number")
 
@@ -127,14 +126,14 @@ def _walk(value: object, place: int, path: Path) -> Iterator[Piece]:
 def _items(items: list[object], place: int, path: Path, role: str) -> Iterator[_Entry]:
     for at, inner in enumerate(items):
         # The API's own words stand in objects of a list, not in lists of a list.
-        yield _OWN if isinstance(inner, list) else place, inner, (*path, at), role
+        yield OWN if isinstance(inner, list) else place, inner, (*path, at), role
 
 
 def _own(item: Mapping[str, object], path: Path, role: str) -> Iterator[_Entry]:
     for name, inner in item.items():
         within = (*path, name)
-        yield _OWN, Piece(name, within, role, "name"), within, role
-        yield _OWN, inner, within, role
+        yield OWN, Piece(name, within, role, "name"), within, role
+        yield OWN, inner, within, role
 
 
 def _fields(item: Mapping[str, object], place: int, path: Path, role: str) -> Iterator[_Entry]:
@@ -143,23 +142,23 @@ def _fields(item: Mapping[str, object], place: int, path: Path, role: str) -> It
     kind = marked if isinstance(marked, str) else None
     for name, inner in item.items():
         within = (*path, name)
-        if name not in _FIELDS:
-            yield _OWN, Piece(name, within, role, "name"), within, role
+        if name not in FIELDS:
+            yield OWN, Piece(name, within, role, "name"), within, role
         if isinstance(inner, str):
-            if (place, kind, name) in _BYTES:
+            if (place, kind, name) in BYTES:
                 yield from _file(inner, within, role)
-            elif inner not in _MARKS.get(name, ()):
-                yield _OWN, inner, within, role
-        elif place == _PART and name == kind and name in _BYTES_WITHIN and isinstance(inner, dict):
-            yield from _holder(inner, _BYTES_WITHIN[name], within, role)
+            elif inner not in MARKS.get(name, ()):
+                yield OWN, inner, within, role
+        elif place == PART and name == kind and name in BYTES_WITHIN and isinstance(inner, dict):
+            yield from _holder(inner, BYTES_WITHIN[name], within, role)
         else:
-            yield _PLACES.get((place, kind, name), _OWN), inner, within, role
+            yield PLACES.get((place, kind, name), OWN), inner, within, role
 
 
 def _holder(holder: Mapping[str, object], field: str, path: Path, role: str) -> Iterator[_Entry]:
     held = holder.get(field)
     if not isinstance(held, str):
-        yield _OWN, holder, path, role
+        yield OWN, holder, path, role
         return
     yield from _own({name: value for name, value in holder.items() if name != field}, path, role)
     yield from _file(held, (*path, field), role)
@@ -168,7 +167,7 @@ def _holder(holder: Mapping[str, object], field: str, path: Path, role: str) -> 
 def _file(data: str, path: Path, role: str) -> Iterator[_Entry]:
     text = text_of(data)
     if text is not None:
-        yield _OWN, Piece(text, path, role, "file"), path, role
+        yield OWN, Piece(text, path, role, "file"), path, role
 
 
 def text_of(data: str) -> str | None:

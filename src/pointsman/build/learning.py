@@ -1,0 +1,162 @@
+"""What was learned, read from the files that a configuration names: intents, classifiers and a bundle of estimates.
+
+Files are read once for a snapshot and its world, so that the snapshot names what its decisions were made with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointsman.config.schema import Config, LearnedConfig
+from pointsman.core.signals import Prediction, Predictor
+from pointsman.core.snapshot import NOTHING_LEARNED, Learned
+from pointsman.errors import ConfigError
+from pointsman.estimators.prior import wilson_low
+from pointsman.signals.meaning import Meaning
+
+if TYPE_CHECKING:
+    from pointsman.estimators.blend import Blended, Row
+    from pointsman.signals.classifier import Classifier
+    from pointsman.signals.embedding import Embedder
+
+_NEIGHBOURS = 3  # named in a record
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learning:
+    """What was learned, and its names."""
+
+    names: Learned = NOTHING_LEARNED
+    meaning: Meaning | None = field(default=None, repr=False)
+    predictor: Predictor | None = field(default=None, repr=False)
+    remarks: tuple[str, ...] = ()  #: what to know of it before it is relied on
+
+
+NOTHING = Learning()
+
+
+def learning_of(config: Config) -> Learning:
+    """Read and fit what a configuration names (0.2 s for a hundred examples). Raises `ConfigError` for a file that cannot be used."""
+    files = _classifier_files(config)
+    if not config.intents and not files and config.learned is None:
+        return NOTHING
+    from pointsman.signals.embedding import shipped
+
+    embedder = shipped()
+    contents = {name: _read(f"classifiers.{name}", path) for name, path in files.items()}
+    bundle = None if config.learned is None else _read("learned.bundle", config.learned.bundle)
+    predictor, remarks = (None, ()) if config.learned is None or bundle is None else _predictor(config, config.learned, bundle, embedder)
+    names = Learned(
+        embedder=embedder.name,
+        intents=_name(json.dumps([config.intents, config.intents_keep]).encode()) if config.intents else "",
+        classifiers={name: _name(content) for name, content in contents.items()},
+        bundle="" if bundle is None else _name(bundle),
+    )
+    return Learning(names, _meaning(config, files, contents, embedder), predictor, remarks)
+
+
+def learned_files(config: Config) -> tuple[Path, ...]:
+    """The files that `learning_of` reads."""
+    bundle = () if config.learned is None else (config.learned.bundle,)
+    return tuple(map(Path, (*_classifier_files(config).values(), *bundle)))
+
+
+def _classifier_files(config: Config) -> dict[str, str]:
+    said = config.classifiers
+    return {each.name: path for each in fields(said) if (path := getattr(said, each.name))}
+
+
+def _read(setting: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{setting}: {path}: cannot be read: {error.strerror}: train it with `pointsman train`") from error
+
+
+def _name(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _meaning(config: Config, files: Mapping[str, str], contents: Mapping[str, bytes], embedder: Embedder) -> Meaning | None:
+    if not config.intents and not contents:
+        return None
+    from pointsman.signals import intents
+
+    tasks = {*config.tasks, *(task for model in config.models for task in model.quality)}
+    known = intents.fit(config.intents, embedder, config.intents_keep) if config.intents else None
+    loaded = {name: _classifier(f"classifiers.{name}: {files[name]}", content, embedder) for name, content in contents.items()}
+    return Meaning(embedder, known, loaded.get("task"), loaded.get("domain"), loaded.get("difficulty"), frozenset(tasks))
+
+
+def _classifier(place: str, content: bytes, embedder: Embedder) -> Classifier:
+    from pointsman.signals import classifier
+
+    try:
+        return classifier.load(content, embedder)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Embedder) -> tuple[Predictor, tuple[str, ...]]:
+    """Predictions by query where the bundle's verdict says that they are worth it, else the models' means, with a remark."""
+    from pointsman.estimators import bundle
+    from pointsman.estimators.blend import Blended
+
+    place = f"learned.bundle: {said.bundle}"
+    try:
+        fitted = bundle.load(content, embedder)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+    if not isinstance(fitted, Blended):
+        raise ConfigError(f"{place}: holds no blend: write it with `pointsman train quality`")
+    columns, remarks = _columns(config, said, fitted.models, place)
+    if fitted.verdict.routes:
+        return _by_query(fitted, columns), remarks
+    means = _means(fitted, columns)
+    return (lambda text, task, tools: (means, ())), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' means")
+
+
+def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Where each model of the pool stands in the bundle; a remark names those that it does not know."""
+    for model, name in said.models.items():
+        if name not in known:
+            raise ConfigError(f"learned.models.{model}: the bundle knows no `{name}`: name one of {', '.join(known)}")
+    names = {model.id: said.models.get(model.id, model.id) for model in config.models}
+    columns = {model: known.index(name) for model, name in names.items() if name in known}
+    if not columns:
+        raise ConfigError(f"{place}: knows {', '.join(known)}, none of them a model here: say under `learned.models` which is which")
+    unknown = [f"`{model}`" for model in names if model not in columns]
+    return columns, (f"{place}: does not know {', '.join(unknown)}: priors stand for them",) if unknown else ()
+
+
+def _means(fitted: Blended, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
+    quality = fitted.table.quality
+    mean, count = quality.overall().tolist(), quality.count[-1].tolist()
+    return tuple(_prediction(model, mean[at], wilson_low(mean[at], int(count[at])), count[at]) for model, at in columns.items() if count[at])
+
+
+def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:
+    from pointsman.estimators.outcomes import Query
+
+    def predict(text: str, task: str, tools: str) -> tuple[tuple[Prediction, ...], tuple[str, ...]]:
+        query = Query("", text, task=task, tools=tools)
+        near = fitted.why(query, most=_NEIGHBOURS)
+        return _predictions(fitted.one(query), columns), tuple(one.query_id for one in near)
+
+    return predict
+
+
+def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
+    """Models without any outcome are left out: their priors stand."""
+    quality, low, evidence = row.quality.clip(0, 1).tolist(), row.low.clip(0, 1).tolist(), row.evidence.tolist()
+    return tuple(_prediction(model, quality[at], low[at], evidence[at]) for model, at in columns.items() if evidence[at] > 0)
+
+
+def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:
+    return Prediction(model, round(quality, _DECIMALS), round(min(low, quality), _DECIMALS), max(1, round(evidence)))

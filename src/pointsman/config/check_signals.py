@@ -1,0 +1,44 @@
+"""What `intents`, `classifiers` and `learned` may get wrong, as far as it shows without reading their files. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pointsman.config.check_rules import warning
+from pointsman.config.problem import Problem, did_you_mean, short
+from pointsman.config.schema import Config
+
+Problems = Iterator[Problem]
+
+_KEEP = "intents_keep"
+
+
+def signal_problems(config: Config) -> Problems:
+    """Everything wrong with what tells what a request is about."""
+    yield from _intents(config)
+    yield from _learned(config)
+
+
+def _intents(config: Config) -> Problems:
+    owner: dict[str, str] = {}
+    for name, examples in config.intents.items():
+        if not name.strip():
+            yield Problem(("intents", name), "an intent needs a name")
+        if len({example.strip() for example in examples}) < 2:
+            yield Problem(("intents", name), "has fewer than two examples: give at least two, about ten are good")
+        for at, example in enumerate(examples):
+            if not example.strip():
+                yield Problem(("intents", name, at), "is blank: give an example of what is asked")
+            elif (other := owner.setdefault(example.strip().casefold(), name)) != name:
+                yield warning(("intents", name, at), f"is an example of `{short(other)}`, too: it tells them apart from nothing")
+    if not config.intents and config.intents_keep != Config.__dataclass_fields__[_KEEP].default:
+        yield warning((_KEEP,), "there are no `intents`: it has no effect")
+
+
+def _learned(config: Config) -> Problems:
+    if config.learned is None:
+        return
+    ids = {model.id for model in config.models}
+    for name in config.learned.models:
+        if name not in ids:
+            yield Problem(("learned", "models", name), f"unknown model `{short(name)}`{did_you_mean(name, ids)}")

@@ -1,0 +1,99 @@
+"""Levels of service: how long calls may take at the 95th percentile, and how long they take, as measured or else as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pointsman.core.model import Model
+from pointsman.core.score import Estimate
+
+Of = Literal["whole", "first_token"]
+"""What is timed: a whole call that is not streamed, or a stream until its first content."""
+
+Breach = Literal["exclude", "penalise"]
+
+MOST_SAMPLES = 200
+"""Calls kept for each model, task class and thing that is timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """What a task class or a route asks of its models' 95th percentile."""
+
+    p95_ms: float
+    breach: Breach = "exclude"  #: a model over it is refused, or has a latency term of 0
+    min_samples: int = 30  #: measured calls under which a prior is believed instead
+    of: Of = "whole"
+
+
+class Measured(NamedTuple):
+    """What the latest calls of a model took."""
+
+    samples: int
+    p95_ms: float
+
+
+Latencies = Mapping[tuple[str, Of, str | None], Measured]
+"""By model, what is timed, and task class; `None`: calls of every task class together."""
+
+
+class Slas(NamedTuple):
+    """Every SLA that holds for a request, and what they are compared with."""
+
+    wanted: tuple[Sla, ...]
+    latencies: Latencies
+
+    def of(self, breach: Breach) -> tuple[Sla, ...]:
+        """Those with this consequence."""
+        return tuple(sla for sla in self.wanted if sla.breach == breach)
+
+
+class Reading(NamedTuple):
+    """What an SLA is compared with."""
+
+    p95_ms: float
+    samples: int  #: 0: it is a prior
+    task: str | None = None  #: `None`: of every task class together
+
+
+def reading(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Estimate) -> Reading:
+    """What is measured for the task class, else for the model over all of them, where there are enough samples; else the prior."""
+    for about in (task, None):
+        found = latencies.get((model.id, sla.of, about))
+        if found is not None and found.samples >= sla.min_samples:
+            return Reading(found.p95_ms, found.samples, about)
+    return Reading(estimate.p95_ms if sla.of == "whole" else estimate.ttft_ms * model.speed.p95_over_p50, 0)
+
+
+def missed(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Estimate) -> str | None:
+    """The sentence that says by what a model is over the limit; `None` where it keeps it.
+
+    >>> estimate = Estimate(0.9, 0.9, 0, 0, 200.0, 800.0, 1600.0, None, 10, "chars")
+    >>> missed(Sla(500), {}, Model("m"), "chat", estimate)
+    'p95 is expected to be 1,600 ms (a prior: fewer than 30 calls are measured), SLA is 500 ms'
+    >>> missed(Sla(500), {("m", "whole", "chat"): Measured(143, 812.4)}, Model("m"), "chat", estimate)
+    'p95 for `chat` is 812 ms (143 calls measured), SLA is 500 ms'
+    """
+    found = reading(sla, latencies, model, task, estimate)
+    if found.p95_ms <= sla.p95_ms:
+        return None
+    what, calls = ("p95", "calls") if sla.of == "whole" else ("p95 of the first token", "streams")
+    took, limit = _apart(found.p95_ms, sla.p95_ms)
+    if not found.samples:
+        return f"{what} is expected to be {took} ms (a prior: fewer than {sla.min_samples} {calls} are measured), SLA is {limit} ms"
+    about = "over all task classes" if found.task is None else f"for `{found.task}`"
+    return f"{what} {about} is {took} ms ({found.samples} {calls} measured), SLA is {limit} ms"
+
+
+def _apart(took_ms: float, limit_ms: float) -> tuple[str, str]:
+    """Both in whole milliseconds, or with as many digits as it takes to tell them apart."""
+    texts = ((f"{took_ms:,.{digits}f}", f"{limit_ms:,.{digits}f}") for digits in range(10))
+    return next((pair for pair in texts if pair[0] != pair[1]), (f"{took_ms}", f"{limit_ms}"))
+
+
+def shortfall(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Estimate) -> float:
+    """By how much it is missed, from 0 (kept) to 1."""
+    p95_ms = reading(sla, latencies, model, task, estimate).p95_ms
+    return 0.0 if p95_ms <= sla.p95_ms else 1 - sla.p95_ms / p95_ms

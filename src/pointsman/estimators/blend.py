@@ -1,0 +1,142 @@
+"""The blend: ridge heads, trees and the shrunk table, weighed by what each said of queries that it had not seen.
+
+Quality is learned in two parts: how good all models are on a query, and how each differs from that. Only the second can choose, and it is
+kept only where it beats the best mix of single models on unseen queries; else every query gets each model's mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pointsman.estimators import mixing
+from pointsman.estimators.bounds import Doubt
+from pointsman.estimators.cold import Borrowed, borrow
+from pointsman.estimators.features import Embedder, read
+from pointsman.estimators.learned import Predicted
+from pointsman.estimators.mixture import Mixture
+from pointsman.estimators.neighbours import Neighbour
+from pointsman.estimators.outcomes import Outcomes, Query
+from pointsman.estimators.stack import Verdict
+from pointsman.estimators.table import Sums, Table, Tabled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pointsman.estimators.tabular import Rows, Vector
+
+    Floats = NDArray[np.float32]
+
+LEAST = 40  #: queries below which there is nothing but the table
+_WARM = 0.4  # of the most labels that a model has: those with fewer borrow from the others
+
+
+class Row(NamedTuple):
+    """A row of `Predicted`: what is expected of one query, by model."""
+
+    quality: Vector
+    low: Vector
+    high: Vector
+    evidence: Vector
+    cost_usd: Vector
+    output_tokens: Vector
+    latency_s: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Learns the blend. Without an embedder it reads words and surface only."""
+
+    embedder: Embedder | None = None
+    settings: mixing.Settings = field(default_factory=mixing.Settings)
+    name: str = "blend"
+
+    def fit(self, outcomes: Outcomes, *, seed: int) -> Blended:
+        """Fit. With few queries, or none, what is left is a table of means."""
+        read_as = outcomes if self.settings.tasks else _untagged(outcomes)
+        table = Table().fit(read_as, seed=seed)
+        labels = np.isfinite(outcomes.quality).sum(axis=0)
+        warm = np.flatnonzero((labels >= LEAST) & (labels >= _WARM * labels.max(initial=0)))
+        cold = np.setdiff1d(np.arange(len(labels)), warm)
+        if not len(warm):
+            return Blended(self.embedder, outcomes.models, table, None, warm, cold, (), np.zeros((0, 1), np.float32), ())
+        known = read_as.pool([outcomes.models[m] for m in warm])
+        asked = np.flatnonzero(np.isfinite(known.quality).any(axis=1))
+        fitted = mixing.fit(known.rows(asked), self.embedder, self.settings, seed)
+        rows = asked[fitted.kept]
+        borrowed = tuple(borrow(outcomes.quality[asked, m], fitted.unseen) for m in cold)
+        recorded = _alike(np.isfinite(outcomes.quality[rows]).astype(np.float32))
+        ids = tuple(outcomes.queries[i].id for i in rows)
+        return Blended(self.embedder, outcomes.models, table, fitted.mixture, warm, cold, borrowed, recorded, ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blended:
+    """A fitted blend. `one` is for a request, `predict` for many queries, `why` for an explanation."""
+
+    embedder: Embedder | None
+    models: tuple[str, ...]
+    table: Tabled
+    mixture: Mixture | None
+    warm: Rows  #: models with labels enough of their own
+    cold: Rows  #: the others
+    borrowed: tuple[Borrowed, ...]  #: what those are expected to give, in order
+    recorded: Floats  #: kept query by model: whether there was a label; one column where that is the same for all models
+    ids: tuple[str, ...]  #: of the kept queries
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether choosing by query was found worth it."""
+        return Verdict(False, 0.0, 0.0, 0) if self.mixture is None else self.mixture.verdict
+
+    def predict(self, queries: Sequence[Query]) -> Predicted:
+        """Figures for many queries, each as if it were asked alone."""
+        rows = [self.one(query) for query in queries]
+        return Predicted(*(np.array([row[part] for row in rows]).reshape(len(rows), len(self.models)) for part in range(len(Row._fields))))
+
+    def one(self, query: Query) -> Row:
+        """Figures for one query."""
+        if self.mixture is None:
+            return Row(*self.table.one(query.task))
+        expected = self.mixture.expect(read(query, self.embedder))
+        tables = (self.table.cost_usd, self.table.output_tokens, self.table.latency_s)
+        rest = [self._spread(table, query.task, known) for table, known in zip(tables, expected[1:4], strict=True)]
+        quality, doubt = np.empty(len(self.models)), np.full(len(self.models), self.mixture.doubt.logits.max())
+        quality[self.warm], doubt[self.warm] = expected.quality, self.mixture.doubt.logits
+        quality[self.cold] = [model.quality(expected.quality) for model in self.borrowed]
+        evidence = np.broadcast_to(_evidence(expected.likeness, self.recorded) / self.mixture.heads.complexity, quality.shape)
+        return Row(quality, *Doubt(doubt).bounds(quality, evidence), evidence, *rest)
+
+    def _spread(self, table: Sums, task: str, known: Vector) -> Vector:
+        """A quantity of all models: where one is cold, its mean, times what the others are expected to take more or less than theirs."""
+        overall = table.overall()
+        found = table.shrunk(task)[0]
+        found[self.warm] = known
+        longer = known / overall[self.warm]
+        if np.isfinite(longer).any():
+            found[self.cold] = overall[self.cold] * np.nanmean(longer)
+        return found
+
+    def why(self, query: Query, most: int = 5) -> tuple[Neighbour, ...]:
+        """The nearest of the queries that it was fitted on, nearest first."""
+        if self.mixture is None:
+            return ()
+        cosine = self.mixture.heads.near(read(query, self.embedder), self.mixture.scale).cosine
+        return tuple(Neighbour(self.ids[i], float(cosine[i])) for i in np.argsort(-cosine, kind="stable")[:most])
+
+
+def _evidence(likeness: Floats, recorded: Floats) -> Vector:
+    """Labels by model, each as heavy as its query is like the one asked (Kish's effective sample size)."""
+    mass = likeness @ recorded
+    return np.asarray(mass**2 / np.maximum(likeness**2 @ recorded, 1e-12), np.float64)
+
+
+def _alike(columns: Floats) -> Floats:
+    return columns[:, :1] if columns.shape[1] and (columns == columns[:, :1]).all() else columns
+
+
+def _untagged(outcomes: Outcomes) -> Outcomes:
+    return replace(outcomes, queries=tuple(replace(query, task="") for query in outcomes.queries))

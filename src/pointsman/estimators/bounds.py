@@ -1,0 +1,54 @@
+"""How far an expected quality may be off: by few labels, and by what the text does not tell of a query.
+
+The second shows in what models have in common. Two models' answers to one query are independent given the query, so where both do
+better or worse than predicted more often than chance would have it, the prediction missed something of the query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Matrix
+    from pointsman.estimators.tabular import Vector
+
+_Z90 = 1.6448536269514722  # standard normal quantile, 5 % on each side
+_EDGE = 0.02
+_FLATTENS = 0.42  # variance of a logistic function of s times a standard normal: (slope * s)**2 / (1 + this * s**2), within 3 % for s < 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """Standard deviation, in logits, of a query's true quality around what is predicted; by model."""
+
+    logits: Vector
+
+    @classmethod
+    def of(cls, quality: Matrix, unseen: Matrix) -> Doubt:
+        """From predictions of queries not seen in the fit. Gaps in `quality` are NaN."""
+        residual = quality - unseen
+        there = np.isfinite(residual)
+        filled = np.where(there, residual, 0.0)
+        together = there.T.astype(np.float64) @ there
+        shared = (filled.T @ filled) / np.maximum(together, 1)
+        np.fill_diagonal(shared, 0.0)
+        others = max(len(shared) - 1, 1)
+        variance = np.maximum(shared.sum(axis=1) / others, 0.0)
+        expected = np.clip(unseen, _EDGE, 1 - _EDGE)
+        slope = (expected * (1 - expected)).mean(axis=0) if len(expected) else np.full(len(variance), 0.25)
+        steep = np.minimum(variance / slope**2, 0.9 / _FLATTENS)
+        return cls(np.asarray(np.sqrt(steep / (1 - _FLATTENS * steep))))
+
+    def bounds(self, expected: Vector, evidence: Vector) -> tuple[Vector, Vector]:
+        """Lower and upper bound of the expected quality with 90 % confidence. No evidence: from 0 to 1."""
+        inside = np.clip(expected, _EDGE, 1 - _EDGE)
+        centre, slope = np.log(inside / (1 - inside)), inside * (1 - inside)
+        # What is predicted is the mean over such queries; the middle one lies further out (MacKay, Neural Computation 4, 1992).
+        centre = centre * np.sqrt(1 + np.pi / 8 * self.logits**2)
+        wide = _Z90 * np.sqrt(self.logits**2 + 1 / (np.maximum(evidence, 1e-9) * slope))
+        low, high = 1 / (1 + np.exp(-np.clip(centre - wide, -50, 50))), 1 / (1 + np.exp(-np.clip(centre + wide, -50, 50)))
+        known, mean = evidence > 0, np.clip(expected, 0, 1)
+        return np.where(known, np.minimum(low, mean), 0.0), np.where(known, np.maximum(high, mean), 1.0)

@@ -1,0 +1,152 @@
+"""Ridge heads, one for each model and quantity, over four views of a text: meaning, words, pieces of words, surface; and the task's tag.
+
+The views' kernels are added, each at unit mean and times its weight; meaning enters by a Gaussian kernel, so that a head may bend.
+Solved through the inverse of the kernel matrix, which also gives what fits without some of the queries would have said of those.
+(Left out by the inverse: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 5.12.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pointsman.estimators.features import Reading, Scale
+from pointsman.estimators.tabular import fold_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Weights of the views, and how far they are believed."""
+
+    meaning: float = 1.0
+    words: float = 0.5
+    pieces: float = 2.0
+    surface: float = 0.5
+    task: float = 1.5
+    sharpness: float = 2.0  #: of the Gaussian kernel, on vectors of length 1
+    penalties: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0)  #: of these the one that predicts best what it has not seen
+    rows: int = 4_096  #: queries that are fitted on, at most
+
+
+class Near(NamedTuple):
+    """How like each kept query is to one query: the cosine, and the weight in the Gaussian kernel."""
+
+    cosine: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """Fitted heads: a column an output."""
+
+    kept: Floats  #: directions of the kept queries' embeddings, one a row
+    sharpness: float
+    gains: tuple[float, ...]  #: of words, pieces, surface, task
+    near_weights: Floats
+    flat_weights: Floats
+    offset: Floats
+    complexity: float  #: how many labels' worth of freedom the fit has: the sum of squares of its smoother
+
+    def __post_init__(self) -> None:
+        if len(self.kept) != len(self.near_weights) or len(self.gains) != len(_FLAT):
+            raise ValueError("parts of the heads differ in length")
+        if not self.near_weights.shape[1:] == self.flat_weights.shape[1:] == self.offset.shape:
+            raise ValueError("the heads differ in number")
+
+    def near(self, one: Reading, scale: Scale) -> Near:
+        """Compare with the kept queries."""
+        cosine = self.kept @ scale.direction(one)
+        return Near(cosine, np.exp(2 * self.sharpness * (cosine - 1)))
+
+    def predict(self, one: Reading, scale: Scale, near: Near) -> Floats:
+        """All outputs for one query."""
+        return near.weight @ self.near_weights + _flat(one, scale, self.gains) @ self.flat_weights + self.offset
+
+
+_FLAT = (Scale.words, Scale.pieces, Scale.shape, Scale.task)
+
+
+def _flat(one: Reading, scale: Scale, gains: Sequence[float]) -> Floats:
+    return np.concatenate([np.float32(gain) * view(scale, one) for view, gain in zip(_FLAT, gains, strict=True)])
+
+
+def fit(
+    readings: Sequence[Reading], scale: Scale, targets: Floats, judged: int, groups: Rows, views: Views, seed: int
+) -> tuple[Heads, Floats, Rows]:
+    """Heads; their predictions for all queries by heads that saw none of their fold of groups; and the places of the queries fitted on.
+
+    Targets are whole; the penalty is the one that suits the first `judged` of them.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(readings))[: views.rows])
+    chosen = [readings[i] for i in rows]
+    kept = np.stack([scale.direction(one) for one in chosen])
+    blocks = [np.stack([view(scale, one) for one in chosen]) for view in _FLAT]
+    weights = (views.words, views.pieces, views.surface, views.task if scale.tasks else 0.0)
+    share = sum(weights) + views.meaning
+    gains = tuple(float(np.sqrt(weight / share / _spread(block))) for weight, block in zip(weights, blocks, strict=True))
+    flat = np.concatenate([np.float32(gain) * block for gain, block in zip(gains, blocks, strict=True)], axis=1)
+    centre = flat.mean(axis=0)
+    gauss = np.exp(2 * views.sharpness * (kept @ kept.T - 1))
+    across = gauss.mean(axis=0)
+    centred = gauss - across - across[:, None] + across.mean()
+    bend = np.float32(views.meaning / share / max(float(np.trace(centred)) / len(rows), 1e-6))
+    kernel = bend * centred + (flat - centre) @ (flat - centre).T
+    wanted, folds = targets[rows], fold_of(groups[rows])
+    mean = wanted.mean(axis=0)
+    penalty = _penalty(kernel, (wanted - mean)[:, :judged], folds, views.penalties)
+    dual, unseen, complexity = solve(kernel, wanted - mean, folds, penalty)
+    near_weights, flat_weights = bend * dual, flat.T @ dual - np.outer(centre, dual.sum(axis=0))
+    offset = mean - across @ near_weights - centre @ flat_weights
+    heads = Heads(kept, views.sharpness, gains, near_weights, flat_weights, offset.astype(np.float32), complexity)
+    return heads, _everywhere(heads, readings, scale, groups, rows, unseen + mean), rows
+
+
+def _everywhere(heads: Heads, readings: Sequence[Reading], scale: Scale, groups: Rows, rows: Rows, unseen: Floats) -> Floats:
+    """Queries that were not fitted on are predicted as any other; those of a group that was, as that group is."""
+    found = np.empty((len(readings), unseen.shape[1]), np.float32)
+    found[rows] = unseen
+    of_group = {int(group): at for at, group in enumerate(groups[rows])}
+    for at in np.setdiff1d(np.arange(len(readings)), rows):
+        twin = of_group.get(int(groups[at]))
+        one = readings[at]
+        found[at] = heads.predict(one, scale, heads.near(one, scale)) if twin is None else unseen[twin]
+    return found
+
+
+def _spread(block: Floats) -> float:
+    return max(float(block.var(axis=0).sum()), 1e-6)
+
+
+def _penalty(kernel: Floats, targets: Floats, folds: Rows, penalties: Sequence[float], most: int = 1_200) -> float:
+    # The best penalty is noise by signal and does not depend on how many queries there are.
+    few = slice(0, most)
+    if len(penalties) == 1 or len(targets) < 20:
+        return penalties[-1]
+    errors = [float(((solve(kernel[few, few], targets[few], folds[few], one)[1] - targets[few]) ** 2).sum()) for one in penalties]
+    return penalties[int(np.argmin(errors))]
+
+
+def solve(kernel: Floats, targets: Floats, folds: Rows, penalty: float) -> tuple[Floats, Floats, float]:
+    """Dual weights, predictions for each query by a fit without its fold, and the fit's complexity. Kernel and targets are centred.
+
+    Predictions are centred in each fold: where labels happen to be high, the mean of all others is low, which would give them away.
+    """
+    inverse = np.linalg.inv(kernel + np.float32(penalty) * np.eye(len(kernel), dtype=np.float32))
+    inverse -= np.float32(1 / (penalty * len(kernel)))  # the mean is not penalised
+    dual = inverse @ targets
+    unseen = np.empty_like(targets)
+    for fold in np.unique(folds):
+        own = np.flatnonzero(folds == fold)
+        without = targets[own] - np.linalg.lstsq(inverse[np.ix_(own, own)], dual[own])[0]
+        unseen[own] = without - without.mean(axis=0)
+    freedom = len(kernel) - 2 * penalty * float(np.trace(inverse)) + penalty**2 * float((inverse**2).sum(dtype=np.float64))
+    return dual.astype(np.float32), unseen.astype(np.float32), max(freedom, 1.0)

@@ -1,0 +1,88 @@
+"""How much to believe several predictions of the same thing, told from what they said of queries that they had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Matrix
+    from pointsman.estimators.tabular import Vector
+
+
+def stacked(parts: Sequence[Matrix], truth: Matrix, leaning: float = 0.25) -> tuple[float, ...]:
+    """The weights, none negative, of the sum of parts nearest to the truth in squares. Every subset of the parts is tried.
+
+    They lean to equal weights, as if those were known with this standard deviation: a few hundred labels tell weights badly.
+    (Wolpert, Neural Networks 5, 1992; weights kept from the negative: Breiman, Machine Learning 24, 1996.)
+
+    >>> weights = stacked([np.array([[1.0], [2.0]]), np.array([[0.0], [-1.0]])], np.array([[0.5], [1.0]]), leaning=100)
+    >>> [round(weight, 3) for weight in weights]
+    [0.5, 0.0]
+    """
+    columns = np.stack([part.ravel() for part in parts], axis=1).astype(np.float64)
+    square, cross = columns.T @ columns, columns.T @ truth.ravel()
+    firm = max(float(truth.var()), 1e-9) / leaning**2
+    square[np.diag_indices(len(square))] += firm
+    cross += firm / len(parts)
+    best, least = np.zeros(len(parts)), 0.0
+    for size in range(1, len(parts) + 1):
+        for chosen in map(list, combinations(range(len(parts)), size)):
+            weights = np.linalg.solve(square[np.ix_(chosen, chosen)], cross[chosen])
+            left = float(-(weights @ cross[chosen]))  # the squares left, less those there were
+            if (weights >= 0).all() and left < least - 1e-12:
+                best, least = np.zeros(len(parts)), left
+                best[chosen] = weights
+    return tuple(float(weight) for weight in best)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether choosing by query is worth it: the mean advantage over the best coin-mix of single models at the same cost."""
+
+    routes: bool
+    advantage: float  #: quality per query, on queries that were not seen in the fit
+    low: float  #: its lower bound, one-sided 90 %
+    queries: int
+
+    @property
+    def said(self) -> str:
+        """In a sentence."""
+        figures = f"{self.advantage:+.4f} (at least {self.low:+.4f}) over a mix of single models on {self.queries:,} queries"
+        return (
+            f"choosing by query gains {figures}" if self.routes else f"one model, or a mix, is as good: choosing by query gains {figures}"
+        )
+
+
+def guard(quality: Matrix, cost: Matrix, expected: Matrix, expected_cost: Matrix, z: float = 1.2815515655446004) -> Verdict:
+    """Compare choosing by expectation, at twelve exchange rates, with the mix of single models that costs as much, query by query."""
+    n, rows = len(quality), np.arange(len(quality))
+    if n < 2 or quality.shape[1] < 2:
+        return Verdict(False, 0.0, 0.0, n)
+    spread = max(float(np.ptp(cost.mean(axis=0))), 1e-12)
+    rates = np.concatenate(([0.0], np.geomspace(0.01, 10.0, 11))) * max(float(np.ptp(quality.mean(axis=0))), 0.01) / spread
+    gained = np.zeros(n)
+    for rate in rates:
+        chosen = np.argmax(expected - rate * expected_cost, axis=1)
+        gained += (quality[rows, chosen] - _mix(quality, cost, float(cost[rows, chosen].mean()))) / len(rates)
+    mean, error = float(gained.mean()), float(gained.std(ddof=1) / np.sqrt(n))
+    return Verdict(mean - z * error > 0, mean, mean - z * error, n)
+
+
+def _mix(quality: Matrix, cost: Matrix, spent: float) -> Vector:
+    """What the best mix of two single models at a mean cost gives, query by query."""
+    q, c = quality.mean(axis=0), cost.mean(axis=0)
+    best, share, top = (int(np.argmin(c)),) * 2, 0.0, -1.0
+    for low in range(len(q)):
+        for high in range(len(q)):
+            if c[low] > spent or (low != high and c[high] <= spent):
+                continue
+            part = 0.0 if low == high else (spent - c[low]) / (c[high] - c[low])
+            reached = (1 - part) * q[low] + part * q[high]
+            if reached > top:
+                best, share, top = (low, high), float(part), float(reached)
+    return np.asarray((1 - share) * quality[:, best[0]] + share * quality[:, best[1]])

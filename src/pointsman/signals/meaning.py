@@ -1,0 +1,49 @@
+"""What a request is about: its intent, task, domain and difficulty, from one reading of what its user asks."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
+from pointsman.signals.embedding import Embedder
+
+if TYPE_CHECKING:
+    from pointsman.signals.classifier import Classifier
+    from pointsman.signals.intents import Intents
+
+TaskSource = Literal["intent", "classifier", "default"]
+
+
+class Meant(NamedTuple):
+    """What a text is about; empty where nothing tells, or what tells is not sure."""
+
+    task: str = ""
+    task_source: TaskSource = "default"
+    intent: str = ""
+    domain: str = ""
+    difficulty: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """Intents and classifiers that share one embedding of the text."""
+
+    embedder: Embedder
+    intents: Intents | None = None
+    task: Classifier | None = None
+    domain: Classifier | None = None
+    difficulty: Classifier | None = None
+    tasks: Set[str] = frozenset()  #: task classes that are known: an intent of such a name is one
+
+    def __call__(self, text: str) -> Meant:
+        """What the text is about. An intent that names a task class goes before the classifier of tasks."""
+        vector = self.embedder.embed([folded(ends(text, NEWEST_CHARS))])[0]
+        intent, task, domain, difficulty = (
+            "" if guesser is None else guesser.guess(text, vector).label or ""
+            for guesser in (self.intents, self.task, self.domain, self.difficulty)
+        )
+        if intent in self.tasks:
+            return Meant(intent, "intent", intent, domain, difficulty)
+        return Meant(task, "classifier" if task else "default", intent, domain, difficulty)

@@ -1,0 +1,111 @@
+"""What the latest calls took, by model and task class, for the SLAs that they are compared with.
+
+No clock, no tasks: time comes in. Decisions see none of it before it stands in a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil, inf
+
+from pointsman.core.latency import MOST_SAMPLES, Latencies, Measured, Of, Sla
+from pointsman.core.outcome import Outcome
+
+EVERY_S = 10.0
+"""How often what was measured is looked at."""
+
+_MATTERS = 0.2  # a 95th percentile of 200 calls strays by about so much though nothing has changed
+
+Key = tuple[str, Of, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimeSettings:
+    """What the times are for. Without an SLA nothing is kept."""
+
+    slas: tuple[Sla, ...] = ()
+    tasks: frozenset[str] = frozenset()  #: task classes measured for themselves; a client may name any other
+    window_s: float = 3600.0
+
+
+class CallTimes:
+    """The last times of each kind, not older than the window. `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float], settings: CallTimeSettings = CallTimeSettings()) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._enough = frozenset(sla.min_samples for sla in settings.slas)
+        self._latest: dict[Key, deque[tuple[float, float]]] = {}  # (when, milliseconds)
+        self._said: dict[Key, Measured] = {}
+        self._looked_s = -inf
+        self._due = False
+
+    def ended(self, outcome: Outcome, age_s: float = 0.0) -> bool:
+        """Take in a call that ended so long ago; whether `measured` is worth asking now."""
+        if not self.settings.slas:
+            return False
+        now_s = self._clock()
+        for of, took_ms in _times(outcome):
+            for task in (None, outcome.task) if outcome.task in self.settings.tasks else (None,):
+                latest = self._latest.setdefault((outcome.model, of, task), deque(maxlen=MOST_SAMPLES))
+                before = len(latest)
+                latest.append((now_s - age_s, took_ms))
+                self._due |= before < len(latest) in self._enough
+        return self._due or now_s - self._looked_s >= EVERY_S
+
+    def measured(self) -> Latencies:
+        """The 95th percentiles (nearest rank) of what there is enough of; each stays as it was said until it changes so that it matters.
+
+        Looked at no more often than `EVERY_S`, or at once when there are enough samples for the first time.
+        """
+        now_s = self._clock()
+        if self._due or now_s - self._looked_s >= EVERY_S:
+            self._due, self._looked_s = False, now_s
+            self._forget(now_s - self.settings.window_s)
+            found = {key: _percentile([ms for _, ms in latest]) for key, latest in self._latest.items() if self._counts(key, len(latest))}
+            self._said = {key: self._said[key] if self._is_as_said(key, new) else new for key, new in found.items()}
+        return self._said
+
+    def next_look_s(self) -> float | None:
+        """When, by the clock, to look again though nothing ends: times grow old."""
+        return self._looked_s + EVERY_S if self._latest else None
+
+    def _forget(self, before_s: float) -> None:
+        for latest in self._latest.values():
+            while latest and latest[0][0] < before_s:
+                latest.popleft()
+        self._latest = {key: latest for key, latest in self._latest.items() if latest}
+
+    def _counts(self, key: Key, samples: int) -> bool:
+        return any(sla.of == key[1] and samples >= sla.min_samples for sla in self.settings.slas)
+
+    def _is_as_said(self, key: Key, new: Measured) -> bool:
+        said = self._said.get(key)
+        if said is None or abs(new.p95_ms - said.p95_ms) > _MATTERS * said.p95_ms or new.samples >= 2 * said.samples:
+            return False
+        return all(_standing(sla, new) == _standing(sla, said) for sla in self.settings.slas if sla.of == key[1])
+
+
+def _times(outcome: Outcome) -> Iterator[tuple[Of, float]]:
+    """What a call says of its model's speed.
+
+    A whole stream says nothing: it takes as long as its client reads. A call that was given up before anything came counts with the time
+    it was waited for, lest a model seem fast whose slow calls are all given up.
+    """
+    given_up = outcome.fault == "timeout" and outcome.ttft_ms is None
+    if outcome.ttft_ms is not None:
+        yield "first_token", outcome.ttft_ms
+    elif outcome.ok or given_up:
+        yield "whole", outcome.total_ms
+    if given_up:
+        yield "first_token", outcome.total_ms
+
+
+def _percentile(times_ms: list[float]) -> Measured:
+    return Measured(len(times_ms), round(sorted(times_ms)[ceil(0.95 * len(times_ms)) - 1], 3))
+
+
+def _standing(sla: Sla, measured: Measured) -> bool | None:
+    return None if measured.samples < sla.min_samples else measured.p95_ms > sla.p95_ms

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pointsman.estimators.bounds import Doubt
+from pointsman.estimators.cold import PROBES, borrow
+from pointsman.estimators.quantities import folded, smeared
+from pointsman.estimators.tabular import groups_of, means, whole
+from pointsman.testing.estimators import sample_outcomes
+
+CHANCE = np.random.default_rng(0)
+OTHERS = CHANCE.random((400, 4))
+
+
+def probed(truth, probes):
+    quality = np.full(400, np.nan)
+    at = np.random.default_rng(1).choice(400, probes, replace=False)
+    quality[at] = np.random.default_rng(2).random(probes) < truth[at]
+    return quality
+
+
+def test_a_new_model_like_another_is_recognised_from_a_hundred_probes():
+    model = borrow(probed(OTHERS[:, 2], 100), OTHERS)
+    said = np.array([model.quality(row) for row in OTHERS])
+    assert np.corrcoef(said, OTHERS[:, 2])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("probes", [0, 1, 10, 49])
+def test_before_its_probes_it_is_believed_less_than_the_others(probes):
+    model = borrow(probed(OTHERS.mean(axis=1), probes), OTHERS)
+    said = np.array([model.quality(row) for row in OTHERS])
+    assert model.labels == probes < PROBES
+    assert said.mean() < OTHERS.mean() - 0.1
+    assert said.min() >= 0
+
+
+def test_nothing_asked_of_no_others_is_no_error():
+    assert 0 <= borrow(np.full(3, np.nan), np.zeros((3, 0))).quality(np.zeros(0)) <= 1
+
+
+def test_bounds_hold_what_models_have_in_common():
+    """Three models, whose true quality varies around the prediction by the query's unseen difficulty."""
+    chance = np.random.default_rng(5)
+    logit = chance.normal(0.5, 1.0, 4000)[:, None] + np.array([0.0, 0.3, 0.6])
+    truth = 1 / (1 + np.exp(-logit))
+    quality = (chance.random(truth.shape) < truth).astype(float)
+    unseen = np.tile(quality.mean(axis=0), (4000, 1))
+    low, high = Doubt.of(quality, unseen).bounds(unseen[0], np.full(3, 4000.0))
+    inside = ((low <= truth) & (truth <= high)).mean(axis=0)
+    assert inside == pytest.approx(0.9, abs=0.05)
+
+
+def test_bounds_narrow_with_evidence_and_claim_nothing_without():
+    doubt = Doubt(np.zeros(1))
+    widths = [float(np.subtract(*doubt.bounds(np.array([0.7]), np.array([n]))[::-1])[0]) for n in (0.0, 10.0, 100.0, 10_000.0)]
+    assert widths[0] == 1.0
+    assert widths[0] > widths[1] > widths[2] > widths[3]
+    assert widths[3] < 0.02
+
+
+def test_costs_come_back_without_bias_and_never_beyond_what_was_seen():
+    values = np.exp(np.random.default_rng(3).normal(-7, 1, (2000, 2)))
+    directions, scores = folded(values)
+    assert directions.unfold(scores) == pytest.approx(np.log(values))
+    kept = smeared(values, directions, np.zeros_like(scores))
+    assert kept.back(np.zeros((1, 2)))[0] == pytest.approx(values.mean(axis=0))
+    assert (kept.back(np.full((1, 2), 99.0)) <= values.max(axis=0) * kept.factor).all()
+
+
+def test_what_was_never_recorded_comes_back_as_unknown():
+    values = np.array([[1.0, np.nan], [2.0, np.nan]])
+    directions, scores = folded(values)
+    assert np.isnan(smeared(values, directions, scores).back(scores)).tolist() == [[False, True], [False, True]]
+    assert np.isfinite(folded(np.array([[0.0, np.nan], [np.nan, np.nan]]))[1]).all()
+
+
+def test_gaps_are_filled_as_the_query_and_the_model_would_have_it():
+    values = np.array([[1.0, 1.0, np.nan], [0.0, 0.0, 0.2], [1.0, np.nan, 1.0]])
+    filled = whole(values, 0.5)
+    assert np.array_equal(filled[np.isfinite(values)], values[np.isfinite(values)])
+    assert filled[0, 2] > means(values, 0.5)[2] - 0.05
+    assert whole(np.full((2, 2), np.nan), 0.5).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_queries_without_a_group_go_together_by_text():
+    outcomes = sample_outcomes(4)
+    from dataclasses import replace
+
+    alone = [replace(query, group="") for query in outcomes.queries]
+    twins = [*alone, replace(alone[0], id="other", text=alone[0].text.upper() + " ")]
+    assert groups_of(twins)[4] == groups_of(twins)[0]
+    assert len(set(groups_of(twins).tolist())) == 4
+    assert len(groups_of([])) == 0

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.estimators.features import BUCKETS, Scale, read
+from pointsman.estimators.grams import PIECE, ends, grams
+from pointsman.estimators.outcomes import Query
+from pointsman.estimators.surface import SIZE, surface
+from tests.estimators.learners import LETTERS
+
+WORDS, PIECES = 0, 1
+
+
+def test_hashes_are_the_same_in_every_process():
+    code = "from pointsman.estimators.grams import grams; print([int(h) for part in grams('Two words, naïve') for h in part])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env={"PYTHONHASHSEED": "7"}).stdout
+    assert eval(said) == [int(h) for part in grams("Two words, naïve") for h in part]
+    assert int(grams("word")[WORDS][0]) == 12026648812944059506  # a bundle fitted elsewhere relies on it
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("The Cat", "the cat", True),
+        ("the cat", "the\n\n  cat!", True),
+        ("the cat", "cat the", False),
+        ("the cat", "thecat", False),
+        ("cat", "cats", False),
+    ],
+)
+def test_words_and_pairs_do_not_mind_case_and_spacing(one, other, alike):
+    assert np.array_equal(np.sort(grams(one)[WORDS]), np.sort(grams(other)[WORDS])) is alike
+
+
+def test_a_word_has_the_same_hash_wherever_it_stands():
+    assert {int(grams("cat")[WORDS][0])} <= {int(h) for h in grams("a black cat sat on " * 20 + "the mat")[WORDS]}
+
+
+def test_pieces_go_over_the_edge_of_a_word_but_not_over_two():
+    assert len(grams("ab")[PIECES]) == 1  # " ab "
+    assert len(grams("abcd")[PIECES]) == len("abcd") + 2 - PIECE + 1
+    assert len(grams("a b c")[PIECES]) == 0
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text):
+    words, pieces = grams(text)
+    assert words.dtype == pieces.dtype == np.uint64
+    numbers = surface(text)
+    assert numbers.shape == (SIZE,)
+    assert np.isfinite(numbers).all()
+
+
+@given(st.text(max_size=60), st.integers(1, 20))
+def test_what_is_left_of_a_text_is_short(text, most):
+    assert len(ends(text, most)) <= most + 1
+
+
+@pytest.mark.parametrize("text", ["", "9" * 5000, "1.2.3.4,5", ".,.,", "1,000,000.50", "٣", "\ud800"])
+def test_numbers_in_any_form_can_be_read(text):
+    assert np.isfinite(surface(text)).all()
+
+
+def test_a_reading_is_a_matter_of_the_query_alone():
+    one, again = (read(Query("a", "add 2 and 3", "sums", tools="calculator"), LETTERS) for _ in range(2))
+    assert np.array_equal(one.embedding, again.embedding)
+    assert not np.array_equal(one.surface, read(Query("a", "add 2 and 3", "sums"), LETTERS).surface)
+
+
+def test_views_are_of_length_one_or_nothing():
+    readings = [read(Query("", text, task), LETTERS) for text, task in [("one cat", "x"), ("two dogs ran", "y"), ("", "")]]
+    scale = Scale.of(readings, 8, with_tasks=True)
+    for one in readings:
+        for view in (scale.words(one), scale.pieces(one), scale.direction(one)):
+            assert np.linalg.norm(view) == pytest.approx(1, abs=1e-5) or not view.any()
+        assert len(scale.words(one)) == BUCKETS
+    assert scale.task(readings[0]).tolist() == [1, 0]
+    assert not scale.task(readings[2]).any()
+    assert not Scale.of(readings, 8, with_tasks=False).tasks
