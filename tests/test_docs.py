@@ -102,7 +102,7 @@ def configuration_classes(kind: Any = Config) -> set[type]:
 @pytest.mark.parametrize("kind", sorted(configuration_classes(), key=lambda kind: kind.__name__))
 def test_every_setting_has_its_row(kind):
     (section,) = (text for text in sections(read("configuration.md")).values() if text.strip().startswith(kind.__doc__))
-    assert [row[0] for row in rows(section)][1:] == [f"`{field.name}`" for field in fields(kind)]
+    assert sorted(row[0] for row in rows(section)[1:]) == sorted(f"`{field.name}`" for field in fields(kind))
 
 
 def test_every_endpoint_has_its_row():
@@ -265,7 +265,11 @@ def test_every_dependency_has_its_row_and_no_other():
     optional = {"local": PROJECT["optional-dependencies"]["local"], "weights": GROUPS["weights"]}
     documented = {(row[0].split("`")[1], row[1].strip("`")) for row in rows(headed["A local model"])[1:]}
     assert documented == {(asked_by, Requirement(text).name) for asked_by, texts in optional.items() for text in texts}
-    assert set(PROJECT["optional-dependencies"]) == {"local"}
+    others = {row[0].strip("`"): row for row in rows(headed["Other extras"])[1:]}
+    assert {name: row[1].strip("`") for name, row in others.items()} == {
+        extra: Requirement(text).name for extra, (text,) in PROJECT["optional-dependencies"].items() if extra != "local"
+    }
+    assert all(row[2] and row[4] for row in others.values()), "why is it here, and under which licence"
 
 
 def test_the_requirement_file_holds_what_is_accounted_for():

@@ -95,15 +95,20 @@ conditions = st.sampled_from(
         "request.stream && 'big' in signals.keywords",
         "true",
         "key.team == 'ml' && key.org != ''",
+    )
+).map(compile_condition)
+odd_conditions = st.sampled_from(
+    (
         "labels[3] == 'pii'",  # fails to evaluate where there are fewer
-        # Turned off by more labels, or by other words
         "!('internal' in labels)",
         "'pii' in labels && size(labels) < 6",
         "!labels.exists(l, l.startsWith('made')) && 'pii' in labels",
         "labels.all(l, l in ['public', 'pii'])",
         "labels == ['phi']",
+        "labels.all(l, {'pii': true}[l])",  # fails to evaluate where there is any other
     )
 ).map(compile_condition)
+"""Turned off by more labels, or by words that nobody thought of."""
 requirements = st.none() | st.builds(
     Requirement,
     perimeter=st.none() | st.just(("on_prem",)) | st.just(("on_prem", "vpc")),
@@ -127,6 +132,7 @@ policies = st.builds(
     scope=scopes,
     fail=st.sampled_from(("closed", "closed", "open")),
 )
+odd_policies = st.builds(replace, policies, when=odd_conditions)
 weights = st.builds(Weights, *[st.floats(0.01, 10)] * 5).map(Weights.normalised) | shares.map(dial)
 rules = st.builds(
     Rule,
@@ -171,8 +177,8 @@ def signals_of(draw: st.DrawFn, request: Request) -> Signals:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Request, Signals, Snapshot, Route]:
-    """Everything `decide` takes but the seed."""
+def cases(draw: st.DrawFn, *, odd: bool = False) -> tuple[Request, Signals, Snapshot, Route]:
+    """Everything `decide` takes but the seed. `odd`: with policies that more labels may turn off."""
     pool = draw(pools)
     names = tuple(model.id for model in pool)
     request = draw(requests)
@@ -196,7 +202,7 @@ def cases(draw: st.DrawFn) -> tuple[Request, Signals, Snapshot, Route]:
         pool,
         route,
         other,
-        policies=tuple(draw(st.lists(policies, max_size=2))),
+        policies=tuple(draw(st.lists(policies | odd_policies if odd else policies, max_size=2))),
         rules=tuple(draw(st.lists(rules, max_size=1))),
         tasks={"code": TaskPolicy(quality_floor=0.1, weights=draw(st.none() | weights))},
         health=draw(st.dictionaries(st.sampled_from(names), st.just("breaker open"), max_size=2)),

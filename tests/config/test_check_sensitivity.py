@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from pointsman.config.load import load, warnings
 from pointsman.config.schema import Config
 from pointsman.config.sensitivity import detection, known_labels
 from pointsman.errors import ConfigError
+from pointsman.signals.sensitivity.known import KNOWN_RECOGNISERS
 
 MODEL = {"id": "m", "provider": "p", "base_url": "http://h/v1"}
 BADGE = {"name": "badge", "kind": "hr", "pattern": r"\bE-([0-9]{6})\b"}
@@ -83,7 +87,7 @@ def test_kinds_of_ones_own_are_labels_everywhere():
         promises=[{"name": "q", "labels": ["hr"], "only": {"perimeter": ["on_prem"]}}],
     )
     assert {"hr", "draft", "pii"} <= known_labels(made)
-    snapshot = snapshot_of(snapshot_body(made, load_catalogue(), __import__("datetime").date(2026, 1, 31)))
+    snapshot = snapshot_of(snapshot_body(made, load_catalogue(), date(2026, 1, 31)))
     assert snapshot.labels == {"hr", "draft"}
     assert not [problem for problem in warnings(made) if problem.path[0] in ("policies", "promises")]
 
@@ -124,3 +128,13 @@ def test_detection_is_on_where_something_depends_on_it(fields, on, why):
     found = detection(config(**fields))
     assert found.on is on
     assert found.why.startswith(why)
+
+
+def test_the_manual_names_every_recogniser_that_ships():
+    page = (Path(__file__).parents[2] / "docs" / "sensitivity.md").read_text()
+    section = page.split("### Those that ship\n")[1].split("\n### ")[0]
+    documented = {kind: set(re.findall(r"`(\w+)`", names)) for kind, names in re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)}
+    shipped: dict[str, set[str]] = {}
+    for one in KNOWN_RECOGNISERS:
+        shipped.setdefault(one.kind, set()).add(one.name)
+    assert documented == shipped

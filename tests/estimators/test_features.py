@@ -83,3 +83,14 @@ def test_views_are_of_length_one_or_nothing():
     assert scale.task(readings[0]).tolist() == [1, 0]
     assert not scale.task(readings[2]).any()
     assert not Scale.of(readings, 8, with_tasks=False).tasks
+
+
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, str.lower, lambda text: text.replace(" ", "   "), lambda text: f"  {text}\n", lambda text: text.replace(" ", "\t")],
+)
+def test_case_and_white_space_change_nothing_that_is_seen(change):
+    text = "Which is TRUE?\nA) 12 cats\nB) 2.5 Dogs ran {x}"
+    assert np.array_equal(surface(text), surface(change(text)))
+    for one, other in zip(grams(text), grams(change(text)), strict=True):
+        assert set(one.tolist()) == set(other.tolist())

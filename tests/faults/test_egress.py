@@ -27,6 +27,7 @@ SENDS = {
     ("upstream/client.py", "endpoint.transport.send"),  # the way out
     ("upstream/http.py", "connection.send"),  # behind the transport
     ("build/endpoints.py", "self._model.send"),  # a transport that waits for its model
+    ("upstream/signed.py", "self._transport.send"),  # a transport that signs
     ("gateway/driver.py", "steps.send"),  # a generator's
 }
 """Everything called `send` with an object before it, outside of the server and the fakes."""

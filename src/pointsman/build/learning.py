@@ -138,7 +138,9 @@ def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place:
 def _means(fitted: Blended, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
     quality = fitted.table.quality
     mean, count = quality.overall().tolist(), quality.count[-1].tolist()
-    return tuple(_prediction(model, mean[at], wilson_low(mean[at], int(count[at])), count[at]) for model, at in columns.items() if count[at])
+    return tuple(
+        _prediction(model, mean[at], wilson_low(mean[at], int(count[at])), count[at]) for model, at in columns.items() if count[at]
+    )
 
 
 def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:

@@ -15,7 +15,7 @@ from pointsman.build.audit import Auditor
 from pointsman.build.budgets import budgets_of
 from pointsman.build.call_times import call_times
 from pointsman.build.endpoints import Engines, endpoints
-from pointsman.build.learning import Learning, learning_of
+from pointsman.build.learning import NOTHING, Learning, learning_of
 from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.snapshot import snapshot_of, with_health
 from pointsman.build.world import HISTORY, current_snapshot, offline_world, world_of
@@ -243,4 +243,4 @@ def open_log(config: Config) -> tuple[Gateway, SqliteLog]:
     if not Path(config.store.path).exists():
         raise ConfigError(f"{config.store.path}: no such log: start the gateway first, or name its configuration with --config")
     log = SqliteLog(config.store.path, config.store.durability)
-    return Gateway(Live(offline_world(config), Egress({}), _watch(config)), log, snapshot_of), log
+    return Gateway(Live(offline_world(config, NOTHING), Egress({}), _watch(config)), log, snapshot_of), log

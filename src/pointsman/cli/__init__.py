@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from pointsman import __version__
-from pointsman.cli import audit, budgets, check, explain, fake_upstream, init, keys, models, replay, serve, train
+from pointsman.cli import audit, budgets, calibrate, check, explain, fake_upstream, init, keys, models, replay, serve, train
 from pointsman.cli import eval as evaluate
 from pointsman.errors import PointsmanError
 
-VERBS = (init, serve, check, explain, models, keys, budgets, replay, audit, fake_upstream, evaluate, train)
+VERBS = (init, serve, check, explain, models, keys, budgets, replay, audit, fake_upstream, evaluate, train, calibrate)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import msgspec
 
+from pointsman.build.learning import learned_files
 from pointsman.build.snapshot import snapshot_of, with_health
 from pointsman.build.world import current_snapshot
 from pointsman.cli.logs import log_arguments, places, reading
@@ -172,6 +173,8 @@ def _other(given: argparse.Namespace) -> tuple[Snapshot, bytes]:
     tell(found.notes)
     if found.config.keywords:
         tell(("note: word lists are not looked for again, the log holds no text: what was found when the request came counts",))
+    if learned_files(found.config) or found.config.intents:
+        tell(("note: intents, classes and predictions are not made anew, the log holds no text: those of the record count",))
     return current_snapshot(found.config)
 
 

@@ -45,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
     _log(f"%(asctime)s %(levelname)s {'%(process)d ' if given.worker is not None else ''}%(name)s %(message)s")
+    # For the small products of one request numpy's threads cost twice the time that they save, and they take it on every core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if given.worker is not None:
         return _work(given.worker)
     found = _located(source(given, probe(except_ports={given.port or 8080})), given)

@@ -1,9 +1,13 @@
 """Train what routing learns from.
 
 pointsman train classifier labels.jsonl -o task.classifier
+pointsman train quality outcomes.jsonl -o quality.bundle
 
-Each line of the file is a JSON object with `text` and `label`. The classifier tells how good it is: every example is judged by what the
+Each line of the labels is a JSON object with `text` and `label`. The classifier tells how good it is: every example is judged by what the
 others say, beside the accuracy of always naming the most common label.
+
+Outcomes are as `pointsman eval` reads them. The bundle tells whether choosing by query beats the best mix of single models, on queries
+that it was not fitted on.
 """
 
 from __future__ import annotations
@@ -14,10 +18,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pointsman.cli.source import tell
 from pointsman.errors import ConfigError
 from pointsman.signals import classifier
 from pointsman.signals.embedding import shipped
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Outcomes
 
 MOST_BYTES = 500_000_000  # of labelled texts
 
@@ -32,10 +41,64 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--sure", type=float, default=classifier.SURE, help="confidence, 0 to 1, under which it abstains; default: %(default)s"
     )
     one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(train=_classifier)
+    one = kinds.add_parser("quality", help="Says how good each model's answers would be", description=__doc__.splitlines()[0])
+    one.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them")
+    one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
+    one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(train=_quality)
 
 
 def run(given: argparse.Namespace) -> int:
     """Train, write, and say how good it is."""
+    status: int = given.train(given)
+    return status
+
+
+def _quality(given: argparse.Namespace) -> int:
+    import numpy as np
+
+    from pointsman.estimators import bundle
+    from pointsman.estimators.blend import Blend
+
+    outcomes = read_outcomes(given.data, given.pool)
+    if given.seed < 0:
+        raise ConfigError(f"--seed: {given.seed} is below 0")
+    labels = np.isfinite(outcomes.quality).sum(axis=0)
+    tell((f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models ...",))
+    fitted = Blend(shipped()).fit(outcomes, seed=given.seed)
+    content = bundle.dump(fitted)
+    _write(given.output, content)
+    models = {model: int(count) for model, count in zip(outcomes.models, labels, strict=True)}
+    name, verdict = bundle.digest(content), fitted.verdict
+    if given.json:
+        told = {"queries": len(outcomes.queries), "outcomes": models, "data": outcomes.digest(), "bundle": name}
+        print(json.dumps({**told, "verdict": {**asdict(verdict), "said": verdict.said}}, indent=2))
+        return 0
+    print(f"{given.output}: {name}, {len(content):,} bytes")
+    print(f"  {len(outcomes.queries):,} queries, data sha256:{outcomes.digest()}")
+    print(f"  outcomes of {', '.join(f'{model} {count:,}' for model, count in models.items())}")
+    print(f"  {verdict.said}")
+    return 0
+
+
+def read_outcomes(path: Path, pool: str | None) -> Outcomes:
+    """Recorded outcomes of some models, with commas. Raises `ConfigError` where there is no quality among them."""
+    import numpy as np
+
+    from pointsman.evals.decision_log import read_log
+    from pointsman.evals.read import read
+
+    outcomes = read_log(path) if path.suffix == ".db" else read(path)
+    outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
+    if np.isnan(outcomes.quality).all():
+        raise ConfigError(f"{path}: no quality is recorded: give feedback on decisions first, or another file")
+    return outcomes
+
+
+def _classifier(given: argparse.Namespace) -> int:
     if not 0 <= given.sure <= 1:
         raise ConfigError(f"--sure: {given.sure} is not a confidence: give 0 to 1")
     texts, labels = zip(*_labelled(given.labels), strict=True)

@@ -22,6 +22,7 @@ PIECE = 4  #: characters of a piece; it may begin or end with the space beside a
 _BASE = 0x9E3779B97F4A7C15
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
+_SPACES = bytes(max(byte, 32) for byte in range(256))
 _MOST_BYTES = 4 * MOST_CHARS + 4
 
 
@@ -35,13 +36,14 @@ def ends(text: str, most: int = MOST_CHARS) -> str:
 
 
 def grams(text: str) -> tuple[Hashes, Hashes]:
-    """Hashes of the words and neighbouring pairs of words, and of the pieces, as often as they occur. Case does not matter.
+    """Hashes of words and neighbouring pairs of words, and of pieces, as often as they occur. Case and the kind of space do not matter.
 
     >>> words, pieces = grams("Two words")
     >>> len(words), len(set(pieces.tolist()) & set(grams("two")[1].tolist()))
     (3, 2)
     """
-    letters = np.frombuffer(f" {ends(text).lower()} ".encode("utf-8", "replace"), np.uint8)
+    raw = f" {ends(text).lower()} ".encode("utf-8", "replace")
+    letters = np.frombuffer(raw.translate(_SPACES), np.uint8)
     inside = _inside()[letters]
     powers, inverse = _powers()
     sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum((letters.astype(np.uint64) + np.uint64(1)) * powers[: len(letters)])))

@@ -87,6 +87,10 @@ class Gateway:
             raise
         return Decided(decision, live, time.monotonic() - started_s)
 
+    async def ask(self, inquiry: Inquiry) -> Answer:
+        """Decide a request, and carry the decision out."""
+        return await self.answer(await self.decide(inquiry))
+
     async def answer(self, decided: Decided) -> Answer:
         """Carry a decision out. Each call's outcome is durable before its answer is complete."""
         started_s, decision = time.monotonic(), decided.decision

@@ -1,0 +1,110 @@
+"""Set the dial from recorded outcomes: keep a share of quality at the least cost, or save a share of cost at the best quality.
+
+pointsman calibrate outcomes.jsonl --bundle quality.bundle --keep-quality 0.98
+
+Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the 95 % bound; where
+none did, or where one model is simply best, that is what is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointsman.cli.source import tell
+from pointsman.cli.train import read_outcomes
+from pointsman.core.codec import to_builtins
+from pointsman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointsman.estimators.blend import Blended
+    from pointsman.evals.dial import Calibrated, Given
+    from pointsman.evals.resample import Interval
+
+_KEEP = 0.98
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="FILE", required=True, help="the bundle that the dial is for: its models are compared"
+    )
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument("--keep-quality", type=float, metavar="SHARE", help=f"of the best single model's quality (default: {_KEEP})")
+    goal.add_argument("--save-cost", type=float, metavar="SHARE", help="of the best single model's cost")
+    parser.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the dial; 1 if the data support none."""
+    from pointsman.estimators.blend import Blend
+    from pointsman.evals.dial import calibrate, unseen
+    from pointsman.evals.rows import whole
+    from pointsman.signals.embedding import shipped
+
+    saving = given.save_cost is not None
+    wanted = given.save_cost if saving else _KEEP if given.keep_quality is None else given.keep_quality
+    if not 0 < wanted <= 1:
+        raise ConfigError(f"--{'save-cost' if saving else 'keep-quality'}: {wanted:g} is no share: give more than 0, at most 1")
+    if given.seed < 0:
+        raise ConfigError(f"--seed: {given.seed} is below 0")
+    fitted = _bundle(given.bundle)
+    kept = whole(read_outcomes(given.data, None).pool(fitted.models), drop=given.drop_incomplete)
+    if len(kept.outcomes.models) < 2:
+        raise ConfigError(f"{given.data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
+    if kept.models or kept.queries:
+        tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
+    predicted = unseen(kept.outcomes, Blend(shipped()), given.seed, lambda line: tell((line,)))
+    found = calibrate(kept.outcomes, predicted, "save_cost" if saving else "keep_quality", wanted, given.seed)
+    if given.json:
+        told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "said": said(found)}
+        print(json.dumps(told, indent=2))
+    else:
+        print("\n".join((*said(found), f"the bundle's own verdict: {fitted.verdict.said}")))
+    return 0 if found.found is not None else 1
+
+
+def _bundle(path: Path) -> Blended:
+    from pointsman.estimators import bundle
+    from pointsman.estimators.blend import Blended
+    from pointsman.signals.embedding import shipped
+
+    try:
+        fitted = bundle.load(path.read_bytes(), shipped())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}: write it with `pointsman train quality`") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(fitted, Blended):
+        raise ConfigError(f"{path}: holds no blend: write it with `pointsman train quality`")
+    return fitted
+
+
+def said(found: Calibrated) -> list[str]:
+    """What came out, in sentences."""
+    best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
+    lines = [f"{found.queries:,} queries; {best}"]
+    if found.one_model:
+        lines.append(f"one model is simply best: `{found.best}` is also the cheapest: use it alone")
+    if found.found is None:
+        share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
+        return [*lines, f"the data cannot support a dial that is sure to {share}; nearest: {_figures(found.nearest)}"]
+    between = "" if found.between is None else f", reached on average from {found.between[0]:g} to {found.between[1]:g} (95 %)"
+    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}{between}"]
+    if not found.worth_it and not found.one_model:
+        lines.append("  choosing by query is not shown to be worth it yet: a mix of single models at the same cost may be as good")
+    return lines
+
+
+def _figures(one: Given) -> str:
+    over = f"{one.over_mix.value:+.4f} [{one.over_mix.low:+.4f}, {one.over_mix.high:+.4f}] over the best mix of single models at that cost"
+    return f"dial {one.dial:g} keeps {_share(one.kept)} of its quality, saves {_share(one.saved)} of its cost, {over}"
+
+
+def _share(of: Interval) -> str:
+    return f"{of.value:.1%} [{of.low:.1%}, {of.high:.1%}]"

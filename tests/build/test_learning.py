@@ -1,0 +1,200 @@
+"""What was learned comes into decisions, is named by their snapshot, and is not needed to make them again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from pointsman.build.learning import learning_of
+from pointsman.build.snapshot import snapshot_of
+from pointsman.build.world import current_snapshot, offline_world
+from pointsman.config.load import load
+from pointsman.core.codec import from_json
+from pointsman.core.decision import Decision
+from pointsman.core.record import DecisionRecord, record, remake
+from pointsman.core.request import Caller
+from pointsman.errors import ConfigError
+from pointsman.estimators import bundle
+from pointsman.estimators.blend import Blend
+from pointsman.estimators.neighbours import Neighbours
+from pointsman.evals.synthetic import World, generate
+from pointsman.gateway import Inquiry, decide_request
+from pointsman.signals import classifier
+from pointsman.signals.embedding import shipped
+from pointsman.wire.explanation import explanation
+from tests.estimators.learners import SMALL
+
+MODEL = '{{id: {0}, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", price: {{input: {1}, output: {1}}}, quality: {{general: {2}}}}}'
+MODELS = (("small", 0.1, 0.5), ("middle", 1, 0.6), ("large", 5, 0.7), ("other", 50, 0.9))
+"""The first three are recorded."""
+POOL = "\n".join(f"  - {MODEL.format(*model)}" for model in MODELS)
+RECORDED = "{small: model-0, middle: model-1, large: model-2}"
+BASE = f"version: 1\nmodels:\n{POOL}\nroutes: {{auto: {{dial: 1.0, models: [small, middle, large]}}}}\nstore: {{path: none.db}}\n"
+INTENTS = """
+intents:
+  refund: [I want my money back, how do I get a refund, please refund my order]
+  login: [I cannot sign in, the login page fails, reset my password]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained() -> bytes:
+    made = generate(World(queries=300, models=3, specialism=2.0), seed=3)
+    fitted = Blend(shipped(), SMALL).fit(made.outcomes, seed=1)
+    assert fitted.verdict.routes
+    return bundle.dump(fitted)
+
+
+@pytest.fixture(scope="module")
+def not_worth_it() -> bytes:
+    """Outcomes that the text says nothing of."""
+    made = generate(World(queries=120, models=3, specialism=0, difficulty=0.01, telling=0), seed=3)
+    fitted = Blend(shipped(), SMALL).fit(made.outcomes, seed=1)
+    return bundle.dump(replace(fitted, mixture=None) if fitted.verdict.routes else fitted)
+
+
+def decided(config: str, text: str, **headers: str) -> Decision:
+    body = {"model": "auto", "messages": [{"role": "user", "content": text}]}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return decide_request(Inquiry(json.dumps(body).encode(), Caller("k"), named), offline_world(load(config, "test", {})))
+
+
+def learned(path: str = "quality.bundle", models: str = RECORDED) -> str:
+    return f"{BASE}learned: {{bundle: {path}, models: {models}}}\n"
+
+
+def test_what_was_learned_stands_for_the_priors_and_changes_the_choice(folder: Path, trained: bytes) -> None:
+    Path("quality.bundle").write_bytes(trained)
+    plain = {decided(BASE, text).chosen for text in ("algebra simple plain", "poetry obscure nested")}
+    assert plain == {"large"}
+    made = decided(learned(), "algebra simple plain quick usual about this")
+    assert made.signals.task == "general"
+    assert [one.model for one in made.signals.predicted] == ["small", "middle", "large"]
+    for one in made.signals.predicted:
+        estimate = made.estimate(one.model)
+        assert (estimate.quality, estimate.quality_low, estimate.evidence) == (one.quality, one.low, one.evidence)
+        assert 0 <= one.low <= one.quality <= 1
+    assert len(made.signals.neighbours) == 3
+    chosen = {decided(learned(), f"{topic} nested subtle rigorous").chosen for topic in ("algebra", "poetry", "chemistry", "law")}
+    assert chosen != plain
+
+
+def test_a_model_that_the_bundle_does_not_know_has_its_prior_and_is_told(trained: bytes) -> None:
+    Path("quality.bundle").write_bytes(trained)
+    config = learned().replace("models: [small, middle, large]", "models: [small, other]")
+    made = decided(config, "algebra")
+    assert made.estimate("other").quality == 0.9
+    assert "does not know `other`" in learning_of(load(config, "test", {})).remarks[0]
+    shown = {one["model"]: one for one in explanation(made, offline_world(load(config, "test", {})).snapshot)["candidates"]}
+    assert {name: one["quality_source"] for name, one in shown.items()} == {"small": "learned", "other": "stated"}
+    assert shown["small"]["prior"]["mean"] == 0.5
+
+
+def test_the_record_alone_makes_the_decision_again(trained: bytes) -> None:
+    Path("quality.bundle").write_bytes(trained)
+    made = decided(learned(), "poetry subtle nested", x_pointsman_task="poetry")
+    snapshot, body = current_snapshot(load(learned(), "test", {}))
+    assert snapshot.learned.bundle == bundle.digest(trained)
+    assert snapshot.learned.embedder == shipped().name
+    Path("quality.bundle").unlink()
+    kept = from_json(DecisionRecord, msgspec.json.encode(record(made)))
+    assert kept == record(made)
+    assert remake(kept, snapshot_of(body)).candidates == made.candidates
+
+
+def test_where_choosing_by_query_is_not_worth_it_every_query_gets_the_means(not_worth_it: bytes) -> None:
+    Path("quality.bundle").write_bytes(not_worth_it)
+    first, second = (decided(learned(), text).signals for text in ("law obscure", "travel plain"))
+    assert first.predicted == second.predicted != ()
+    assert first.neighbours == ()
+    assert "every request gets the models' means" in learning_of(load(learned(), "test", {})).remarks[-1]
+
+
+def damaged(trained: bytes) -> bytes:
+    return trained[:-40] + bytes([trained[-40] ^ 1]) + trained[-39:]
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "says"),
+    [
+        (None, {}, "learned.bundle: quality.bundle: cannot be read"),
+        (damaged, {}, "learned.bundle: quality.bundle: the estimator bundle is damaged"),
+        (lambda _: b"", {}, "learned.bundle: quality.bundle: this is no estimator bundle"),
+        (lambda _: bundle.dump(Neighbours(shipped()).fit(generate(World(queries=9), 1).outcomes, seed=1)), {}, "holds no blend"),
+        (lambda trained: trained, {"models": "{small: model-9}"}, "learned.models.small: the bundle knows no `model-9`"),
+        (lambda trained: trained, {"models": "{}"}, "none of them a model here"),
+    ],
+    ids=["missing", "damaged", "empty", "another kind", "unknown name", "no model"],
+)
+def test_a_bundle_that_cannot_be_used_is_refused(trained: bytes, content, more, says: str) -> None:
+    if content is not None:
+        Path("quality.bundle").write_bytes(content(trained))
+    with pytest.raises(ConfigError) as refused:
+        offline_world(load(learned(**more), "test", {}))
+    assert says in str(refused.value)
+
+
+def test_an_intent_is_told_and_rules_can_read_it() -> None:
+    config = BASE.replace("auto: {", "auto: {rules: [{when: 'signals.intent == \"refund\"', prefer: [small]}], ") + INTENTS
+    made = decided(config, "how can I get my money back")
+    assert (made.signals.intent, made.signals.task, made.signals.task_source) == ("refund", "general", "default")
+    assert made.chosen == "small"
+    other = decided(config, "prove that the square root of two is irrational")
+    assert (other.signals.intent, other.chosen) == ("", "large")
+
+
+@pytest.mark.parametrize(
+    ("more", "headers", "task"),
+    [
+        ("tasks: {refund: {quality_floor: 0.1}}\n", {}, ("refund", "intent")),
+        ("tasks: {refund: {quality_floor: 0.1}}\n", {"x_pointsman_task": "code"}, ("code", "declared")),
+        ("classifiers: {task: task.classifier}\n", {}, ("money", "classifier")),
+        ("classifiers: {task: task.classifier}\ntasks: {refund: {quality_floor: 0.1}}\n", {}, ("refund", "intent")),
+        ("classifiers: {task: task.classifier}\n", {"x_pointsman_task": "code"}, ("code", "declared")),
+        ("classifiers: {domain: task.classifier, difficulty: task.classifier}\n", {}, ("general", "default")),
+    ],
+)
+def test_who_says_what_the_task_is(more: str, headers: dict[str, str], task: tuple[str, str]) -> None:
+    texts = [f"{word} my money back {at}" for at in range(8) for word in ("give", "send")] + [f"prove a theorem {at}" for at in range(16)]
+    fitted = classifier.fit(texts, ["money"] * 16 + ["maths"] * 16, shipped())
+    Path("task.classifier").write_bytes(fitted.dump())
+    config = BASE + INTENTS + more
+    signals = decided(config, "I want my money back", **headers).signals
+    assert (signals.task, signals.task_source) == task
+    if "domain" in more:
+        assert (signals.domain, signals.difficulty) == ("money", "money")
+    names = offline_world(load(config, "test", {})).snapshot.learned
+    assert set(names.classifiers) == ({"domain", "difficulty"} if "domain" in more else {"task"} if "classifiers" in more else set())
+
+
+def test_another_file_is_another_snapshot(trained: bytes, not_worth_it: bytes) -> None:
+    ids = set()
+    for content in (trained, not_worth_it):
+        Path("quality.bundle").write_bytes(content)
+        ids.add(current_snapshot(load(learned(), "test", {}))[0].id)
+    ids.add(current_snapshot(load(BASE, "test", {}))[0].id)
+    assert len(ids) == 3
+
+
+def test_a_classifier_that_cannot_be_used_is_refused() -> None:
+    Path("task.classifier").write_bytes(b"nothing of the kind")
+    with pytest.raises(ConfigError, match=r"classifiers\.task: task\.classifier: not a classifier"):
+        offline_world(load(BASE + "classifiers: {task: task.classifier}\n", "test", {}))
+
+
+def test_means_are_those_of_the_outcomes(not_worth_it: bytes) -> None:
+    Path("quality.bundle").write_bytes(not_worth_it)
+    table = bundle.load(not_worth_it, shipped()).table
+    found = [one.quality for one in decided(learned(), "law").signals.predicted]
+    assert np.allclose(found, table.quality.overall(), atol=1e-4)

@@ -1,0 +1,148 @@
+"""From recorded outcomes to a bundle and a dial: what `train quality` and `calibrate` write, print and refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pointsman.cli import main
+from pointsman.cli.calibrate import said
+from pointsman.estimators import bundle
+from pointsman.estimators.blend import Blend
+from pointsman.estimators.learned import Predicted
+from pointsman.estimators.outcomes import Outcomes
+from pointsman.estimators.table import Table
+from pointsman.evals import dial
+from pointsman.evals.synthetic import World, generate
+from pointsman.signals.embedding import shipped
+from tests.estimators.learners import SMALL
+
+ROUTABLE = World(queries=200, models=3, specialism=2.0, price_spread=20)
+ONE_BEST = World(queries=150, models=2, tasks=1, specialism=0, difficulty=0.01, skill_spread=-1.5)
+"""The cheapest is the best."""
+
+
+def outcomes(path: Path, world: World, seed: int = 3) -> Path:
+    made = generate(world, seed).outcomes
+    with path.open("w") as lines:
+        for i, query in enumerate(made.queries):
+            for m, model in enumerate(made.models):
+                row = {"query_id": query.id, "model": model, "prompt": query.text, "task": query.task, "group_key": query.group}
+                figures = {"quality": made.quality[i, m], "cost_usd": made.cost_usd[i, m], "output_tokens": made.output_tokens[i, m]}
+                lines.write(json.dumps({**row, **figures}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def routable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(outcomes(tmp_path_factory.mktemp("routable") / "outcomes.jsonl", ROUTABLE))
+
+
+def trained(data: Path) -> Path:
+    assert main(["train", "quality", str(data), "-o", str(data.with_suffix(".bundle")), "--seed", "1"]) == 0
+    return data
+
+
+def test_a_bundle_is_written_and_its_verdict_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = outcomes(tmp_path / "outcomes.jsonl", World(queries=60, models=3))
+    for name in ("a", "b"):
+        assert main(["train", "quality", str(data), "-o", str(tmp_path / name), "--pool", "model-0,model-2", "--json"]) == 0
+    out, error = capsys.readouterr()
+    told = json.loads(out[: len(out) // 2])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert told["bundle"] == bundle.digest((tmp_path / "a").read_bytes())
+    assert told["outcomes"] == {"model-0": 60, "model-2": 60}
+    assert told["verdict"]["said"].startswith("choosing by query") or "as good" in told["verdict"]["said"]
+    assert "fitting on 60 queries and 2 models" in error
+    assert bundle.load((tmp_path / "a").read_bytes(), shipped()).models == ("model-0", "model-2")
+
+
+def test_a_dial_is_printed(routable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["calibrate", str(routable), "--bundle", str(routable.with_suffix(".bundle")), "--keep-quality", "0.8", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (status, told["goal"], told["queries"]) == (0, "keep_quality", 200)
+    assert told["said"][1] == f"dial: {told['found']['dial']:g}"
+
+
+def test_check_and_explain_say_what_was_learned(
+    routable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ("model-0", "model-1", "new")
+    pool = [{"id": name, "provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1"} for name in names]
+    config = {"version": 1, "models": pool, "routes": {"auto": {"dial": 1}}, "learned": {"bundle": str(routable.with_suffix(".bundle"))}}
+    Path("pointsman.yaml").write_text(json.dumps(config))
+    assert main(["check"]) == 0
+    assert "does not know `new`: priors stand for them" in capsys.readouterr().out
+    assert main(["explain", "algebra nested subtle"]) == 0
+    said = capsys.readouterr().out
+    digest = bundle.digest(routable.with_suffix(".bundle").read_bytes())
+    assert f"learned   quality of 2 models, bundle {digest}; nearest past queries synthetic/" in said
+
+
+@pytest.fixture(scope="module")
+def judged() -> tuple[Outcomes, Predicted]:
+    made = generate(ROUTABLE, 3).outcomes
+    return made, dial.unseen(made, Blend(shipped(), SMALL), 1, lambda line: None)
+
+
+@pytest.mark.parametrize(("goal", "wanted", "over"), [("keep_quality", 0.9, "kept"), ("save_cost", 0.5, "saved")])
+def test_a_dial_keeps_what_it_promises(judged: tuple[Outcomes, Predicted], goal, wanted: float, over: str) -> None:
+    found = dial.calibrate(*judged, goal, wanted, seed=1)
+    assert found.found is not None
+    reached = getattr(found.found, over)
+    assert reached.low <= reached.value <= reached.high
+    assert reached.value > wanted
+    assert found.between is not None
+    assert 0 <= found.between[0] <= found.between[1] <= 1
+
+
+def test_more_quality_costs_more(judged: tuple[Outcomes, Predicted]) -> None:
+    more, less = (dial.calibrate(*judged, "keep_quality", wanted, seed=1).found for wanted in (0.9, 0.6))
+    assert more.cost_usd >= less.cost_usd
+    assert more.dial > less.dial
+
+
+def test_a_promise_that_the_data_cannot_support_is_not_made(judged: tuple[Outcomes, Predicted]) -> None:
+    found = dial.calibrate(*judged, "save_cost", 0.999, seed=1)
+    assert found.found is None
+    told = "\n".join(said(found))
+    assert "the data cannot support a dial that is sure to save 99.9% of its cost" in told
+    assert "dial: " not in told
+
+
+def test_one_model_that_is_simply_best_is_named() -> None:
+    made = generate(ONE_BEST, 3).outcomes
+    found = dial.calibrate(made, dial.unseen(made, Table(), 1, lambda line: None), "keep_quality", 0.8, seed=1)
+    assert found.one_model
+    assert not found.worth_it
+    assert "one model is simply best: `model-0` is also the cheapest: use it alone" in said(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--keep-quality", "1.5"], "--keep-quality: 1.5 is no share"),
+        (["--save-cost", "0"], "--save-cost: 0 is no share"),
+        (["--seed", "-1"], "--seed: -1 is below 0"),
+        (["--bundle", "none"], "none: cannot be read"),
+        (["--bundle", __file__], "this is no estimator bundle"),
+    ],
+)
+def test_mistakes_in_what_is_asked_are_named(routable: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    assert main(["calibrate", str(routable), "--bundle", str(routable.with_suffix(".bundle")), *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_dial_takes_what_the_score_takes() -> None:
+    quality, cost = np.array([[0.5, 0.6, 0.9], [0.9, 0.9, 0.2], [0.5, 0.5, 0.5]]), np.array([[1.0, 2, 5], [1, 2, 5], [1, 1, 1]])
+    unknown = np.full_like(quality, np.nan)
+    chosen = dial.dialled(Predicted(quality, unknown, unknown, unknown, cost, unknown, unknown))
+    at = {float(value): column for value, column in zip(dial.DIALS, chosen.T, strict=True)}
+    assert at[0.0].tolist() == [0, 0, 0]
+    assert at[1.0].tolist() == [2, 0, 0]
+    # quality .5 and cost term 1 beside .6 and .75 beside .9 and 0: the second overtakes nobody, the third at 5/7
+    assert [int(at[value][0]) for value in (0.71, 0.72)] == [0, 2]
