@@ -10,6 +10,8 @@ import pytest
 
 from pointsman.cli import main
 from pointsman.cli.calibrate import said
+from pointsman.core.score import Estimates, millionths, score
+from pointsman.core.score import dial as weights
 from pointsman.estimators import bundle
 from pointsman.estimators.blend import Blend
 from pointsman.estimators.learned import Predicted
@@ -146,3 +148,16 @@ def test_a_dial_takes_what_the_score_takes() -> None:
     assert at[1.0].tolist() == [2, 0, 0]
     # quality .5 and cost term 1 beside .6 and .75 beside .9 and 0: the second overtakes nobody, the third at 5/7
     assert [int(at[value][0]) for value in (0.71, 0.72)] == [0, 2]
+
+
+def test_dials_choose_as_the_gateway_does() -> None:
+    chance = np.random.default_rng(7)
+    quality, cost = chance.integers(0, 100, (40, 4)) / 100, chance.integers(1, 50, (40, 4)) / 1e3
+    unknown = np.full_like(quality, np.nan)
+    chosen = dial.dialled(Predicted(quality, unknown, unknown, unknown, cost, unknown, unknown))
+    for at in range(0, len(dial.DIALS), 10):
+        for row in range(len(quality)):
+            money = [round(usd * 1e12) for usd in cost[row]]
+            estimates = Estimates([millionths(q) for q in quality[row]], money, [0.0] * 4, [None] * 4, lambda _: None)
+            total = score(estimates, [0.0] * 4, weights(float(dial.DIALS[at]))).total
+            assert total[chosen[row, at]] >= max(total) - 2e-6

@@ -55,7 +55,8 @@ def calls(name: str, *, outside: tuple[str, ...]) -> set[tuple[str, str]]:
 def test_the_transport_is_called_at_one_place():
     assert calls("send", outside=("server/", "testing/")) == SENDS
     assert {place for place in calls("send", outside=("testing/",)) if "transport.send" in place[1]} == {
-        ("upstream/client.py", "endpoint.transport.send")
+        ("upstream/client.py", "endpoint.transport.send"),
+        ("upstream/signed.py", "self._transport.send"),
     }
 
 

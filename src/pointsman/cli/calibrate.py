@@ -35,6 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--keep-quality", type=float, metavar="SHARE", help=f"of the best single model's quality (default: {_KEEP})")
     goal.add_argument("--save-cost", type=float, metavar="SHARE", help="of the best single model's cost")
+    parser.add_argument(
+        "--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)"
+    )
     parser.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -54,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
     fitted = _bundle(given.bundle)
-    kept = whole(read_outcomes(given.data, None).pool(fitted.models), drop=given.drop_incomplete)
+    kept = whole(read_outcomes(given.data, None, given.splits).pool(fitted.models), drop=given.drop_incomplete)
     if len(kept.outcomes.models) < 2:
         raise ConfigError(f"{given.data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
     if kept.models or kept.queries:

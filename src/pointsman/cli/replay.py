@@ -100,7 +100,7 @@ class Changes:
     """What another configuration would have decided, beside what was. Cost and quality are estimates, each under its own configuration."""
 
     def __init__(self, snapshot: Snapshot, body: bytes) -> None:
-        self._under = lru_cache(_SNAPSHOTS)(lambda health: with_health(snapshot, body, dict(health))[0])
+        self._under = lru_cache(_SNAPSHOTS)(lambda health, latencies: with_health(snapshot, body, dict(health), dict(latencies))[0])
         self._models = snapshot.models
         self.seen = 0
         self.no_route: Counter[str] = Counter()
@@ -110,9 +110,10 @@ class Changes:
         self.qualities: list[tuple[float, float]] = []
 
     def see(self, before: Decision, stored: Snapshot) -> None:
-        """Decide what was decided before; models that were out of service then are so again."""
+        """Decide what was decided before; models that were out of service, or slow, are so again."""
         health = tuple(sorted((name, why) for name, why in stored.health.items() if name in self._models))
-        snapshot = self._under(health)
+        latencies = frozenset((of, found) for of, found in stored.latencies.items() if of[0] in self._models)
+        snapshot = self._under(health, latencies)
         self.seen += 1
         if (route := snapshot.route(before.route)) is None:
             self.no_route[before.route] += 1

@@ -46,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them")
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
+    one.add_argument("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
@@ -63,7 +64,7 @@ def _quality(given: argparse.Namespace) -> int:
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blend
 
-    outcomes = read_outcomes(given.data, given.pool)
+    outcomes = read_outcomes(given.data, given.pool, given.splits)
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
     labels = np.isfinite(outcomes.quality).sum(axis=0)
@@ -84,8 +85,8 @@ def _quality(given: argparse.Namespace) -> int:
     return 0
 
 
-def read_outcomes(path: Path, pool: str | None) -> Outcomes:
-    """Recorded outcomes of some models, with commas. Raises `ConfigError` where there is no quality among them."""
+def read_outcomes(path: Path, pool: str | None, splits: str | None) -> Outcomes:
+    """Recorded outcomes of some models and splits, with commas. Raises `ConfigError` where there is no quality among them."""
     import numpy as np
 
     from pointsman.evals.decision_log import read_log
@@ -93,6 +94,8 @@ def read_outcomes(path: Path, pool: str | None) -> Outcomes:
 
     outcomes = read_log(path) if path.suffix == ".db" else read(path)
     outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
+    if splits:
+        outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])
     if np.isnan(outcomes.quality).all():
         raise ConfigError(f"{path}: no quality is recorded: give feedback on decisions first, or another file")
     return outcomes
