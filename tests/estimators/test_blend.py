@@ -29,6 +29,10 @@ def test_the_reason_is_past_queries_like_it():
     assert len(found) == 3
     assert cosines == sorted(cosines, reverse=True)
     assert all(one.query_id.startswith("q") for one in found)
+    row, again = FITTED.explained(Query("", "a poem about number 3 the sea"), most=3)
+    assert again == found
+    assert np.array_equal(row.quality, FITTED.one(Query("", "a poem about number 3 the sea")).quality)
+    assert len(FITTED.why(Query("", ""), most=10_000)) == 400
 
 
 def test_labels_dealt_to_the_wrong_queries_are_found_out():

@@ -96,7 +96,8 @@ def said(found: Calibrated) -> list[str]:
         lines.append(f"one model is simply best: `{found.best}` is also the cheapest: use it alone")
     if found.found is None:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
-        return [*lines, f"the data cannot support a dial that is sure to {share}; nearest: {_figures(found.nearest)}"]
+        refused = f"the data cannot support a dial that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
+        return [*lines, refused, f"  nearest: {_figures(found.nearest)}"]
     between = "" if found.between is None else f", reached on average from {found.between[0]:g} to {found.between[1]:g} (95 %)"
     lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}{between}"]
     if not found.worth_it and not found.one_model:

@@ -17,7 +17,7 @@ from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import Borrowed, borrow
 from pointsman.estimators.features import Embedder, read
 from pointsman.estimators.learned import Predicted
-from pointsman.estimators.mixture import Mixture
+from pointsman.estimators.mixture import Expected, Mixture
 from pointsman.estimators.neighbours import Neighbour
 from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.stack import Verdict
@@ -75,7 +75,7 @@ class Blend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blended:
-    """A fitted blend. `one` is for a request, `predict` for many queries, `why` for an explanation."""
+    """A fitted blend. `one` and `explained` are for a request, `predict` for many queries."""
 
     embedder: Embedder | None
     models: tuple[str, ...]
@@ -99,15 +99,36 @@ class Blended:
 
     def one(self, query: Query) -> Row:
         """Figures for one query."""
+        return self._table_row(query) if self.mixture is None else self._row(self.mixture, query.task, self._expected(self.mixture, query))
+
+    def why(self, query: Query, most: int = 5) -> tuple[Neighbour, ...]:
+        """The nearest of the queries that it was fitted on, nearest first."""
+        return self.explained(query, most)[1]
+
+    def explained(self, query: Query, most: int = 5) -> tuple[Row, tuple[Neighbour, ...]]:
+        """`one` and `why` together, for the price of one."""
         if self.mixture is None:
-            return Row(*self.table.one(query.task))
-        expected = self.mixture.expect(read(query, self.embedder))
+            return self._table_row(query), ()
+        expected = self._expected(self.mixture, query)
+        return self._row(self.mixture, query.task, expected), self._nearest(expected.cosine, most)
+
+    def _table_row(self, query: Query) -> Row:
+        return Row(*self.table.one(query.task))
+
+    def _expected(self, mixture: Mixture, query: Query) -> Expected:
+        return mixture.expect(read(query, self.embedder))
+
+    def _nearest(self, cosine: Floats, most: int) -> tuple[Neighbour, ...]:
+        some = np.argpartition(-cosine, most)[:most] if most < len(cosine) else np.arange(len(cosine))
+        return tuple(Neighbour(self.ids[i], float(cosine[i])) for i in some[np.argsort(-cosine[some], kind="stable")])
+
+    def _row(self, mixture: Mixture, task: str, expected: Expected) -> Row:
         tables = (self.table.cost_usd, self.table.output_tokens, self.table.latency_s)
-        rest = [self._spread(table, query.task, known) for table, known in zip(tables, expected[1:4], strict=True)]
-        quality, doubt = np.empty(len(self.models)), np.full(len(self.models), self.mixture.doubt.logits.max())
-        quality[self.warm], doubt[self.warm] = expected.quality, self.mixture.doubt.logits
+        rest = [self._spread(table, task, known) for table, known in zip(tables, expected[1:4], strict=True)]
+        quality, doubt = np.empty(len(self.models)), np.full(len(self.models), mixture.doubt.logits.max())
+        quality[self.warm], doubt[self.warm] = expected.quality, mixture.doubt.logits
         quality[self.cold] = [model.quality(expected.quality) for model in self.borrowed]
-        evidence = np.broadcast_to(_evidence(expected.likeness, self.recorded) / self.mixture.heads.complexity, quality.shape)
+        evidence = np.broadcast_to(_evidence(expected.likeness, self.recorded) / mixture.heads.complexity, quality.shape)
         return Row(quality, *Doubt(doubt).bounds(quality, evidence), evidence, *rest)
 
     def _spread(self, table: Sums, task: str, known: Vector) -> Vector:
@@ -119,13 +140,6 @@ class Blended:
         if np.isfinite(longer).any():
             found[self.cold] = overall[self.cold] * np.nanmean(longer)
         return found
-
-    def why(self, query: Query, most: int = 5) -> tuple[Neighbour, ...]:
-        """The nearest of the queries that it was fitted on, nearest first."""
-        if self.mixture is None:
-            return ()
-        cosine = self.mixture.heads.near(read(query, self.embedder), self.mixture.scale).cosine
-        return tuple(Neighbour(self.ids[i], float(cosine[i])) for i in np.argsort(-cosine, kind="stable")[:most])
 
 
 def _evidence(likeness: Floats, recorded: Floats) -> Vector:
