@@ -147,9 +147,8 @@ def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:
     from pointsman.estimators.outcomes import Query
 
     def predict(text: str, task: str, tools: str) -> tuple[tuple[Prediction, ...], tuple[str, ...]]:
-        query = Query("", text, task=task, tools=tools)
-        near = fitted.why(query, most=_NEIGHBOURS)
-        return _predictions(fitted.one(query), columns), tuple(one.query_id for one in near)
+        row, near = fitted.explained(Query("", text, task=task, tools=tools), most=_NEIGHBOURS)
+        return _predictions(row, columns), tuple(one.query_id for one in near)
 
     return predict
 

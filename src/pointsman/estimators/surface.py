@@ -19,13 +19,17 @@ from pointsman.estimators.grams import ends
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Counts = NDArray[np.intp]
+
 _NUMERIC = bytes(byte if byte in b"0123456789.," else 32 for byte in range(256))
 _SENTENCE = re.compile(r"[.!?](?=\s|$)")
 _CHOICE = re.compile(r"\(?[a-j][).:] ")
-_CODE = ("```", "def ", "return ", "import ", "class ", "assert", "function", "{", "}", ";", "==", "->", "#include")
+_CODE = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
 _LETTERS = bytes(byte if byte >= 128 or chr(byte).isalpha() else 32 for byte in range(256))  # in ASCII, all else stands between words
-_COUNTED = '%$/=(,?":_+-*^<>[|#@&'  #: signs that are counted one by one
-_OPERATORS = "+-*/^=<>%$"
+_COUNTED = list(b'%$/=(,?":_+-*^<>[|#@&')  #: signs that are counted one by one
+_OPERATORS = list(b"+-*/^=<>%$")
+_BRACES = list(b"{};")
+_FORMULAE = list(b"\\$")
 _NUMBERS = 64  #: of a text that are read
 _CUE_WORDS = (
     "what which who when where why how if not except each every per percent half twice times total average remaining left first then "
@@ -48,15 +52,12 @@ def surface(text: str) -> NDArray[np.float32]:
     """
     text = "\n".join(" ".join(line.split()) for line in ends(text).lower().strip().split("\n"))
     words = text.encode("utf-8", "replace").translate(_LETTERS).split()
-    return np.concatenate((_fixed(text, words), _signs(text), _cues(words))).astype(np.float32)
+    counts = np.bincount(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), minlength=256)
+    values = (*_lengths(text, words, counts), *_numbers(text, len(words)), *_letters(counts), *_choices(text))
+    return np.concatenate((values, np.log1p(counts[_COUNTED]), _cues(words))).astype(np.float32)
 
 
-def _fixed(text: str, words: list[bytes]) -> NDArray[np.float64]:
-    values = [*_lengths(text, words), *_numbers(text, len(words)), *_letters(text), *_choices(text)]
-    return np.array(values)
-
-
-def _lengths(text: str, words: list[bytes]) -> tuple[float, ...]:
+def _lengths(text: str, words: list[bytes], counts: Counts) -> tuple[float, ...]:
     n, sentences = max(1, len(words)), len(_SENTENCE.findall(text))
     sizes = np.array(list(map(len, words)) or [0])
     long = int(np.count_nonzero(sizes > 8))
@@ -65,14 +66,14 @@ def _lengths(text: str, words: list[bytes]) -> tuple[float, ...]:
         log1p(len(words)),
         log1p(sentences),
         n / max(1, sentences),
-        log1p(text.count("\n")),
+        log1p(int(counts[10])),
         float(sizes.mean()),
         float(sizes.std()),
         len(set(words)) / n,
         log1p(long),
         long / n,
-        log1p(sum(map(text.count, _CODE))),
-        log1p(text.count("\\") + text.count("$")),
+        log1p(sum(map(text.count, _CODE)) + int(counts[_BRACES].sum())),
+        log1p(int(counts[_FORMULAE].sum())),
     )
 
 
@@ -100,12 +101,9 @@ def _value(number: bytes) -> float:
     return float(b"%s.%s" % (whole or b"0", fraction.replace(b".", b"")))
 
 
-def _letters(text: str) -> tuple[float, ...]:
-    raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
-    n, counts = max(1, len(raw)), np.bincount(raw, minlength=256)
-    digits, beyond = int(counts[48:58].sum()), int(counts[128:].sum())
-    operators = int(counts[list(_OPERATORS.encode())].sum())
-    return (digits / n, beyond / n, log1p(beyond), log1p(operators), int(counts[32]) / n)
+def _letters(counts: Counts) -> tuple[float, ...]:
+    n, beyond = max(1, int(counts.sum())), int(counts[128:].sum())
+    return (int(counts[48:58].sum()) / n, beyond / n, log1p(beyond), log1p(int(counts[_OPERATORS].sum())), int(counts[32]) / n)
 
 
 def _choices(text: str) -> tuple[float, ...]:
@@ -129,10 +127,6 @@ def _choices(text: str) -> tuple[float, ...]:
         float("___" in text),
         log1p(len(lines[-1])),
     )
-
-
-def _signs(text: str) -> NDArray[np.float64]:
-    return np.log1p([text.count(sign) for sign in _COUNTED])
 
 
 def _cues(words: list[bytes]) -> NDArray[np.float64]:
