@@ -26,23 +26,26 @@ def predictions(readings, scale, head):
 
 
 @pytest.mark.parametrize("size", [3, 10])
-def test_what_is_said_of_a_fold_without_it_is_what_a_fit_without_it_says_but_for_its_mean(size):
+def test_what_is_said_of_a_fold_without_it_is_what_a_fit_without_it_says(size):
     chance = np.random.default_rng(0)
     rows, targets, groups = chance.normal(size=(30, 4)), chance.normal(size=(30, 2)), np.arange(30) // size
     around = rows - rows.mean(axis=0)
-    _, unseen, _ = heads.solve((around @ around.T).astype(np.float32), (targets - targets.mean(axis=0)).astype(np.float32), groups, 2.0)
+    wanted = (targets - targets.mean(axis=0)).astype(np.float32)
+    solved = heads.solve((around @ around.T).astype(np.float32), wanted, 2.0)
+    unseen, centred = solved.without(wanted, groups, centred=False), solved.without(wanted, groups)
     for group in np.unique(groups):
         out = groups == group
         kept, mean = rows[~out] - rows[~out].mean(axis=0), targets[~out].mean(axis=0)
         weights = np.linalg.solve(kept.T @ kept + 2.0 * np.eye(4), kept.T @ (targets[~out] - mean))
         refitted = (rows[out] - rows[~out].mean(axis=0)) @ weights + mean - targets.mean(axis=0)
-        assert unseen[out] == pytest.approx(refitted - refitted.mean(axis=0), abs=1e-4)
+        assert unseen[out] == pytest.approx(refitted, abs=1e-4)
+        assert centred[out] == pytest.approx(refitted - refitted.mean(axis=0), abs=1e-4)
 
 
 def test_a_greater_penalty_draws_to_the_mean():
     spread = []
     for penalty in (1.0, 100.0, 1e5):
-        readings, scale, _, (head, _, _) = fitted(views=Views(penalties=(penalty,)))
+        readings, scale, _, (head, *_) = fitted(views=Views(penalties=(penalty,)))
         spread.append(float(predictions(readings, scale, head).std(axis=0).mean()))
     assert spread[0] > spread[1] > spread[2] == pytest.approx(0, abs=1e-3)
 
@@ -52,12 +55,12 @@ def test_noise_gets_the_greatest_penalty():
     outcomes = sample_outcomes(160)
     readings = [read(query, LETTERS) for query in outcomes.queries]
     scale = Scale.of(readings, 4, with_tasks=False)
-    head, _, _ = heads.fit(readings, scale, noise, 2, groups_of(outcomes.queries), Views(penalties=(0.01, 1e4)), 0)
+    head, *_ = heads.fit(readings, scale, noise, 2, groups_of(outcomes.queries), Views(penalties=(0.01, 1e4)), 0)
     assert predictions(readings, scale, head).std(axis=0).max() < 0.05
 
 
 def test_parts_that_do_not_fit_are_refused():
-    *_, (head, _, _) = fitted()
+    *_, (head, *_) = fitted()
     with pytest.raises(ValueError, match="length"):
         heads.Heads(head.kept[:-1], 2.0, head.gains, head.near_weights, head.flat_weights, head.offset, 1.0)
     with pytest.raises(ValueError, match="number"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.estimators.stack import guard, stacked
+from pointsman.estimators.stack import carried, guard, stacked
 
 
 def columns(seed, count=3, rows=40):
@@ -66,3 +66,13 @@ def test_it_is_not_where_the_expectation_is_chance(seed):
 @pytest.mark.parametrize("shape", [(0, 3), (1, 3), (50, 1)])
 def test_with_nothing_to_compare_nothing_is_claimed(shape):
     assert not guard(*(np.ones(shape) for _ in range(4))).routes
+
+
+@pytest.mark.parametrize(("holds", "least", "most"), [(1.0, 0.5, 1.0), (0.0, 0.0, 0.1), (-1.0, 0.0, 0.0)])
+def test_what_does_not_hold_for_other_tasks_is_not_carried_to_new_ones(holds, least, most):
+    chance = np.random.default_rng(0)
+    strange = chance.normal(0, 0.1, (900, 3))
+    quality = holds * strange + chance.normal(0, 0.1, (900, 3)) + 0.5
+    tasks = np.array(["a", "b", "c", "d", "e", "f"])[np.arange(900) % 6]
+    assert least <= carried(strange + quality.mean(axis=0), quality, tasks) <= most
+    assert carried(strange, quality, tasks[:1].repeat(900)) == 0.0

@@ -79,13 +79,17 @@ def _flat(one: Reading, scale: Scale, gains: Sequence[float]) -> Floats:
     return np.concatenate([np.float32(gain) * view(scale, one) for view, gain in zip(_FLAT, gains, strict=True)])
 
 
-def fit(
-    readings: Sequence[Reading], scale: Scale, targets: Floats, judged: int, groups: Rows, views: Views, seed: int
-) -> tuple[Heads, Floats, Rows]:
-    """Heads; their predictions for all queries by heads that saw none of their fold of groups; and the places of the queries fitted on.
+class Fit(NamedTuple):
+    """Heads, and what heads fitted without some of the queries say of those."""
 
-    Targets are whole; the penalty is the one that suits the first `judged` of them.
-    """
+    heads: Heads
+    rows: Rows  #: places of the queries fitted on
+    unseen: Floats  #: of all queries, by heads that saw none of their fold of groups
+    strange: Floats  #: of those fitted on, by heads that saw nothing of their task
+
+
+def fit(readings: Sequence[Reading], scale: Scale, targets: Floats, judged: int, groups: Rows, views: Views, seed: int) -> Fit:
+    """Targets are whole; the penalty is the one that suits the first `judged` of them."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(readings))[: views.rows])
     chosen = [readings[i] for i in rows]
     kept = np.stack([scale.direction(one) for one in chosen])
@@ -103,11 +107,15 @@ def fit(
     wanted, folds = targets[rows], fold_of(groups[rows])
     mean = wanted.mean(axis=0)
     penalty = _penalty(kernel, (wanted - mean)[:, :judged], folds, views.penalties)
-    dual, unseen, complexity = solve(kernel, wanted - mean, folds, penalty)
-    near_weights, flat_weights = bend * dual, flat.T @ dual - np.outer(centre, dual.sum(axis=0))
+    around = wanted - mean
+    solved = solve(kernel, around, penalty)
+    near_weights, flat_weights = bend * solved.dual, flat.T @ solved.dual - np.outer(centre, solved.dual.sum(axis=0))
     offset = mean - across @ near_weights - centre @ flat_weights
-    heads = Heads(kept, views.sharpness, gains, near_weights, flat_weights, offset.astype(np.float32), complexity)
-    return heads, _everywhere(heads, readings, scale, groups, rows, unseen + mean), rows
+    heads = Heads(kept, views.sharpness, gains, near_weights, flat_weights, offset.astype(np.float32), solved.complexity)
+    unseen = _everywhere(heads, readings, scale, groups, rows, solved.without(around, folds) + mean)
+    tasks = np.unique([one.task for one in chosen], return_inverse=True)[1].reshape(-1)
+    strange = np.zeros_like(around) if tasks.max() == 0 else solved.without(around, tasks, centred=False)
+    return Fit(heads, rows, unseen, strange + mean)
 
 
 def _everywhere(heads: Heads, readings: Sequence[Reading], scale: Scale, groups: Rows, rows: Rows, unseen: Floats) -> Floats:
@@ -131,22 +139,36 @@ def _penalty(kernel: Floats, targets: Floats, folds: Rows, penalties: Sequence[f
     few = slice(0, most)
     if len(penalties) == 1 or len(targets) < 20:
         return penalties[-1]
-    errors = [float(((solve(kernel[few, few], targets[few], folds[few], one)[1] - targets[few]) ** 2).sum()) for one in penalties]
+    errors = []
+    for one in penalties:
+        left_out = solve(kernel[few, few], targets[few], one).without(targets[few], folds[few])
+        errors.append(float(((left_out - targets[few]) ** 2).sum()))
     return penalties[int(np.argmin(errors))]
 
 
-def solve(kernel: Floats, targets: Floats, folds: Rows, penalty: float) -> tuple[Floats, Floats, float]:
-    """Dual weights, predictions for each query by a fit without its fold, and the fit's complexity. Kernel and targets are centred.
+class Solved(NamedTuple):
+    """A kernel ridge regression with a mean that is not penalised."""
 
-    Predictions are centred in each fold: where labels happen to be high, the mean of all others is low, which would give them away.
-    """
-    inverse = np.linalg.inv(kernel + np.float32(penalty) * np.eye(len(kernel), dtype=np.float32))
-    inverse -= np.float32(1 / (penalty * len(kernel)))  # the mean is not penalised
-    dual = inverse @ targets
-    unseen = np.empty_like(targets)
-    for fold in np.unique(folds):
-        own = np.flatnonzero(folds == fold)
-        without = targets[own] - np.linalg.lstsq(inverse[np.ix_(own, own)], dual[own])[0]
-        unseen[own] = without - without.mean(axis=0)
+    inverse: Floats
+    dual: Floats
+    complexity: float
+
+    def without(self, targets: Floats, folds: Rows, *, centred: bool = True) -> Floats:
+        """Predictions for each query by a fit without its fold.
+
+        Centred in each fold, unless told: where labels happen to be high, the mean of all others is low, which would give them away.
+        """
+        unseen = np.empty_like(targets)
+        for fold in np.unique(folds):
+            own = np.flatnonzero(folds == fold)
+            found = targets[own] - np.linalg.lstsq(self.inverse[np.ix_(own, own)], self.dual[own])[0]
+            unseen[own] = found - found.mean(axis=0) * centred
+        return unseen
+
+
+def solve(kernel: Floats, targets: Floats, penalty: float) -> Solved:
+    """Kernel and targets are centred."""
+    full = np.linalg.inv(kernel + np.float32(penalty) * np.eye(len(kernel), dtype=np.float32))
+    inverse = np.asarray(full - 1 / (penalty * len(kernel)), np.float32)  # the mean is not penalised
     freedom = len(kernel) - 2 * penalty * float(np.trace(inverse)) + penalty**2 * float((inverse**2).sum(dtype=np.float64))
-    return dual.astype(np.float32), unseen.astype(np.float32), max(freedom, 1.0)
+    return Solved(inverse, (inverse @ targets).astype(np.float32), max(freedom, 1.0))

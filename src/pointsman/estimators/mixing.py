@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -51,21 +51,24 @@ def fit(outcomes: Outcomes, embedder: Embedder | None, settings: Settings, seed:
     given = np.concatenate((outcomes.cost_usd, outcomes.output_tokens, outcomes.latency_s), axis=1)
     directions, scores = folded(given)
     targets = np.concatenate((quality, scores), axis=1).astype(np.float32)
-    headed, answered, kept = heads.fit(readings, scale, targets, models, groups, settings.views, seed)
-    by_heads, rest = np.split(answered.astype(np.float64), [models], axis=1)
+    headed = heads.fit(readings, scale, targets, models, groups, settings.views, seed)
+    by_heads, rest = np.split(headed.unseen.astype(np.float64), [models], axis=1)
     table, by_table = _tabled(readings, outcomes.quality, groups, tagged=settings.tasks)
     dense = np.stack([scale.dense(one) for one in readings])
     looked_at = np.concatenate((dense, apart(by_heads), apart(by_table)), axis=1).astype(np.float32)
     trees, by_trees = forest.grow(looked_at, quality.astype(np.float32), groups, settings.growth, seed)
     parts = [by_heads, by_trees.astype(np.float64), by_table]
-    weights = _weights(parts, quality)
+    tasks = np.array([one.task for one in readings])[headed.rows]
+    weights = _weights(parts, quality, stack.carried(headed.strange[:, :models].astype(np.float64), quality[headed.rows], tasks))
     quantities = smeared(given, directions, rest)
     cost = np.nan_to_num(quantities.back(rest)[:, :models])
     verdict = stack.guard(quality, whole(outcomes.cost_usd, 0.0), _combined(weights, parts), cost)
     if settings.guarded and not verdict.routes:
-        weights = Weights((0.0,) * len(parts), weights.level, weights.centre, weights.mean)
+        weights = replace(weights, differ=(0.0,) * len(parts))
     unseen = _combined(weights, parts)
-    return Fit(Mixture(scale, headed, trees, table, weights, quantities, Doubt.of(outcomes.quality, unseen), verdict), unseen, kept)
+    return Fit(
+        Mixture(scale, headed.heads, trees, table, weights, quantities, Doubt.of(outcomes.quality, unseen), verdict), unseen, headed.rows
+    )
 
 
 def _tabled(readings: Sequence[Reading], quality: Matrix, groups: Rows, *, tagged: bool) -> tuple[Sums, Matrix]:
@@ -83,13 +86,13 @@ def _tabled(readings: Sequence[Reading], quality: Matrix, groups: Rows, *, tagge
     return whole_table, unseen
 
 
-def _weights(parts: Sequence[Matrix], quality: Matrix) -> Weights:
+def _weights(parts: Sequence[Matrix], quality: Matrix, carried: float) -> Weights:
     centre, mean = np.stack([part.mean(axis=0) for part in parts]), quality.mean(axis=0)
     around = [part - part.mean(axis=0) for part in parts]
     truth = quality - mean
     level = stack.stacked([part.mean(axis=1, keepdims=True) for part in around], truth.mean(axis=1, keepdims=True))
     differ = stack.stacked([centred(part) for part in around], centred(truth))
-    return Weights(differ, level, centre, mean)
+    return Weights(differ, level, carried, centre, mean)
 
 
 def _combined(weights: Weights, parts: Sequence[Matrix]) -> Matrix:

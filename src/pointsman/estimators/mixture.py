@@ -47,14 +47,15 @@ class Weights:
 
     differ: tuple[float, ...]  #: for how models differ on a query
     level: tuple[float, ...]  #: for how good all are on it
+    carried: float  #: how much of the first holds for a task that was not seen, 0 to 1
     centre: Matrix  #: mean predictions, one row a part
     mean: Vector  #: mean quality by model
 
-    def combine(self, parts: Matrix) -> Vector:
-        """Quality of each model, from one row of predictions a part."""
+    def combine(self, parts: Matrix, *, strange: bool = False) -> Vector:
+        """Quality of each model, from one row of predictions a part. `strange`: of a task that was not seen."""
         around = parts - self.centre
         level = around.mean(axis=1, keepdims=True)
-        return np.asarray(self.mean + self.level @ level + self.differ @ (around - level))
+        return np.asarray(self.mean + self.level @ level + (self.carried if strange else 1.0) * (self.differ @ (around - level)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +83,7 @@ class Mixture:
         models = len(self.weights.mean)
         by_heads, by_table = found[:models], self.table.shrunk(one.task)[0]
         looked_at = np.concatenate((self.scale.dense(one), apart(by_heads), apart(by_table))).astype(np.float32)
-        quality = self.weights.combine(np.stack((by_heads, self.forest.predict(looked_at), by_table)))
+        strange = bool(one.task and self.table.tasks) and one.task not in self.table.tasks
+        quality = self.weights.combine(np.stack((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
         cost, tokens, latency = self.quantities.back(found[models:]).reshape(3, models)
         return Expected(quality, cost, tokens, latency, near.cosine, near.weight)

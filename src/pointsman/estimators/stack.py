@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pointsman.estimators.tabular import centred
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Vector
 
@@ -38,6 +42,23 @@ def stacked(parts: Sequence[Matrix], truth: Matrix, leaning: float = 0.25) -> tu
                 best, least = np.zeros(len(parts)), left
                 best[chosen] = weights
     return tuple(float(weight) for weight in best)
+
+
+def carried(strange: Matrix, quality: Matrix, tasks: NDArray[np.str_], z: float = 1.2815515655446004) -> float:
+    """How much of what is predicted of models' differences holds for a new task, 0 to 1: a lower bound, one-sided 90 %, over tasks.
+
+    `strange` are predictions by fits that saw nothing of the query's task. Fewer than three tasks say nothing: 0. The error is that of
+    the jackknife for a ratio (Efron, The Jackknife, 1982).
+    """
+    names = np.unique(tasks)
+    if len(names) < 3:
+        return 0.0
+    said, truth = centred(strange - quality.mean(axis=0)), centred(quality - quality.mean(axis=0))
+    sums = np.array([[(said[tasks == name] * truth[tasks == name]).sum(), (said[tasks == name] ** 2).sum()] for name in names])
+    total = sums.sum(axis=0)
+    left = (total[0] - sums[:, 0]) / np.maximum(total[1] - sums[:, 1], 1e-12)
+    error = np.sqrt((len(names) - 1) / len(names) * ((left - left.mean()) ** 2).sum())
+    return float(np.clip(total[0] / max(total[1], 1e-12) - z * error, 0, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,6 @@ _SMALL = 65_536
 _LINGER_S = 0.02
 #: Pages written between checkpoints, which sync: the thread's business.
 _CHECKPOINT_PAGES = 2_000
-#: Of so many checkpoints one waits for a pause in the writing, which it makes itself.
-_WHOLE_CHECKPOINT = 2
 _PAGE = 4_096
 
 _LAST = "SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1"
@@ -88,7 +86,6 @@ class Writer:
         self._head = (START.seq, START.hash)  # as this process left it
         self._alone = False  # nobody else wrote lately: the head is still the last record
         self._pages = 0  # since the last checkpoint
-        self._checkpoints = 0
         self._lock = threading.Lock()  # over the next four
         self._gathered: list[Entry] = []  # for the event loop to write
         self._loop: asyncio.AbstractEventLoop | None = None  # which one
@@ -227,14 +224,12 @@ class Writer:
         return written
 
     def _checkpoint(self) -> None:
-        """Fold the WAL into the file. Writing goes on meanwhile, so some of it is left, and a WAL is begun anew only when nothing is."""
+        """Fold the WAL into the file: most of it while writing goes on, then the rest, so that the next record can begin it anew."""
         self._pages = 0
-        self._checkpoints += 1
         try:
             self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            if self._checkpoints % _WHOLE_CHECKPOINT == 0:
-                with self._turn:
-                    self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with self._turn:
+                self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.BusyError:
             return  # another process is at it
         except apsw.Error as error:  # nothing is lost: the WAL grows on, and the next one tries again
