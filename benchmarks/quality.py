@@ -5,7 +5,7 @@
     python benchmarks/quality.py --learner NAME --development  # train and validation splits only: for choosing between settings
     python benchmarks/quality.py --learner NAME --test         # learn from train and validation, read the test split: once a release
 
-NAME is a word of `pointsman.estimators.registry.LEARNERS` or of `pointsman.evals.baselines.BASELINES`, or `module:attribute`. The data are
+NAME is a word of `pointsman.evals.learners.LEARNERS` or of `pointsman.evals.baselines.BASELINES`, or `module:attribute`. The data are
 found through POINTSMAN_DATA (default: ../shared/data beside the project). Every configuration that was run with --learner is added to
 `tried` in benchmarks/results/quality-tried.json, so that the file says how many were looked at.
 """

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 import numpy as np
 
 from pointsman.errors import ConfigError
-from pointsman.estimators import registry
 from pointsman.estimators.learned import Fitted, Learner, Predicted
 from pointsman.estimators.outcomes import Outcomes, Query
+from pointsman.evals import learners
 from pointsman.evals.plain import means, plain
 from pointsman.evals.ranking import Vector
 from pointsman.evals.text_baselines import Clusters, Factors, Neighbours, Ridge
@@ -136,6 +136,6 @@ def named(name: str) -> Learner:
     """The baseline or registered learner of that name, or of that `module:attribute`. Raises `ConfigError` for any other."""
     if name in BASELINES:
         return BASELINES[name]()
-    if ":" not in name and name not in registry.LEARNERS:
-        raise ConfigError(f"`{name}` is no learner: name one of {', '.join((*BASELINES, *registry.LEARNERS))}, or write module:attribute")
-    return registry.learner(name)
+    if ":" not in name and name not in learners.LEARNERS:
+        raise ConfigError(f"`{name}` is no learner: name one of {', '.join((*BASELINES, *learners.LEARNERS))}, or write module:attribute")
+    return learners.learner(name)
