@@ -6,25 +6,29 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from pointsman import __version__
-from pointsman.cli import audit, budgets, calibrate, check, explain, fake_upstream, init, keys, models, replay, serve, train
-from pointsman.cli import eval as evaluate
 from pointsman.errors import PointsmanError
 
-VERBS = (init, serve, check, explain, models, keys, budgets, replay, audit, fake_upstream, evaluate, train, calibrate)
+VERBS = (
+    *("init", "serve", "check", "explain", "models", "keys", "budgets"),
+    *("replay", "audit", "fake-upstream", "eval", "train", "calibrate"),
+)
+"""The commands, each in the file of its name."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line, from which the manual is made."""
+def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The command line; with all of `VERBS` the one that the manual is made from. Each verb named is imported."""
     top = argparse.ArgumentParser(
         prog="pointsman", description="A governed LLM router and gateway.", epilog="Each command has its own --help."
     )
     top.add_argument("--version", action="version", version=f"pointsman {__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for verb in VERBS:
-        name, purpose = verb.__name__.rsplit(".", 1)[-1].replace("_", "-"), (verb.__doc__ or "").strip().splitlines()[0]
-        sub = verbs.add_parser(name, help=purpose.rstrip("."), description=verb.__doc__, formatter_class=_Help)
+    commands = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    for name in verbs:
+        verb = import_module(f"pointsman.cli.{name.replace('-', '_')}")
+        purpose = (verb.__doc__ or "").strip().splitlines()[0]
+        sub = commands.add_parser(name, help=purpose.rstrip("."), description=verb.__doc__, formatter_class=_Help)
         verb.arguments(sub)
         sub.set_defaults(run=verb.run)
     return top
@@ -39,7 +43,9 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0 well, 1 a finding, 2 a mistake in what was asked or configured."""
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    # Only what is asked for is imported: others' imports would be most of the time that a start takes.
+    given = parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
     try:
         status: int = given.run(given)
     except PointsmanError as error:
