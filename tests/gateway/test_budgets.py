@@ -93,6 +93,16 @@ async def test_a_key_s_limit_of_tokens_is_named_and_told(serve: Serve):
         assert refused.headers["x-ratelimit-limit-tokens"] == "500"
 
 
+async def test_a_hedge_for_which_the_key_has_no_tokens_left_spoils_nothing(serve: Serve):
+    pool = [model("slow", "slow-100", quality={"general": 0.9}), model("quick", quality={"general": 0.1})]
+    auto = {"models": ["slow", "quick"], "dial": 1, "plan": "hedge", "hedge": {"after_s": 0.01}, "max_output_tokens": 100}
+    async with serve(pool, routes={"auto": auto}) as gateway:
+        key = await gateway.key(tokens_per_minute=500)  # enough for one call, not for two at once
+        answer = await gateway.ask(body=chat("auto"), key=key)
+        assert (answer.status, answer.headers["x-pointsman-model"]) == (200, "slow")
+        assert len(gateway.ledger) == 1
+
+
 async def test_a_client_that_leaves_leaves_nothing_held(serve: Serve):
     async with serve([model("m", "hang")], budgets=[EVERYTHING], routes={"auto": {"max_output_tokens": 100}}) as gateway:
         connection = await gateway.connect()

@@ -12,7 +12,7 @@ from pointsman.build.learning import learning_of
 from pointsman.build.promises import broken_promises, failed_tests, turned_off
 from pointsman.build.world import offline_world
 from pointsman.cli.matrix_page import page
-from pointsman.cli.source import argument, source
+from pointsman.cli.source import Source, argument, source
 from pointsman.cli.table import table
 from pointsman.config.load import load_tests
 from pointsman.config.sensitivity import Detection, detection
@@ -64,19 +64,20 @@ def run(given: argparse.Namespace) -> int:
             )
         )
         return 1 if wrong else 0
-    for note in found.notes:
-        print(note)
-    for remark in learning.remarks:
-        print(remark)
-    heads = ("route", "label", "who", "models that any call of such a request could reach")
-    print(table(_columns([heads, *((cell.route, cell.label, cell.who, ", ".join(cell.models) or "no model") for cell in cells)])))
-    for sentence in wrong:
-        print(sentence)
-    counted = f", with {len(found.notes)} remarks above" if found.notes else ""
+    _say(found, learning.remarks, cells, wrong)
     proved = f", {len(found.config.promises)} promises proved" if found.config.promises and not wrong else ""
     held = f", {len(tests)} tests held" if tests and not wrong else ""
+    counted = f", with {len(found.notes)} remarks above" if found.notes else ""
     print(f"{found.origin}: {'not usable as it is' if wrong else 'ok'}{proved}{held}{counted}; {_told(detected)}")
     return 1 if wrong else 0
+
+
+def _say(found: Source, remarks: Sequence[str], cells: Sequence[Cell], wrong: Sequence[str]) -> None:
+    """What there is to remark, the table, and what is wrong."""
+    heads = ("route", "label", "who", "models that any call of such a request could reach")
+    rows = ((cell.route, cell.label, cell.who, ", ".join(cell.models) or "no model") for cell in cells)
+    for line in (*found.notes, *remarks, table(_columns([heads, *rows])), *wrong):
+        print(line)
 
 
 def _told(detected: Detection) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome
 from pointsman.core.plan import Execution
-from pointsman.errors import Failure, PointsmanError, RequestError, UpstreamError, UpstreamRefused
+from pointsman.errors import Failure, OverBudget, PointsmanError, RateLimited, RequestError, UpstreamError, UpstreamRefused
 from pointsman.gateway.attempt import Attempt, reserved_tokens
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.live import Live
@@ -106,8 +106,14 @@ class Driver:
         return Reached(model, failure.fault, failure.retry_after_s, self._at_s(), attempt.number)
 
     async def _hold(self, purse: Purse, model: str, letter: Letter) -> Held:
-        live = self._live
-        return await purse.hold(self._decision.request, live.world.snapshot.models[model], letter, live.egress.timeouts(model).total_s)
+        live, request = self._live, self._decision.request
+        try:
+            return await purse.hold(request, live.world.snapshot.models[model], letter, live.egress.timeouts(model).total_s)
+        except RateLimited as error:
+            if not self._made:
+                raise
+            # The key's limit is no answer to a request that has been asked of another model already: that one may still answer.
+            raise OverBudget(f"`{model}` was not called: {error.message}") from error
 
     def _admit(self, call: Call, held: Held | None) -> Ticket:
         try:

@@ -54,9 +54,11 @@ class Purse:
 
     async def hold(self, request: Request, model: Model, letter: Letter, longest_s: float) -> Held:
         """Hold the most that a call can cost. Raises `OverBudget`, `RateLimited`, and `RecordError` where the store is needed and away."""
+        if letter.output_tokens is None:
+            raise ValueError("a letter that somebody pays for says how long its answer may be")
         size = Size(
             input_bytes=len(letter.body),
-            output_tokens=letter.output_tokens or 0,
+            output_tokens=letter.output_tokens,
             context_tokens=model.context_tokens,
             choices=request.choices,
             images=request.images,

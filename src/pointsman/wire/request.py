@@ -41,15 +41,7 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
     if translated is None and not plain:
         refuse_other_spellings(body)
     metadata = known.metadata or {}
-    for name in metadata:
-        if name.casefold().startswith("pointsman") and name not in _OUR_METADATA:
-            raise RequestError(f"`metadata.{name[:64]}` means nothing: there are {', '.join(_OUR_METADATA)}", param="metadata")
-    labels = _names(headers.get("x-pointsman-labels", ""), "x-pointsman-labels") + _names(
-        metadata.get("pointsman_labels", ""), "metadata.pointsman_labels"
-    )
-    task = _task(headers.get("x-pointsman-task", ""), "x-pointsman-task") or _task(
-        metadata.get("pointsman_task", ""), "metadata.pointsman_task"
-    )
+    labels, task = _declared(headers, metadata)
     tools = tools_of(known, chat)
     messages = messages_of(known)
     return Request(
@@ -79,6 +71,17 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
             _api_headers(headers, api),
         ),
     )
+
+
+def _declared(headers: Mapping[str, str], metadata: Mapping[str, str]) -> tuple[tuple[str, ...], str | None]:
+    """Labels and task class, from headers and metadata: of labels both count, of tasks the header goes first."""
+    for name in metadata:
+        if name.casefold().startswith("pointsman") and name not in _OUR_METADATA:
+            raise RequestError(f"`metadata.{name[:64]}` means nothing: there are {', '.join(_OUR_METADATA)}", param="metadata")
+    in_header = _names(headers.get("x-pointsman-labels", ""), "x-pointsman-labels")
+    in_metadata = _names(metadata.get("pointsman_labels", ""), "metadata.pointsman_labels")
+    task = _task(headers.get("x-pointsman-task", ""), "x-pointsman-task")
+    return in_header + in_metadata, task or _task(metadata.get("pointsman_task", ""), "metadata.pointsman_task")
 
 
 def _api_headers(headers: Mapping[str, str], api: Api) -> dict[str, str]:

@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections import Counter
-from functools import lru_cache
 
 _DUMMY = re.compile(
     r"(?i)x{4,}|\*{3,}|your|example|changeme|placeholder|redacted|dummy|<|>|\$\{|^\$[A-Z_]+$|\{\{|%\(|\bnull\b|none$|true$|false$|\.\.\."
@@ -72,98 +71,21 @@ def has_digit(candidate: str) -> tuple[int, int] | None:
     return (0, len(candidate)) if any(map(str.isdigit, candidate)) else None
 
 
-@lru_cache(1)
-def _words_of_names() -> frozenset[str]:
-    return frozenset(
-        [
-            "a",
-            "about",
-            "afraid",
-            "all",
-            "also",
-            "always",
-            "an",
-            "and",
-            "any",
-            "are",
-            "as",
-            "at",
-            "back",
-            "because",
-            "been",
-            "being",
-            "but",
-            "calling",
-            "can",
-            "done",
-            "for",
-            "from",
-            "fully",
-            "getting",
-            "glad",
-            "going",
-            "good",
-            "great",
-            "happy",
-            "have",
-            "having",
-            "here",
-            "how",
-            "i",
-            "if",
-            "in",
-            "interested",
-            "is",
-            "it",
-            "just",
-            "late",
-            "like",
-            "looking",
-            "lost",
-            "my",
-            "new",
-            "no",
-            "not",
-            "of",
-            "on",
-            "or",
-            "our",
-            "out",
-            "over",
-            "please",
-            "really",
-            "sad",
-            "so",
-            "sorry",
-            "still",
-            "sure",
-            "that",
-            "the",
-            "there",
-            "they",
-            "this",
-            "to",
-            "too",
-            "trying",
-            "unable",
-            "up",
-            "very",
-            "was",
-            "we",
-            "what",
-            "when",
-            "where",
-            "who",
-            "why",
-            "will",
-            "with",
-            "you",
-            "your",
-        ]
+_NO_NAMES = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        a about afraid all also always an and any are as at back because been being but calling can done for from fully getting glad going
+        good great happy have having here how i if in interested is it just late like looking lost my new no not of on or our out over
+        please really sad so sorry still sure that the there they this to too trying unable up very was we what when where who why will
+        with you your
+        """,
     )
+)
+"""Words that stand where a name might."""
 
 
 def name(candidate: str) -> tuple[int, int] | None:
     """Words that can be a person's name: in capitals, none of them an everyday word."""
     words = candidate.split()
-    return None if any(word.lower().strip(".,'") in _words_of_names() for word in words) else (0, len(candidate))
+    return None if any(word.lower().strip(".,'") in _NO_NAMES for word in words) else (0, len(candidate))
