@@ -8,8 +8,8 @@ from typing import Literal
 from pointsman.core.fault import Fault
 from pointsman.core.rule import PlanKind
 
-Check = Literal["empty", "schema", "truncated"]
-"""What makes an answer unfit: it says nothing, it does not keep to the JSON schema that was asked for, it was cut off at its limit."""
+Check = str
+"""The name of a check of answers: see `pointsman.plans.checks`."""
 
 Kind = PlanKind | Literal["review"]
 """`review`: no model is asked, a person is; no rule or route can ask for it."""
@@ -20,7 +20,10 @@ Chains = tuple[tuple[Fault, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`single` asks `models[0]`; `fallback` asks each in turn until one answers; `hedge` asks the next as well when one is slow.
+    """How the models are asked.
+
+    `single` asks `models[0]`; `fallback` asks each in turn until one answers; `hedge` asks the next as well when one is slow; `escalate`
+    asks the first and, where its answer does not do, the second; `cascade` goes on through all; `ensemble` lets the answers of all vote.
 
     Every model in it passed the gates, but for what `flags` say.
     """
@@ -30,11 +33,12 @@ class Plan:
     chains: Chains = ()  #: after such a failure these are asked, in place of the rest of `models`
     human: bool = False  #: when nothing answers a person is asked
     flags: tuple[str, ...] = ()  #: what its models miss though they are asked, such as `quality_floor_missed`
+    helpers: tuple[str, ...] = ()  #: models that judge and verify what others answer, as far as they pass the gates
 
     @property
     def names(self) -> frozenset[str]:
         """Every model that may be asked."""
-        return frozenset(self.models).union(*(models for _, models in self.chains))
+        return frozenset((*self.models, *self.helpers)).union(*(models for _, models in self.chains))
 
     def chain(self, fault: Fault) -> tuple[str, ...] | None:
         """Models to ask after such a failure; `None`: the rest of `models`."""
@@ -54,6 +58,42 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Accept:
+    """When an answer does."""
+
+    confidence: float = 0.7  #: at least so likely to be right
+    checks: tuple[Check, ...] = ()  #: that may not be 0, besides those of the route
+    verifier: str | None = None  #: a model that is asked whether an answer is right, where the checks alone do not say
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """How `escalate` and `cascade` go on."""
+
+    tiers: tuple[str, ...] = ()  #: empty: those that pass the gates, the cheapest first
+    accept: Accept = Accept()
+    worth_usd: float | None = None  #: what a right answer is worth: go on where a further call gains more than it costs; `None`: see `accept`
+    stream_first: bool = False  #: stream the last tier's answer as it comes, without looking at it
+
+
+Vote = Literal["majority", "weighted", "judge"]
+"""Who wins: the answer most agree on; the same, each voice as heavy as its model's expected quality; or the one that a model prefers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """How `ensemble` asks and counts."""
+
+    members: tuple[str, ...] = ()  #: empty: the best `size` that pass the gates
+    size: int = 3
+    samples: int = 1  #: answers asked of each member
+    forms: tuple[str, ...] = ()  #: instructions, one for each further sample: other forms of the same question
+    vote: Vote = "majority"
+    judge: str | None = None  #: the model that decides with `vote: judge`
+    agree: float = 0.0  #: least share of the votes for the winner; below it the answer counts as not accepted
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """How a route's plans are carried out; none of it changes what is chosen."""
 
@@ -64,4 +104,6 @@ class Execution:
     hedge_after_s: float = 2.0  #: with `hedge`: the next model is asked as well when the first has not begun by then
     hedge_models: int = 2
     checks: tuple[Check, ...] = ("empty", "schema")  #: of whole answers, as long as another model is left to ask
+    cascade: Cascade = Cascade()
+    ensemble: Ensemble = Ensemble()
     max_output_tokens: int = 4_096  #: what an answer is limited to where a budget pays and the client sets no limit

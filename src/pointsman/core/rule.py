@@ -12,7 +12,7 @@ from pointsman.core.score import Weights
 Facts = Mapping[str, object]
 """What a condition may read: `request`, `signals`, `labels`, `tokens`, `task`, `key`, `metadata`."""
 
-PlanKind = Literal["single", "fallback", "hedge"]
+PlanKind = Literal["single", "fallback", "hedge", "escalate", "cascade", "ensemble"]
 
 
 class Condition(Protocol):

@@ -16,9 +16,20 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from pointsman.core.answer import Answer, Weighed
 from pointsman.core.clearance import Clearance
 from pointsman.core.fault import Fault
 from pointsman.core.plan import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How a call differs from what the client asked."""
+
+    instruction: str = ""  #: said after everything else: another form of the same question
+    question: str = ""  #: asked in place of everything the client said
+    max_output_tokens: int | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Call:
     checks: tuple[Check, ...] = ()  #: what a whole answer must keep
     first_token_s: float | None = None  #: give a stream up that has not begun by then
     forced: bool = False  #: also where the model is out of service
+    whole: bool = False  #: the whole answer is waited for, also where the client asked for a stream, and sent to the plan
+    variation: Variation | None = None  #: `None`: as the client asked
 
     @property
     def model(self) -> str:
@@ -72,6 +85,7 @@ class Reached:
     at_s: float = 0.0  #: since the plan began
     number: int = 0  #: of the call, counted from 1; 0: it was not made
     abandoned: bool = False  #: given up because another call was first
+    answer: Answer | None = None  #: of a `whole` call that reached one
 
     @property
     def ok(self) -> bool:
@@ -92,14 +106,16 @@ class Deliver:
     """Give the client this call's answer. From here on no other model is asked."""
 
     reached: Reached
+    course: tuple[Weighed, ...] = ()  #: what was thought of the answers on the way here
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Give the client an error; the failures are in the order of the calls. `human`: a person is to be asked."""
+    """Give the client an error; the failures are in the order of the calls. `human`: a person is to be asked, and sees the answers so far."""
 
     failures: tuple[Reached, ...]
     human: bool = False
+    course: tuple[Weighed, ...] = ()
 
 
 Step = Call | All | First | Wait

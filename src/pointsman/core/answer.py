@@ -1,0 +1,62 @@
+"""A whole answer as plans look at it, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pointsman.core.request import ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first choice of a whole answer, values of the user's in their place."""
+
+    text: str = ""
+    refusal: str = ""  #: where the model says in so many words that it refuses
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    logprobs: tuple[float, ...] = ()  #: natural logarithms of its tokens' probabilities; empty: not told
+
+    @property
+    def empty(self) -> bool:
+        """Whether it says nothing."""
+        return not (self.text.strip() or self.refusal or self.tool_calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What one check says of one answer, without words of it."""
+
+    check: str
+    value: float | None  #: 0, unfit, to 1, nothing against it; `None`: it has no opinion
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is thought of one answer."""
+
+    confidence: float  #: 0 to 1: how likely it is right
+    grades: tuple[Grade, ...] = ()
+
+
+Judge = Callable[[str, Answer, tuple[Grade, ...]], Judged]
+"""From a model, its answer and grades that took other calls (`agreement`, `verifier`) to what is thought of the answer."""
+
+Fate = Literal["accepted", "escalated", "outvoted", "to_review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One step of a plan that looks at answers, as the record tells it."""
+
+    call: int  #: number of the call
+    model: str
+    fate: Fate
+    confidence: float | None = None  #: `None`: it was not judged
+    threshold: float | None = None  #: the confidence that was asked for; `None`: none was
+    grades: tuple[Grade, ...] = ()
+    votes: int = 0  #: of an ensemble: answers that say the same, itself included
+    why: str = ""
