@@ -102,7 +102,7 @@ def test_one_that_failed_for_another_reason_is_not_forced():
 def test_only_those_with_another_behind_them_are_judged_and_hurried():
     run = Run({f"m{at}": ["invalid_output"] for at in range(3)})
     run(decision(), Execution(retry=Retry(attempts=1), first_token_s=3.0))
-    assert [(call.checks, call.first_token_s) for call in run.calls] == [(("empty", "schema"), 3.0)] * 2 + [((), None)]
+    assert [(call.checks, call.first_token_s) for call in run.calls] == [(("empty", "schema", "tool_calls"), 3.0)] * 2 + [((), None)]
 
 
 def test_with_a_person_behind_it_the_last_one_is_judged_as_well():

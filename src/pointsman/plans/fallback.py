@@ -23,7 +23,7 @@ def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] |
     seen = [failure.model for failure in failures]
     left = tuple(model for model in plan.models if model not in seen)
     for failure in sorted(failures, key=lambda failure: failure.fault in FINAL):  # what another cannot mend has the last word
-        left = _after(plan, failure.fault, left, seen)
+        left = after(plan, failure.fault, left, seen)
     while left and not patience.spent(failures):
         model, left = left[0], left[1:]
         seen.append(model)
@@ -31,7 +31,7 @@ def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] |
         reached = yield from retry(ask(model, others), patience, failures, others=others)
         if reached.ok:
             return Deliver(reached)
-        left = _after(plan, reached.fault, left, seen)
+        left = after(plan, reached.fault, left, seen)
     if failures and all(failure.fault == "unavailable" for failure in failures):
         # What has reached a limit of ours says when it can be asked again, and is not asked before.
         unwell = [failure.model for failure in failures if failure.retry_after_s is None]
@@ -43,7 +43,7 @@ def fallback(plan: Plan, ask: Ask, patience: Patience, failures: list[Reached] |
     return Fail(tuple(failures), human=plan.human and all(failure.fault != "malformed" for failure in failures))
 
 
-def _after(plan: Plan, fault: Fault | None, left: tuple[str, ...], seen: Sequence[str]) -> tuple[str, ...]:
+def after(plan: Plan, fault: Fault | None, left: tuple[str, ...], seen: Sequence[str]) -> tuple[str, ...]:
     chain = None if fault is None else plan.chain(fault)
     if chain is not None:
         return tuple(model for model in chain if model not in seen)

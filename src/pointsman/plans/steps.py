@@ -111,7 +111,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Give the client an error; the failures are in the order of the calls. `human`: a person is to be asked, and sees the answers so far."""
+    """Give the client an error; failures are in the order of the calls. `human`: a person is to be asked, and sees the answers so far."""
 
     failures: tuple[Reached, ...]
     human: bool = False

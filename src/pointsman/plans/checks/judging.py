@@ -1,14 +1,13 @@
-"""What makes a whole answer unfit."""
+"""Whether a text is JSON of a client's schema, found at a small cost or not at all."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pointsman.core.plan import Check
 from pointsman.plans.schema import MOST_BYTES, Cost, cost
 
 _MOST_ANSWER = 1_000_000
@@ -16,37 +15,24 @@ _MOST_KEPT = 10_000  # characters of a schema whose validator is kept
 _PATTERN_BYTES = 100_000
 
 
-def unfit(checks: Sequence[Check], content: str | None, *, empty: bool, truncated: bool, schema: Mapping[str, Any] | None) -> str | None:
-    """The first check that an answer fails, as a sentence; `None` where it is fit. `schema`: the JSON schema that was asked for.
+def keeps(schema: Mapping[str, Any], text: str) -> bool | None:
+    """Whether a text is JSON of this schema; `None` where that cannot be judged at a small cost.
 
-    >>> unfit(("empty",), "", empty=True, truncated=False, schema=None)
-    'the answer is empty'
-    >>> unfit(("schema",), "{}", empty=False, truncated=False, schema={"required": ["id"]})
-    'the answer does not keep to the JSON schema that was asked for'
+    >>> keeps({"required": ["id"]}, '{"id": 1}'), keeps({"required": ["id"]}, "[1, "), keeps({"$ref": "https://example.com"}, "{}")
+    (True, False, None)
     """
-    if empty and "empty" in checks:
-        return "the answer is empty"
-    if truncated and "truncated" in checks:
-        return "the answer was cut off at its limit"
-    if schema is not None and content is not None and "schema" in checks and not _valid(content, schema):
-        return "the answer does not keep to the JSON schema that was asked for"
-    return None
-
-
-def _valid(content: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a text is JSON of this schema. What cannot be judged at a small cost refuses nothing."""
     try:
-        value = json.loads(content)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    if len(content) > _MOST_ANSWER or (judge := _judge(schema)) is None:
-        return True
-    if not judge.cost.allows(value, len(content.encode(errors="replace"))):
-        return True
+    if len(text) > _MOST_ANSWER or (judge := _judge(schema)) is None:
+        return None
+    if not judge.cost.allows(value, len(text.encode(errors="replace"))):
+        return None
     try:
         return bool(judge.validator.is_valid(value))
     except ValueError:  # half of a surrogate pair: JSON, but no text
-        return True
+        return None
 
 
 def _judge(schema: Mapping[str, Any]) -> _Judge | None:
@@ -55,7 +41,7 @@ def _judge(schema: Mapping[str, Any]) -> _Judge | None:
         if len(text) > MOST_BYTES:
             return None
         return _kept(text) if len(text) < _MOST_KEPT else _compiled(text)
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 
@@ -80,7 +66,7 @@ def _compiled(text: str) -> _Judge | None:
     return _Judge(most, validator)
 
 
-_kept = lru_cache(maxsize=16)(_compiled)
+_kept = lru_cache(maxsize=64)(_compiled)
 
 
 def _nothing(uri: str) -> Any:

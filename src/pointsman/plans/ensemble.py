@@ -1,0 +1,153 @@
+"""Several answers, of which one is given: what most say, weighed or not, or what a further model prefers.
+
+As few are asked as can decide: a quorum first, and then only as many as could still change the outcome. Best of n is the same with one
+member and several forms of the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from pointsman.core.answer import Judge
+from pointsman.core.decision import Decision
+from pointsman.core.plan import Execution
+from pointsman.plans.checks.agreement import agreement
+from pointsman.plans.checks.normal import final
+from pointsman.plans.fallback import Ask
+from pointsman.plans.looking import Looking, Seen
+from pointsman.plans.retry import Patience
+from pointsman.plans.steps import All, Call, Reached, Sent, Step, Steps, Variation, Wait, Waited
+from pointsman.plans.verifying import preferred
+from pointsman.plans.votes import Party, Voice, needed, parties, share
+
+_WHOLE = 1_000_000  # what the voice of a model weighs that is always right
+
+
+@dataclass(frozen=True, slots=True)
+class _Ballot:
+    """A call that may be made."""
+
+    model: str
+    form: str  #: said after everything else; empty: as the client asked
+    voice: Voice
+
+
+_Cast = tuple[_Ballot, Seen]
+
+
+def ensemble(decision: Decision, execution: Execution, ask: Ask, judge: Judge, patience: Patience) -> Steps:
+    """Deliver the answer that wins the vote. Below the share that is wanted a person is asked, or it is delivered and says so.
+
+    Where no member answers, the plan's spares are asked in turn.
+    """
+    run = Looking(decision, execution, ask, judge, patience)
+    left = _ballots(run)
+    found: list[_Cast] = []
+    while (count := min(_needed(run, found, left), run.room)) > 0:
+        now, left = left[:count], left[count:]
+        for ballot, reached in (yield from _all(run, now)):
+            assert reached.answer is not None
+            found.append((ballot, run.judged(reached.answer, reached)))
+        silent = {ballot.model for ballot in now}.difference(ballot.model for ballot, _ in found)
+        left = tuple(ballot for ballot in left if ballot.model not in silent)
+    if not found:
+        return (yield from run.spares())
+    short = run.why_no_more() if _needed(run, found, left) else ""
+    return (yield from _vote(run, sorted(found, key=lambda one: one[0].voice.place), short))
+
+
+def _ballots(run: Looking) -> tuple[_Ballot, ...]:
+    """Every member as the client asked, then every member in the next form, and so on."""
+    settings, found = run.execution.ensemble, list[_Ballot]()
+    for sample in range(settings.samples):
+        form = settings.forms[sample - 1] if 0 < sample <= len(settings.forms) else ""
+        for model in run.plan.models:
+            estimate = run.decision.estimate(model)
+            quality = 0.0 if estimate is None else estimate.quality
+            weight = max(1, round(quality * _WHOLE)) if settings.vote == "weighted" else 1
+            found.append(_Ballot(model, form, Voice(len(found), weight=weight, quality=quality)))
+    return tuple(found)
+
+
+def _needed(run: Looking, found: Sequence[_Cast], left: Sequence[_Ballot]) -> int:
+    """How many more to ask at once. A judge may prefer any answer: for it all are asked, and calls left for it."""
+    settings = run.execution.ensemble
+    if settings.vote == "judge":
+        return 0 if found else min(len(left), max(run.room - 2, 1))
+    voices = [_voice(one) for one in found if not one[1].barred]
+    return needed(voices, [ballot.voice for ballot in left], settings.agree)
+
+
+def _all(run: Looking, ballots: tuple[_Ballot, ...]) -> Generator[Step, Sent, list[tuple[_Ballot, Reached]]]:
+    """Ask all at once, and those again that failed where that may help."""
+    answered: list[tuple[_Ballot, Reached]] = []
+    count = 0
+    while ballots := ballots[: run.room]:
+        count += 1
+        reached = yield All(tuple(_call(run, ballot) for ballot in ballots))
+        assert isinstance(reached, tuple)
+        run.made.extend(reached)
+        both = list(zip(ballots, reached, strict=True))
+        answered += [(ballot, each) for ballot, each in both if each.ok]
+        ballots = yield from _again(run, count, [(ballot, each) for ballot, each in both if not each.ok])
+    return answered
+
+
+def _call(run: Looking, ballot: _Ballot) -> Call:
+    variation = Variation(instruction=ballot.form) if ballot.form else None
+    return replace(run.ask(ballot.model, True), whole=True, variation=variation)
+
+
+def _again(run: Looking, count: int, failed: Sequence[tuple[_Ballot, Reached]]) -> Generator[Step, Sent, tuple[_Ballot, ...]]:
+    """Those to ask again, after the longest of their waits."""
+    others = len(run.plan.models) > 1
+    waits = [(run.patience.wait_s(count, reached, others=others), ballot) for ballot, reached in failed if run.room > 0]
+    again: list[_Ballot] = []
+    waited_s = 0.0
+    for wait_s, ballot in sorted(((wait_s, ballot) for wait_s, ballot in waits if wait_s is not None), key=lambda one: one[0]):
+        waited = yield Wait(ballot.model, wait_s - waited_s)
+        assert isinstance(waited, Waited)
+        if waited.granted:
+            again.append(ballot)
+            waited_s = wait_s
+    return tuple(again)
+
+
+def _vote(run: Looking, found: Sequence[_Cast], why: str) -> Steps:
+    """Count, and deliver the winner's answer, if possible one to the question as the client put it. `why` the vote is not complete."""
+    fit = [one for one in found if not one[1].barred] or found
+    voices = [_voice(one) for one in fit]
+    ranked = parties(voices)
+    speakers = [_speaker(party, fit) for party in ranked]
+    settings, at = run.execution.ensemble, 0
+    if settings.vote == "judge" and settings.judge is not None and len(ranked) > 1:
+        at, why = yield from preferred(run, settings.judge, [seen.answer for seen in speakers])
+    said = {place: party for party in ranked for place in party.places}
+    run.seen += [_counted(run, seen, said.get(ballot.voice.place), fit) for ballot, seen in found]
+    best = next(seen for seen in run.seen if seen.reached is speakers[at].reached)
+    alike = [seen for (ballot, _), seen in zip(found, run.seen, strict=True) if ballot.voice.place in ranked[at].places]
+    part = share(ranked[at], voices)
+    if part < settings.agree:
+        why = f"it has {part:.0%} of the votes, {settings.agree:.0%} are wanted" + (f", and {why}" if why else "")
+    return run.ended(best, "outvoted", None, does=part >= settings.agree and not best.barred, why=why, alike=alike)
+
+
+def _voice(cast: _Cast) -> Voice:
+    """What an answer comes to; what that is cannot always be said, and then it stands alone."""
+    ballot, seen = cast
+    return replace(ballot.voice, says=final(seen.answer) or f"\0{ballot.voice.place}")
+
+
+def _speaker(party: Party, cast: Sequence[_Cast]) -> Seen:
+    """Whose answer is given: the client's own form before another, then the better expected model, then who was asked first."""
+    own = [(ballot, seen) for ballot, seen in cast if ballot.voice.place in party.places]
+    return min(own, key=lambda one: (bool(one[0].form), -one[0].voice.quality, one[0].voice.place))[1]
+
+
+def _counted(run: Looking, seen: Seen, party: Party | None, fit: Sequence[_Cast]) -> Seen:
+    """The answer judged again, now that it is known how many say the same; those that a check bars have no vote."""
+    if party is None:
+        return seen
+    others = [other.answer for _, other in fit if other is not seen]
+    return replace(run.judged(seen.answer, seen.reached, agreement(seen.answer, others)), votes=len(party.voices))

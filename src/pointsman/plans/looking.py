@@ -1,0 +1,113 @@
+"""What plans that look at answers share: the calls so far, the answers so far, and what is thought of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pointsman.core.answer import Answer, Fate, Grade, Judge, Judged, Weighed
+from pointsman.core.decision import Decision
+from pointsman.core.plan import Execution, Plan
+from pointsman.plans.fallback import Ask, fallback
+from pointsman.plans.retry import Patience
+from pointsman.plans.steps import Deliver, Fail, Reached, Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An answer that was looked at."""
+
+    reached: Reached
+    answer: Answer
+    judged: Judged
+    barred: str = ""  #: the check that it fails and that none may fail
+    votes: int = 0
+
+    @property
+    def rank(self) -> tuple[bool, float, int]:
+        """The highest is the best: what no check bars, the most likely to be right, the latest."""
+        return not self.barred, self.judged.confidence, self.reached.number
+
+
+@dataclass(slots=True)
+class Looking:
+    """One request's way through a plan that looks at answers."""
+
+    decision: Decision
+    execution: Execution
+    ask: Ask
+    judge: Judge
+    patience: Patience
+    plan: Plan = field(init=False)
+    made: list[Reached] = field(default_factory=list)  #: what came of every call, helpers' included
+    seen: list[Seen] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.decision.plan is None:
+            raise ValueError("no candidate survived: there is nothing to start")
+        self.plan = self.decision.plan
+
+    @property
+    def room(self) -> int:
+        """How many more calls may be made; 0 as well where the time is up."""
+        return 0 if self._late else max(0, self.execution.most_calls - len(self.made))
+
+    @property
+    def _late(self) -> bool:
+        return max((reached.at_s for reached in self.made), default=0.0) >= self.execution.deadline_s
+
+    @property
+    def failures(self) -> tuple[Reached, ...]:
+        """The calls that came to nothing."""
+        return tuple(reached for reached in self.made if not reached.ok)
+
+    def judged(self, answer: Answer, reached: Reached, *grades: Grade) -> Seen:
+        """What is thought of an answer, with grades that took other calls."""
+        judged = self.judge(reached.model, answer, grades)
+        judged = replace(judged, grades=tuple(dict.fromkeys((*judged.grades, *grades))))
+        firm = self.execution.cascade.accept.checks
+        barred = next((grade.check for grade in judged.grades if grade.value == 0 and grade.check in firm), "")
+        return Seen(reached, answer, judged, barred)
+
+    def why_no_more(self) -> str:
+        """Why nothing more is asked, where no answer has been accepted."""
+        if self._late:
+            return f"no time is left: {self.execution.deadline_s:g} s"
+        if len(self.made) >= self.execution.most_calls:
+            return f"no call is left of {self.execution.most_calls}"
+        return "nobody is left to ask"
+
+    def ended(
+        self, best: Seen, others: Fate, threshold: float | None, *, does: bool, why: str, alike: Sequence[Seen] = ()
+    ) -> Deliver | Fail:
+        """The best answer where it does, or where there is no person to ask; else the person.
+
+        `why` nothing further was asked, where that is not plain from the calls; `alike`: answers that share the best one's fate.
+        """
+        human = self.plan.human and not does
+        fate: Fate = "accepted" if does else "to_review" if human else "settled"
+        if not does:
+            why = f"{'' if human else 'delivered all the same: '}{why or self.why_no_more()}"
+        course = tuple(
+            weighed(seen, fate if seen is best or seen in alike else others, threshold, why if seen is best else "") for seen in self.seen
+        )
+        return Fail(self.failures, human=True, course=course) if human else Deliver(best.reached, course)
+
+    def spares(self) -> Steps:
+        """Where no model of the plan has answered: its spares in turn, and then as in any chain."""
+        chain = replace(self.plan, models=(*self.plan.models, *self.plan.spares))
+        ended = yield from fallback(chain, self.ask, self.patience, self.made)
+        return unseen(ended.reached, (), "no other model answered") if isinstance(ended, Deliver) else ended
+
+
+def weighed(seen: Seen, fate: Fate, threshold: float | None, why: str = "") -> Weighed:
+    """The step of the course that an answer is."""
+    barred = f"`{seen.barred}` is at 0" if seen.barred else ""
+    found, judged = seen.reached, seen.judged
+    said = ": ".join(part for part in (barred, why) if part)
+    return Weighed(found.number, found.model, fate, judged.confidence, threshold, judged.grades, seen.votes, said)
+
+
+def unseen(reached: Reached, before: tuple[Weighed, ...], why: str) -> Deliver:
+    """Deliver an answer that was not looked at."""
+    return Deliver(reached, (*before, Weighed(reached.number, reached.model, "accepted", why=f"not looked at: {why}")))
