@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.gate import Gates
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
-from pointsman.core.plan import Chains
+from pointsman.core.plan import Accept, Cascade, Chains, Ensemble, Execution
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
 from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
@@ -145,7 +145,7 @@ rules = st.builds(
         require=requirements,
         exclude=subset(NAMES),
         prefer=subset(NAMES),
-        plan=st.sampled_from((None, "single", "fallback")),
+        plan=st.sampled_from((None, "single", "fallback", "escalate", "cascade", "ensemble")),
         weights=st.none() | weights,
     ),
 )
@@ -154,6 +154,17 @@ rules = st.builds(
 def chains_of(names: tuple[str, ...]) -> st.SearchStrategy[Chains]:
     return st.dictionaries(st.sampled_from(("content_filter", "context_length", "timeout")), subset(names), max_size=2).map(
         lambda found: tuple(found.items())
+    )
+
+
+@st.composite
+def executions_of(draw: st.DrawFn, names: tuple[str, ...]) -> Execution:
+    """Plans that look at answers, and the models that help them to: often ones that are no candidates."""
+    accept = Accept(verifier=draw(st.none() | st.sampled_from(names)))
+    judge = draw(st.none() | st.sampled_from(names))
+    return Execution(
+        cascade=Cascade(draw(subset(names)), accept),
+        ensemble=Ensemble(draw(subset(names)), draw(st.integers(1, 3)), vote="judge" if judge else "majority", judge=judge),
     )
 
 
@@ -182,9 +193,10 @@ def cases(draw: st.DrawFn, *, odd: bool = False) -> tuple[Request, Signals, Snap
     pool = draw(pools)
     names = tuple(model.id for model in pool)
     request = draw(requests)
+    looking = draw(st.booleans())
     route = Route(
         "auto",
-        names,
+        names[: draw(st.integers(1, len(names)))] if looking else names,
         rules=tuple(draw(st.lists(rules, max_size=2))),
         match=draw(st.sampled_from(("first", "all"))),
         weights=draw(weights),
@@ -196,6 +208,8 @@ def cases(draw: st.DrawFn, *, odd: bool = False) -> tuple[Request, Signals, Snap
         unknown_price=draw(st.sampled_from(("worst", "refuse"))),
         fallback=draw(subset(names)),
         fallback_on=draw(chains_of(names)),
+        plan=draw(st.sampled_from((None, "escalate", "cascade", "ensemble"))) if looking else None,
+        execution=draw(executions_of(names)) if looking else Execution(),
     )
     other = Route("other", draw(subset(names)) or names[:1], labels=draw(subset(LABELS)))
     world = snapshot(

@@ -107,8 +107,9 @@ def test_every_model_of_a_plan_passed_the_gates(case):
     route = replace(route, fallback_on=(("timeout", names), ("context_length", names[::-1])))
     made = decide(request, signals, world, route, 0)
     if made.plan is not None:
-        asked = {*made.plan.models, *(name for _, chain in made.plan.chains for name in chain)}
-        assert asked <= set(made.order)
+        asked = made.plan.names
+        assert asked <= {*made.order, *made.plan.helpers}
+        assert set(made.plan.helpers) <= {name for name in names if not any(c.model == name and c.verdicts for c in made.candidates)}
         assert len(set(made.plan.models)) == len(made.plan.models)
         for name in asked:
             assert made.clear(name).covers(request.id)

@@ -51,7 +51,7 @@ def worlds(draw: st.DrawFn) -> tuple[Request, Signals, Snapshot]:
 def called(decision: Decision) -> set[str]:
     """Every model that carrying this decision out could call."""
     plan = decision.plan
-    return set(decision.order) | (set() if plan is None else {*plan.models, *(name for _, chain in plan.chains for name in chain)})
+    return set(decision.order) | (set() if plan is None else plan.names)
 
 
 def routes_of(world: Snapshot) -> Iterator[Route]:

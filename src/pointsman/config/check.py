@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pointsman.config.check_budgets import budget_problems
+from pointsman.config.check_plans import check_problems, named_by, plan_problems
 from pointsman.config.check_rules import (
     label_problems,
     name_problems,
@@ -27,18 +28,10 @@ from pointsman.config.check_rules import (
 )
 from pointsman.config.check_sensitivity import sensitivity_problems
 from pointsman.config.check_signals import signal_problems
+from pointsman.config.kinds import HUMAN
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
-from pointsman.config.schema import (
-    HUMAN,
-    AuditConfig,
-    BoundsConfig,
-    Config,
-    ModelConfig,
-    PriceConfig,
-    RouteConfig,
-    TaskConfig,
-)
+from pointsman.config.schema import AuditConfig, BoundsConfig, Config, ModelConfig, PriceConfig, RouteConfig, TaskConfig
 from pointsman.core.prices import per_mtok, picousd
 from pointsman.signals.keywords import plain
 from pointsman.signals.tokens import CHARS, VOCABULARIES
@@ -58,6 +51,7 @@ def problems(config: Config) -> list[Problem]:
         *_rules(config),
         *policy_problems(config),
         *promise_problems(config),
+        *check_problems(config),
         *_tasks(config),
         *_keywords(config),
         *signal_problems(config),
@@ -172,31 +166,13 @@ def _routes(config: Config) -> Problems:
         pool = set(route.models) or ids
         yield from name_problems(route.models, ids, (*path, "models"))
         yield from _twice(route.models, (*path, "models"))
-        yield from _chains(route, ids, path)
+        yield from plan_problems(route, config, path)
         yield from label_problems(route.labels, config, (*path, "labels"))
         yield from weight_problems(route, path)
         yield from _bounds(route.bounds, (*path, "bounds"))
         yield from _service_level(route, config, path)
         for at, rule in enumerate(route.rules):
-            yield from rule_problems(rule, config, pool | _chained(route), (*path, "rules", at))
-
-
-def _chained(route: RouteConfig) -> set[str]:
-    """Models that chains name."""
-    return {name for chain in (route.fallback, *route.fallback_on.values()) for name in chain} - {HUMAN}
-
-
-def _chains(route: RouteConfig, ids: set[str], path: Path) -> Problems:
-    """Models that are asked after others, and a person at the end."""
-    if HUMAN in route.fallback[:-1]:
-        yield Problem((*path, "fallback", route.fallback.index(HUMAN)), f"`{HUMAN}` ends a chain: nothing can come after it")
-    yield from name_problems(tuple(name for name in route.fallback if name != HUMAN), ids, (*path, "fallback"))
-    for fault, chain in route.fallback_on.items():
-        yield from name_problems(chain, ids, (*path, "fallback_on", fault))
-    if _chained(route) and route.plan == "single":
-        yield warning((*path, "plan"), "`single` asks one model only: the chain has no effect")
-    if route.plan == "hedge" and len(set(route.models or ids) | (set(route.fallback) - {HUMAN})) < 2:
-        yield warning((*path, "plan"), "`hedge` needs a second model")
+            yield from rule_problems(rule, config, pool | named_by(route), (*path, "rules", at))
 
 
 def _twice(names: tuple[str, ...], path: Path) -> Problems:

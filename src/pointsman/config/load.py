@@ -17,7 +17,7 @@ from pointsman.config.problem import Fault, Path, Problem, did_you_mean, short
 from pointsman.config.schema import Config, PolicyTests
 from pointsman.errors import ConfigError
 
-SECRET: Final = frozenset({"api_key"})
+SECRET: Final = frozenset({"api_key", "secret"})
 """Settings whose value no message may repeat."""
 
 Kind = TypeVar("Kind")

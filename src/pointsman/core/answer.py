@@ -45,7 +45,10 @@ class Judged:
 Judge = Callable[[str, Answer, tuple[Grade, ...]], Judged]
 """From a model, its answer and grades that took other calls (`agreement`, `verifier`) to what is thought of the answer."""
 
-Fate = Literal["accepted", "escalated", "outvoted", "to_review"]
+Confident = Callable[[str, str, float, tuple[Grade, ...], str, str], float]
+"""From a model, a task class, what was expected of it, grades, the question and the answer to how likely the answer is right."""
+
+Fate = Literal["accepted", "settled", "escalated", "outvoted", "to_review"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,12 @@ class Weighed:
     grades: tuple[Grade, ...] = ()
     votes: int = 0  #: of an ensemble: answers that say the same, itself included
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a plan that looks at answers went; of kind `course` in the log, and there before the client gets anything."""
+
+    decision: str
+    delivered: int | None  #: number of the call whose answer the client gets; `None`: of none
+    steps: tuple[Weighed, ...]

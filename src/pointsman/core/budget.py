@@ -16,6 +16,7 @@ Does = Literal["nothing", "warn", "downgrade", "cheapest", "refuse"]
 """What a threshold does, from the mildest: tell the operator; weigh cost more and drop dear models; only the cheapest legal one; 429."""
 
 LARGEST: Final = 2**62  #: picodollars (4.6 million USD) or tokens: what a store can add up exactly
+OWN_ORG: Final = "default"  #: whose teams go by their bare names, those of others as `org/team`
 _EVER: Final = Window()
 _UNITS: Final = get_args(Unit)
 _STRICTNESS: Final = {does: at for at, does in enumerate(get_args(Does))}
@@ -96,6 +97,15 @@ class Subjects(NamedTuple):
     task: str = ""
     workflow: str = ""
     run: str = ""
+
+
+def team_subject(org: str, team: str) -> str:
+    """What a team is called as a subject.
+
+    >>> team_subject("acme", "red"), team_subject("default", "red"), team_subject("acme", "")
+    ('acme/red', 'red', '')
+    """
+    return team if not team or org in ("", OWN_ORG) else f"{org}/{team}"
 
 
 class Account(NamedTuple):

@@ -1,8 +1,8 @@
 """The most that one call can cost: what is held of its budgets before it goes out.
 
 A token of a byte-level vocabulary stands for at least one byte, so a letter has no more tokens than bytes; the JSON around each message
-is longer than what a chat template puts around it. No answer is longer than the limit that was sent, and no provider takes an input
-beyond the model's context.
+is longer than what a chat template puts around it. A file, or an address, may fill the model's context. No answer is longer than the
+limit that was sent, and no provider takes an input beyond the model's context.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ class Size:
     images: int = 0
     tools: bool = False
     seconds: float = 0.0  #: longest time of the call, for hardware paid by the second
+    whole_context: bool = False  #: something in it is longer than it looks
 
     @property
     def input_tokens(self) -> int:
         """The most tokens that the input can have."""
+        if self.whole_context:
+            return self.context_tokens
         tokens = self.input_bytes + OVERHEAD_TOKENS + self.images * IMAGE_TOKENS + (TOOLS_TOKENS if self.tools else 0)
         return min(tokens, self.context_tokens)
 

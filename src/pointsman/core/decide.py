@@ -14,9 +14,8 @@ from pointsman.core.clearance import _seal
 from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask, EstimateGate, Gate, Verdict
 from pointsman.core.latency import Slas, missed
-from pointsman.core.plan import Chains, Plan
+from pointsman.core.planning import kind_of, plan_of
 from pointsman.core.request import Request
-from pointsman.core.rule import Ruling
 from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate, Estimates, Scores, score
 from pointsman.core.signals import Signals
@@ -24,6 +23,7 @@ from pointsman.core.snapshot import Field, Pool, Route, Snapshot, TaskPolicy
 from pointsman.core.unmet import NOTHING, answer_unmet, on_none
 
 _NO_TASK_POLICY = TaskPolicy()
+_NO_HELPERS: frozenset[str] = frozenset()
 _NOBODY: Mapping[int, str] = MappingProxyType({})
 
 
@@ -45,9 +45,10 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         quality_floor=max(route.quality_floor, task.quality_floor, ruling.quality_floor),
         refuse_unknown_price=route.unknown_price == "refuse",
         least=pool.least,
-        slas=None if route.sla is None and task.sla is None else snapshot.slas(route, task),
+        slas=None if route.sla is None and task.sla is None else snapshot.slas(route, task, kind_of(ruling.plan, route)),
     )
     field, refused = _judge(ask, pool, snapshot.gates.request)
+    field, helpers = _apart(field, route.helpers)
     estimates = snapshot.estimator(ask, field.models)
     field, estimates, floored = _judge_estimates(ask, field, estimates, snapshot.gates.estimate, refused)
     if not field.models and (resort := _last_resort(pool, refused)).models:
@@ -69,8 +70,9 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms, late)
     places = list(range(len(field.names))) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer)
     order = [field.names[at] for at in places]
-    passed = frozenset(order)
-    plan = _plan(order, passed, route, ruling, snapshot)
+    passed = helpers.union(order)
+    findings = Findings(field.names, estimates, scores, places, refused, floored, unmet.set_aside, late)
+    plan = plan_of(order, passed, ask, route, snapshot, findings.estimate)
     return Decision(
         request=request,
         signals=signals,
@@ -83,7 +85,7 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         candidates=(),
         plan=plan if unmet is NOTHING else unmet.marked(plan),
         clearances=_seal(request.id, passed, snapshot.id),
-        findings=Findings(field.names, estimates, scores, places, refused, floored, unmet.set_aside, late),
+        findings=findings,
     ).untold()
 
 
@@ -101,9 +103,18 @@ def _judge(ask: Ask, pool: Pool, gates: Sequence[Gate]) -> tuple[Field, dict[str
     return Field.of([model for model in pool.models if model.id not in refused]), refused
 
 
+def _apart(field: Field, helpers: frozenset[str]) -> tuple[Field, frozenset[str]]:
+    """Those that may answer, and the names of those that passed but only look at others' answers."""
+    if not helpers:
+        return field, _NO_HELPERS
+    answering = Field.of([model for model in field.models if model.id not in helpers])
+    return answering, helpers.intersection(field.names)
+
+
 def _last_resort(pool: Pool, refused: dict[str, tuple[Verdict, ...]]) -> Field:
     """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one."""
-    legal = [model for model in pool.models if all(verdict.gate == "health" for verdict in refused.get(model.id, ()))]
+    answering = [model for model in pool.models if model.id not in pool.route.helpers]
+    legal = [model for model in answering if all(verdict.gate == "health" for verdict in refused.get(model.id, ()))]
     for model in legal:
         del refused[model.id]
     return Field.of(legal)
@@ -170,29 +181,6 @@ def _rank(names: Sequence[str], estimates: Estimates, scores: Scores, fallbacks:
         for name, points, good, cost in zip(names, total, quality, costs, strict=True)
     ]
     return sorted(range(len(names)), key=keys.__getitem__)
-
-
-def _plan(order: Sequence[str], passed: Set[str], route: Route, ruling: Ruling, snapshot: Snapshot) -> Plan | None:
-    if not order:
-        return None
-    said = ruling.plan or route.plan
-    kind = said or ("fallback" if route.fallback or route.fallback_on or route.human else "single")
-    if kind == "single":
-        return Plan("single", (order[0],), human=route.human)
-    first = order[0]
-    rest = route.fallback or (order if said else ())
-    models = (first, *(name for name in rest if name in passed and name != first))
-    chains = tuple((fault, tuple(name for name in chain if name in passed)) for fault, chain in route.fallback_on)
-    return Plan(kind, models, chains + _larger(models, chains, snapshot), route.human)
-
-
-def _larger(models: tuple[str, ...], chains: Chains, snapshot: Snapshot) -> Chains:
-    """Where nothing else is said, a request that is too long for the first model goes on to those with a larger context."""
-    if any(fault == "context_length" for fault, _ in chains):
-        return ()
-    context = snapshot.models[models[0]].context_tokens
-    larger = tuple(name for name in models if snapshot.models[name].context_tokens > context)
-    return (("context_length", larger),) if larger else ()
 
 
 def _tightest(one_ms: float | None, other_ms: float | None) -> float | None:

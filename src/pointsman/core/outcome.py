@@ -35,6 +35,7 @@ class Outcome:
     started_at_ns: int | None = None  #: when the call began, since the epoch; `None`: written by an earlier version
     answer_digest: str | None = None  #: SHA-256, in hex, of what was handed to the client; `None`: nothing was
     masked: int = 0  #: values that the model got a placeholder for
+    sent: bool = True  #: something of the call may have reached the upstream; not: there was no connection, or no call
 
     @property
     def ok(self) -> bool:

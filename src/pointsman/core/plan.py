@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pointsman.core.fault import Fault
+from pointsman.core.review import ReviewTerms
 from pointsman.core.rule import PlanKind
 
 Check = str
@@ -13,6 +14,9 @@ Check = str
 
 Kind = PlanKind | Literal["review"]
 """`review`: no model is asked, a person is; no rule or route can ask for it."""
+
+LOOKING: frozenset[Kind] = frozenset(("escalate", "cascade", "ensemble"))
+"""Plans that look at whole answers before one is given."""
 
 Chains = tuple[tuple[Fault, tuple[str, ...]], ...]
 """For some classes of failure, the models that are asked after one."""
@@ -33,12 +37,13 @@ class Plan:
     chains: Chains = ()  #: after such a failure these are asked, in place of the rest of `models`
     human: bool = False  #: when nothing answers a person is asked
     flags: tuple[str, ...] = ()  #: what its models miss though they are asked, such as `quality_floor_missed`
+    spares: tuple[str, ...] = ()  #: with `escalate`, `cascade` and `ensemble`: asked in turn where none of `models` answers
     helpers: tuple[str, ...] = ()  #: models that judge and verify what others answer, as far as they pass the gates
 
     @property
     def names(self) -> frozenset[str]:
         """Every model that may be asked."""
-        return frozenset((*self.models, *self.helpers)).union(*(models for _, models in self.chains))
+        return frozenset((*self.models, *self.spares, *self.helpers)).union(*(models for _, models in self.chains))
 
     def chain(self, fault: Fault) -> tuple[str, ...] | None:
         """Models to ask after such a failure; `None`: the rest of `models`."""
@@ -72,7 +77,7 @@ class Cascade:
 
     tiers: tuple[str, ...] = ()  #: empty: those that pass the gates, the cheapest first
     accept: Accept = Accept()
-    worth_usd: float | None = None  #: what a right answer is worth: go on where a further call gains more than it costs; `None`: see `accept`
+    worth_usd: float | None = None  #: what a right answer is worth: go on where a call gains more than it costs; `None`: as `accept` says
     stream_first: bool = False  #: stream the last tier's answer as it comes, without looking at it
 
 
@@ -103,7 +108,8 @@ class Execution:
     first_token_s: float | None = None  #: a stream that has not begun by then is given up where another model is left to ask
     hedge_after_s: float = 2.0  #: with `hedge`: the next model is asked as well when the first has not begun by then
     hedge_models: int = 2
-    checks: tuple[Check, ...] = ("empty", "schema")  #: of whole answers, as long as another model is left to ask
+    checks: tuple[Check, ...] = ("empty", "schema", "tool_calls")  #: of whole answers, as long as another model is left to ask
     cascade: Cascade = Cascade()
     ensemble: Ensemble = Ensemble()
+    review: ReviewTerms = ReviewTerms()
     max_output_tokens: int = 4_096  #: what an answer is limited to where a budget pays and the client sets no limit

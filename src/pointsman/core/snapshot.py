@@ -7,14 +7,14 @@ request is worked out here, once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol
 
 from pointsman.core.apis import Api
 from pointsman.core.gate import Ask, Gates, Least, Verdict
 from pointsman.core.latency import Latencies, Sla, Slas
 from pointsman.core.model import Model
-from pointsman.core.plan import Chains, Execution
+from pointsman.core.plan import LOOKING, Chains, Execution, Kind
 from pointsman.core.rule import PlanKind, Policy, Rule
 from pointsman.core.score import Bounds, Estimates, Form, Weights, millionths
 from pointsman.core.unmet import OnNone
@@ -78,11 +78,16 @@ class Route:
     sla: Sla | None = None
     on_none: OnNone | None = None  #: where every candidate misses floor or SLA; `None`: as the task class says, else `refuse`
     execution: Execution = _DEFAULT_EXECUTION
-    candidates: tuple[str, ...] = field(init=False, compare=False, repr=False)  #: derived: `models`, then what only chains name
+    candidates: tuple[str, ...] = field(init=False, compare=False, repr=False)  #: derived: every model that may be asked, `models` first
+    helpers: frozenset[str] = field(init=False, compare=False, repr=False)  #: derived: those that only look at others' answers
 
     def __post_init__(self) -> None:
+        cascade, ensemble = self.execution.cascade, self.execution.ensemble
         chained = (name for _, chain in self.fallback_on for name in chain)
-        object.__setattr__(self, "candidates", tuple(dict.fromkeys((*self.models, *self.fallback, *chained))))
+        answering = dict.fromkeys((*self.models, *self.fallback, *chained, *cascade.tiers, *ensemble.members))
+        helping = [name for name in (cascade.accept.verifier, ensemble.judge) if name is not None]
+        object.__setattr__(self, "candidates", tuple(dict.fromkeys((*answering, *helping))))
+        object.__setattr__(self, "helpers", frozenset(helping).difference(answering))
 
 
 class Field(NamedTuple):
@@ -158,9 +163,15 @@ class Snapshot:
             ),
         )
 
-    def slas(self, route: Route, task: TaskPolicy) -> Slas:
-        """What must be kept at the 95th percentile: the route's and the task class's, both."""
-        return Slas(tuple(sla for sla in (route.sla, task.sla) if sla is not None), self.latencies)
+    def slas(self, route: Route, task: TaskPolicy, kind: Kind | None = None) -> Slas:
+        """What must be kept at the 95th percentile: the route's and the task class's, both.
+
+        Under a plan of this `kind` that looks at whole answers first, the first token comes when the whole answer does.
+        """
+        wanted = tuple(sla for sla in (route.sla, task.sla) if sla is not None)
+        if kind in LOOKING:
+            wanted = tuple(replace(sla, of="whole") for sla in wanted)
+        return Slas(wanted, self.latencies)
 
     def route(self, name: str) -> Route | None:
         """The route of that name; a model's own name is a route with that one candidate, and passes the same gates."""

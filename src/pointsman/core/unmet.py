@@ -41,7 +41,7 @@ class Unmet(NamedTuple):
         """The plan with flags, or a person's."""
         if plan is None:
             return self.review
-        return replace(plan, flags=flags([verdict for name in plan.names for verdict in self.set_aside[name]]))
+        return replace(plan, flags=flags([verdict for name in plan.names for verdict in self.set_aside.get(name, ())]))
 
 
 NOTHING = Unmet()

@@ -7,7 +7,7 @@ but a real boolean becomes `ConditionError`. Language: https://github.com/google
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -87,6 +87,18 @@ def compile_condition(source: str) -> CelCondition:
     _refuse_unknown_fields(code)
     _refuse_order_of_maps(code)
     return CelCondition(source, _reads_labels_only(source), program, tuple(_reads(code)), comparison(source))
+
+
+def compile_answer_condition(source: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Compile a boolean expression over `answer` and `asked`, as a check of answers has it. Raises `ConditionSyntaxError`.
+
+    >>> compile_answer_condition("size(answer.text) < asked.choices * 3")({"answer": {"text": "42"}, "asked": {"choices": 1}})
+    True
+    """
+    program = _compile(_answer_environment(), source)
+    if (kind := program.return_type().name()) != "BOOL":
+        raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
+    return CelCondition(source, False, program, (("answer", None), ("asked", None)))
 
 
 def _reads(code: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
@@ -170,6 +182,14 @@ def _environment() -> cel.Env:
             "metadata": kind.Map(kind.STRING, kind.STRING),
         }
     )
+
+
+@cache
+def _answer_environment() -> cel.Env:
+    from cel_expr_python import cel
+
+    record = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return cel.NewEnv(variables={"answer": record, "asked": record})
 
 
 @cache
