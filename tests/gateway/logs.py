@@ -26,6 +26,10 @@ class Around:
         await self._log.append(kind, decision, body)
         self.seen.append((kind, len(self._upstream.ledger)))
 
+    async def write(self, kind: str, decision: str, body: bytes, also: object = None) -> None:
+        await self.before(kind)
+        await self._log.write(kind, decision, body, also)  # type: ignore[attr-defined]
+
     async def before(self, kind: str) -> None:
         """What happens before a record is written."""
 

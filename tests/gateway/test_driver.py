@@ -183,7 +183,8 @@ async def test_a_person_is_asked_and_the_ticket_is_in_the_log_first(serve: Serve
 
 async def test_a_ticket_that_cannot_be_kept_is_not_promised(serve: Serve):
     routes = {"auto": {"models": ["a"], "fallback": ["human"], "retry": {"attempts": 1}}}
-    async with serve(pool("error-500"), routes=routes, log=Kept(Failing, "review")) as served:
+    async with serve(pool("error-500"), routes=routes) as served:
+        served.service.reviews.store._log = Failing(served.service.log, served.upstream, "review")  # type: ignore[attr-defined]
         with pytest.raises(RecordError):
             await Scene(served).driver.run()
 

@@ -7,30 +7,37 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
 
+from pointsman.core.answer import Answer
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
 from pointsman.core.request import Request
 from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.gateway.clock import Clock
+from pointsman.gateway.envelope import envelope_of, written
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import unmasking_of
 from pointsman.gateway.purse import Held
-from pointsman.plans.checks import unfit
+from pointsman.plans.checks import asked_of, unfit
+from pointsman.plans.checks.asked import wanted_schema
+from pointsman.plans.checks.fitness import QUICK, failing
 from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
 from pointsman.upstream.health import Ticket
 from pointsman.upstream.transport import Reply
-from pointsman.wire.dialect import Completion, Envelope, Stream
+from pointsman.wire.answer import answer_of
+from pointsman.wire.dialect import Completion, Stream
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_body import ErrorBody
+from pointsman.wire.events import Event
 from pointsman.wire.refused import refused, refused_event
 from pointsman.wire.translated import Translated
 
@@ -50,19 +57,25 @@ class Attempt:
         decision: Decision,
         live: Live,
         call: Call,
+        asked: Request,
         letter: Letter,
         ticket: Ticket,
         number: int,
         log: DecisionLog,
         deadline_at: float,
         held: Held | None = None,
+        kept: bool = False,
     ) -> None:
-        """`deadline_at`: loop time by which there must be something to deliver."""
+        """`asked`: the request as this call varies it. `deadline_at`: loop time by which there must be something to deliver.
+        `kept`: what a stream says is kept, to be looked at.
+        """
         self.number, self.model = number, call.model
         self.body = b""
+        self.final: bytes | None = None  #: the answer as it would have been unstreamed, where that is told apart from `body`
+        self.answer: Answer | None = None  #: of a call that looks at it
         self.error: UpstreamError | None = None
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
-        self._decision, self._live, self._call, self._log = decision, live, call, log
+        self._decision, self._live, self._call, self._asked, self._log = decision, live, call, asked, log
         self._model = live.world.snapshot.models[call.model]
         self._letter, self._ticket, self._held = letter, ticket, held
         self._timeouts = live.egress.timeouts(call.model)
@@ -71,10 +84,11 @@ class Attempt:
         self._began_at_ns = time.time_ns()
         self._measured_from_s = time.perf_counter()  # uvloop's clock counts whole milliseconds
         self.clock = Clock(min(self._started + self._timeouts.total_s, deadline_at))
-        self._unmasking = unmasking_of(letter, decision.request)
-        self.stream = self._new_stream() if decision.request.stream else None
+        self._unmasking = unmasking_of(letter, asked)
+        self.stream = self._new_stream() if asked.stream else None
         self._reply: Reply | None = None
         self._first: list[bytes] = []
+        self._kept: list[bytes] | None = [] if kept and asked.stream else None
         self._completion: Completion | None = None
         self._ttft_ms: float | None = None
         self._cost_picousd: int | None = None
@@ -89,14 +103,7 @@ class Attempt:
         own = api == request.api and self._unmasking is None
         previous = request.content.previous if own else None
         reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=own, previous=previous)
-        return reader if own else Translated(reader, DIALECTS[request.api].writer(self._envelope()), self._unmasking)
-
-    def _envelope(self) -> Envelope:
-        request = self._decision.request
-        assert request.content is not None
-        body, previous = cast("dict[str, Any]", request.content.body), request.content.previous
-        asked = body if previous is None else {**body, "previous_response_id": previous}
-        return Envelope(request.id, request.model, int(time.time()), asked)
+        return reader if own else Translated(reader, DIALECTS[request.api].writer(envelope_of(request)), self._unmasking)
 
     async def open(self) -> UpstreamError | None:
         """Call, and read until the first content (streamed) or the whole answer. What the upstream failed with is returned, not raised."""
@@ -113,11 +120,11 @@ class Attempt:
         return self.error
 
     async def _reach(self) -> None:
-        request, clock = self._decision.request, self.clock
+        clock = self.clock
         try:
             if self.stream is not None:
                 clock.expect(self._first_token_s(), "the model did not begin to answer in time")
-            await clock.wait(self._call_and_read(request))
+            await clock.wait(self._call_and_read())
         finally:
             self.waited_s = time.perf_counter() - self._measured_from_s
 
@@ -125,8 +132,8 @@ class Attempt:
         wanted = self._call.first_token_s
         return self._timeouts.first_token_s if wanted is None else min(wanted, self._timeouts.first_token_s)
 
-    async def _call_and_read(self, request: Request) -> None:
-        reply = self._reply = await self._live.egress.call(self._call.clearance, request, self._letter)
+    async def _call_and_read(self) -> None:
+        reply = self._reply = await self._live.egress.call(self._call.clearance, self._asked, self._letter)
         if reply.status != 200:
             raise refused(reply.status, await _beginning(reply, _MAX_ERROR_BYTES), reply.headers, time.time())
         if self.stream is None:
@@ -135,6 +142,7 @@ class Attempt:
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
         held = 0
         while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
+            self._keep(chunk)
             self._first += self.stream.feed(chunk)
             if (held := held + len(chunk)) > _MAX_HELD_BYTES and not self.stream.begun:
                 raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
@@ -153,27 +161,67 @@ class Attempt:
             raise
         unmasking = self._unmasking
         if self._call.checks:
-            content = read.content if unmasking is None or read.content is None else unmasking.text(read.content)
-            wanted = _schema(self._decision) if request.response_format == "json_schema" else None
-            truncated = read.finish_reason == "length"
-            if (why := unfit(self._call.checks, content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
-                raise InvalidOutput(why)
-        if unmasking is not None:
-            self.body = DIALECTS[request.api].write_answer(unmasking.whole(dialect.read_events(body)), self._envelope())
+            self._check(body, read)
+        if self._call.whole:
+            self._look_at(body)
+        elif unmasking is not None:
+            self.body = DIALECTS[request.api].write_answer(unmasking.whole(dialect.read_events(body)), envelope_of(request))
         elif self._letter.api != request.api:
-            self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), self._envelope())
+            self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), envelope_of(request))
         else:
             self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
 
-    def events(self, whole: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+    def _check(self, body: bytes, read: Completion) -> None:
+        """Raises `InvalidOutput` for an answer that a check says is unfit."""
+        request, unmasking, checks = self._decision.request, self._unmasking, self._call.checks
+        content = read.content if unmasking is None or read.content is None else unmasking.text(read.content)
+        wanted = wanted_schema(request.content) if request.response_format == "json_schema" else None
+        truncated = read.finish_reason == "length"
+        if (why := unfit(checks, content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
+            raise InvalidOutput(why)
+        # The others take reading the answer as a whole.
+        further = [name for name in checks if name not in QUICK and (name != "tool_calls" or request.tools)]
+        if further:
+            failed = failing(further, answer_of(self._events_of(body)), asked_of(request), self._live.world.own_checks)
+            if failed is not None:
+                raise InvalidOutput(failed)
+
+    def _events_of(self, body: bytes) -> list[Event]:
+        dialect, unmasking = DIALECTS[self._letter.api], self._unmasking
+        events = dialect.read_events(body)
+        return events if unmasking is None else list(unmasking.whole(events))
+
+    def _look_at(self, body: bytes) -> None:
+        """The answer for the plan, and as the client would get it."""
+        request, dialect, own = self._decision.request, DIALECTS[self._letter.api], self._letter.api == self._decision.request.api
+        events = self._events_of(body)
+        self.answer = answer_of(events)
+        if request.stream or not own or self._unmasking is not None:
+            self.body, self.final = written(request, events)
+        else:
+            self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._kept is not None:
+            self._kept.append(chunk)
+
+    def said(self) -> Answer:
+        """What a stream that was `kept` has said, once it has ended."""
+        assert self._kept is not None
+        content = self._decision.request.content
+        reader = DIALECTS[self._letter.api].reader({} if content is None else cast("dict[str, Any]", content.chat), own=False)
+        events, unmasking = reader.read(b"".join(self._kept)), unmasking_of(self._letter, self._asked)
+        return answer_of(events if unmasking is None else unmasking.whole(events))
+
+    def events(self, whole: Callable[[bytes], None], ended: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[bytes]:
         """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it.
 
-        `whole` gets the answer as it would have been unstreamed, where the API's last event holds it.
+        `whole` gets the answer as it would have been unstreamed, where the API's last event holds it; `ended` is waited for at a good end.
         """
-        self._events = self._deliver(whole)
+        self._events = self._deliver(whole, ended)
         return self._events
 
-    async def _deliver(self, whole: Callable[[bytes], None]) -> AsyncGenerator[bytes, None]:
+    async def _deliver(self, whole: Callable[[bytes], None], ended: Callable[[], Awaitable[None]] | None) -> AsyncGenerator[bytes, None]:
         stream, reply, clock, idle_s = self.stream, self._reply, self.clock, self._timeouts.idle_s
         assert stream is not None
         assert reply is not None
@@ -186,6 +234,7 @@ class Attempt:
                 clock.expect(idle_s, "the model's stream stood still for too long")
                 if (chunk := await clock.wait(anext(reply.body, None))) is None:
                     break
+                self._keep(chunk)
                 for event in stream.feed(chunk):
                     handed.update(event)
                     yield event
@@ -197,6 +246,8 @@ class Attempt:
             raise
         if (final := getattr(stream, "final", None)) is not None:
             whole(final)
+        if ended is not None:
+            await ended()
         yield ending
 
     def error_event(self, error: PointsmanError) -> bytes:
@@ -270,7 +321,8 @@ class Attempt:
     def _outcome(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
         elapsed_ms = self._elapsed_ms()
         source: UsageSource = "reported" if usage is not None else "none"
-        if usage is None and (usage := self._estimated_usage(status, error)) is not None:
+        whole = status == "ok" or self._completion is not None  # until then, what was reported is only what had come so far
+        if (usage is None or not whole) and (usage := _at_least(usage, self._estimated_usage(status, error))) is not None:
             source = "estimated"
         price = self._model.price
         self._cost_picousd = None if usage is None or price is None else cost_picousd(price, usage, elapsed_ms / 1000)
@@ -293,6 +345,7 @@ class Attempt:
             started_at_ns=self._began_at_ns,
             answer_digest=self._digest(),
             masked=len(self._letter.values),
+            sent=not isinstance(error, UpstreamError) or error.sent,
         )
 
     def _digest(self) -> str | None:
@@ -317,8 +370,13 @@ class Attempt:
     def _elapsed_ms(self) -> float:
         return (time.perf_counter() - self._measured_from_s) * 1000
 
-    def headers(self, overhead_ms: float) -> dict[str, str]:
-        """What the client is told about the answer; never where it came from."""
+    @property
+    def cost_picousd(self) -> int | None:
+        """What the call cost, as far as that is known by now."""
+        return self._cost_picousd
+
+    def headers(self, overhead_ms: float, others_picousd: int = 0) -> dict[str, str]:
+        """What the client is told about the answer; never where it came from. `others_picousd`: what the request's other calls cost."""
         decision = self._decision
         said = {
             "x-request-id": decision.request.id,
@@ -331,7 +389,7 @@ class Attempt:
         if expected is not None and expected.cost_picousd is not None:
             said["x-pointsman-expected-cost-usd"] = usd(expected.cost_picousd)
         if self._cost_picousd is not None:
-            said["x-pointsman-cost-usd"] = usd(self._cost_picousd)
+            said["x-pointsman-cost-usd"] = usd(self._cost_picousd + others_picousd)
         if flags := decision.flags(self.model):
             said["x-pointsman-flags"] = ", ".join(flags)
         if self._letter.dropped:
@@ -347,12 +405,11 @@ def reserved_tokens(decision: Decision) -> int:
     return tokens.input + (tokens.output if tokens.room is None else tokens.room) * decision.request.choices
 
 
-def _schema(decision: Decision) -> dict[str, Any] | None:
-    chat = {} if decision.request.content is None else decision.request.content.chat
-    wanted = chat.get("response_format")
-    named = wanted.get("json_schema") if isinstance(wanted, dict) else None
-    schema = named.get("schema") if isinstance(named, dict) else None
-    return schema if isinstance(schema, dict) else None
+def _at_least(said: Usage | None, seen: Usage | None) -> Usage | None:
+    """Of an answer that is not whole: what was reported until then, and no less than what came."""
+    if said is None or seen is None:
+        return said or seen
+    return replace(said, input_tokens=said.input_tokens or seen.input_tokens, output_tokens=max(said.output_tokens, seen.output_tokens))
 
 
 def _name(error: Exception) -> str:

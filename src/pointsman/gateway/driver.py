@@ -9,16 +9,24 @@ from dataclasses import replace
 
 import msgspec
 
+from pointsman.core.answer import Answer, Course, Weighed
 from pointsman.core.decision import Decision
+from pointsman.core.fault import Fault
 from pointsman.core.outcome import Outcome
 from pointsman.core.plan import Execution
+from pointsman.core.request import Request
+from pointsman.core.review import Proposal
 from pointsman.errors import Failure, OverBudget, PointsmanError, RateLimited, RequestError, UpstreamError, UpstreamRefused
 from pointsman.gateway.attempt import Attempt, reserved_tokens
 from pointsman.gateway.clock import Clock
+from pointsman.gateway.judging import judge_of
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import Masker
 from pointsman.gateway.purse import Held, Purse
-from pointsman.gateway.review import ask_a_person
+from pointsman.gateway.quoting import refuse_news
+from pointsman.gateway.reviewing import Reviewing, Spoken
+from pointsman.gateway.reviews import proposals
+from pointsman.gateway.varied import varied
 from pointsman.plans.start import start
 from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Wait, Waited
 from pointsman.stores.log import DecisionLog
@@ -34,17 +42,24 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._attempts: dict[int, Attempt] = {}  #: those that reached something, by number
+        self._ended: list[Attempt] = []  #: calls that came to an end, or at least to something that may be delivered
         self._made = 0
         self._called: set[str] = set()
         self._failures: list[tuple[str, UpstreamError, int]] = []
         self._purse = None if live.till is None else live.till.purse(decision)
         self._masker = None if live.world.mask is None else Masker(decision.request, live.world.mask)
         self._superseded = False
+        self._course: tuple[Weighed, ...] = ()
+        self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks)
+        self._limited = ""  #: the model for which the key had no tokens left, before any call
         self.waited_s = 0.0  #: for upstreams and between calls
 
-    async def run(self) -> Attempt:
-        """The call to deliver. Raises the first call's failure when there is none: it is about the best model that could be asked."""
-        steps = start(self._decision, self._execution)
+    async def run(self) -> Attempt | Spoken:
+        """The call to deliver, or what a person says.
+
+        Raises the first call's failure where there is neither: it is about the best model that could be asked.
+        """
+        steps = start(self._decision, self._execution, judge_of(self._decision, self._live.world))
         delivered: Attempt | None = None
         step: Step | None = None
         try:
@@ -54,10 +69,25 @@ class Driver:
                 except StopIteration as stop:
                     ended: Deliver | Fail = stop.value
                     break
+            if ended.course:
+                await self._record_course(ended)
             if isinstance(ended, Fail):
-                raise await self._failed(ended)
+                if ended.human:
+                    faults = [error.fault for _, error, _ in self._failures]
+                    return await self.reviewing.unanswered(ended.course, self._answers, self._told, faults)
+                raise await self._failed()
             delivered = self._attempts[ended.reached.number]
+            if delivered.answer is not None and self.reviewing.approval:
+                spoken = await self.reviewing.approved(delivered.number, self._proposed(ended.course, delivered, delivered.answer))
+                return spoken or delivered
+            if delivered.answer is not None and self.reviewing.sampled:
+                await self._sample(ended.course, delivered, delivered.answer)
+            self._course = ended.course
             return delivered
+        except RateLimited as error:
+            if not self._made:
+                await self._record_nothing(self._limited, error.code, "unavailable")
+            raise
         finally:
             for attempt in self._attempts.values():
                 if attempt is not delivered:
@@ -71,17 +101,20 @@ class Driver:
             case Wait():
                 return await self._wait(step)
             case All():
-                return tuple(await asyncio.gather(*(self._call(call) for call in step.calls)))
+                return await self._all(step)
             case First():
                 return await self._first(step)
 
     async def _call(self, call: Call) -> Reached:
-        model = call.model
+        model, sampled = call.model, self.reviewing.sampled
+        if self.reviewing.approval or (sampled and not self._decision.request.stream):
+            call = replace(call, whole=True)
         held: Held | None = None
         try:
-            letter = await self._write(model)
+            asked = varied(self._decision.request, call)
+            letter = await self._write(call, asked)
             if self._purse is not None:
-                held = await self._hold(self._purse, model, letter)
+                held = await self._hold(self._purse, asked, model, letter)
             ticket = self._admit(call, held)
         except UpstreamError as error:
             self._failures.append((model, error, 0))
@@ -89,7 +122,7 @@ class Driver:
         self._made += 1
         self._called.add(model)
         deadline_at = self._began + self._execution.deadline_s
-        attempt = Attempt(self._decision, self._live, call, letter, ticket, self._made, self._log, deadline_at, held)
+        attempt = Attempt(self._decision, self._live, call, asked, letter, ticket, self._made, self._log, deadline_at, held, kept=sampled)
         self._clocks.add(attempt.clock)
         try:
             failure = await attempt.open()
@@ -98,19 +131,21 @@ class Driver:
             raise
         finally:
             self.waited_s += attempt.waited_s
+            self._ended.append(attempt)
         if failure is None:
             self._attempts[attempt.number] = attempt
-            return Reached(model, number=attempt.number, at_s=self._at_s())
+            return Reached(model, number=attempt.number, at_s=self._at_s(), answer=attempt.answer)
         self._clocks.discard(attempt.clock)
         self._failures.append((model, failure, attempt.number))
         return Reached(model, failure.fault, failure.retry_after_s, self._at_s(), attempt.number)
 
-    async def _hold(self, purse: Purse, model: str, letter: Letter) -> Held:
-        live, request = self._live, self._decision.request
+    async def _hold(self, purse: Purse, asked: Request, model: str, letter: Letter) -> Held:
+        live = self._live
         try:
-            return await purse.hold(request, live.world.snapshot.models[model], letter, live.egress.timeouts(model).total_s)
+            return await purse.hold(asked, live.world.snapshot.models[model], letter, live.egress.timeouts(model).total_s)
         except RateLimited as error:
             if not self._made:
+                self._limited = model
                 raise
             # The key's limit is no answer to a request that has been asked of another model already: that one may still answer.
             raise OverBudget(f"`{model}` was not called: {error.message}") from error
@@ -124,14 +159,21 @@ class Driver:
                 held.release()
             raise
 
-    async def _write(self, model: str) -> Letter:
+    async def _write(self, call: Call, asked: Request) -> Letter:
+        model = call.model
         most = None if self._purse is None else self._execution.max_output_tokens
         world, egress = self._live.world, self._live.egress
+        quotes = call.variation is not None and bool(call.variation.question)
+        if quotes:
+            await refuse_news(asked, self._decision, world.signals.search)
         try:
             if self._masker is None or not self._masker.mask.concerns(self._decision.signals, world.snapshot.models[model]):
-                return egress.write(model, self._decision.request, most)
+                return egress.write(model, asked, most)
+            if quotes:
+                masked = await Masker(asked, self._masker.mask).masked()  # answers as well
+                return replace(egress.write(model, masked.request, most), values=masked.values)
             masked = await self._masker.masked()
-            return replace(egress.write(model, masked.request, most), values=masked.values)
+            return replace(egress.write(model, varied(masked.request, call), most), values=masked.values)
         except RequestError as error:
             # Another model may speak an API that can say it.
             raise UpstreamRefused(
@@ -150,6 +192,18 @@ class Driver:
             self._clocks.discard(clock)
         self.waited_s += step.seconds
         return Waited(granted=True, at_s=self._at_s())
+
+    async def _all(self, step: All) -> tuple[Reached, ...]:
+        """Calls side by side. What stops one of them for good stops all."""
+        running = [self._loop.create_task(self._call(call)) for call in step.calls]
+        waited_before_s, began = self.waited_s, time.perf_counter()
+        try:
+            return tuple(await asyncio.gather(*running))
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            self.waited_s = waited_before_s + time.perf_counter() - began
 
     async def _first(self, step: First) -> tuple[Reached, ...]:
         """Staggered calls; the first to reach something ends the others."""
@@ -183,26 +237,58 @@ class Driver:
     def _reached(self, task: asyncio.Task[Reached], call: Call) -> Reached:
         return Reached(call.model, abandoned=True, at_s=self._at_s()) if task.cancelled() else task.result()
 
-    async def _failed(self, ended: Fail) -> PointsmanError:
-        failures = tuple(Failure(model, error.code or error.fault, error.status, number) for model, error, number in self._failures)
-        if ended.human:
-            return await ask_a_person(self._decision, failures, self._log)
+    async def looked_at(self, delivered: Attempt) -> None:
+        """Keep what a stream has said for people to look at, where chance would have it."""
+        await self._sample(self._course, delivered, delivered.said())
+
+    async def _sample(self, course: Sequence[Weighed], delivered: Attempt, answer: Answer) -> None:
+        await self.reviewing.look(self._proposed(course, delivered, answer), self._told)
+
+    def _proposed(self, course: Sequence[Weighed], delivered: Attempt, answer: Answer) -> tuple[Proposal, ...]:
+        """The answer, and those before it."""
+        return proposals(course, self._answers) or (Proposal(delivered.number, delivered.model, answer),)
+
+    @property
+    def _answers(self) -> dict[int, Answer]:
+        return {number: attempt.answer for number, attempt in self._attempts.items() if attempt.answer is not None}
+
+    @property
+    def _told(self) -> tuple[Failure, ...]:
+        """The calls that failed, as clients and reviewers hear of them."""
+        return tuple(Failure(model, error.code or error.fault, error.status, number) for model, error, number in self._failures)
+
+    async def _failed(self) -> PointsmanError:
         if not self._made:
-            await self._record_nothing()
+            model, refusal, _ = self._failures[0]
+            await self._record_nothing(model, refusal.code, refusal.fault)
         called = (error for _, error, _ in self._failures if error.fault not in ("unavailable", "over_budget"))
         error: PointsmanError = next(called, self._failures[0][1])
-        error.failures = failures
+        error.failures = self._told
         return error
 
-    async def _record_nothing(self) -> None:
+    async def _record_course(self, ended: Deliver | Fail) -> None:
+        request = self._decision.request.id
+        course = Course(request, ended.reached.number if isinstance(ended, Deliver) else None, ended.course)
+        await self._log.append("course", request, msgspec.json.encode(course))
+
+    async def _record_nothing(self, model: str, code: str | None, fault: Fault) -> None:
         """That no call was made, and why, is an outcome as well."""
-        request, (model, error, _) = self._decision.request.id, self._failures[0]
-        outcome = Outcome(request, 0, model, "error", task=self._decision.ruling.task, error=error.code, fault=error.fault)
+        request = self._decision.request.id
+        outcome = Outcome(request, 0, model, "error", task=self._decision.ruling.task, error=code, fault=fault, sent=False)
         await self._log.append("outcome", request, msgspec.json.encode(outcome))
 
     async def _release(self, attempt: Attempt) -> None:
         self._clocks.discard(attempt.clock)
         await attempt.aclose("superseded" if self._superseded else "client_disconnected")
+
+    @property
+    def made(self) -> int:
+        """How many calls were made."""
+        return self._made
+
+    def others_picousd(self, delivered: Attempt | None) -> int:
+        """What the calls cost that were not delivered, as far as that is known."""
+        return sum(attempt.cost_picousd or 0 for attempt in self._ended if attempt is not delivered)
 
     def _at_s(self) -> float:
         return self._loop.time() - self._began

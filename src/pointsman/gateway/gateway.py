@@ -15,6 +15,7 @@ import msgspec
 from pointsman.core.codec import from_json
 from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome
+from pointsman.core.prices import usd
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller, Request
 from pointsman.core.role import READS_DECISIONS
@@ -28,10 +29,12 @@ from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
 from pointsman.gateway.refusal import no_eligible_model
 from pointsman.gateway.responses import Responses
+from pointsman.gateway.reviewing import Spoken
 from pointsman.gateway.subject import subject_of
 from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.log import DecisionLog
+from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
 
 _LARGE_BYTES = 200_000
@@ -96,12 +99,16 @@ class Gateway:
         started_s, decision = time.monotonic(), decided.decision
         try:
             driver = self._driver(decision, decided.live)
-            attempt = await driver.run()
+            found = await driver.run()
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
         overhead_s = decided.took_s + time.monotonic() - started_s - driver.waited_s
-        return self._delivered(attempt, decision, attempt.headers(overhead_s * 1000))
+        review = {} if driver.reviewing.ticket is None else {"x-pointsman-review-id": driver.reviewing.ticket.id}
+        if isinstance(found, Spoken):
+            return self._spoken(found, decision, {**_spoken_headers(found, driver, decision, overhead_s * 1000), **review})
+        told = {**found.headers(overhead_s * 1000, driver.others_picousd(found)), **review}
+        return self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
 
     def cut(self, error: PointsmanError) -> None:
         """End every request in progress with this error."""
@@ -128,8 +135,9 @@ class Gateway:
         snapshot = await self._snapshot(kept.snapshot)
         outcomes = [from_json(Outcome, entry.body) for entry in entries if entry.kind == "outcome"]
         at = datetime.fromtimestamp(made.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+        courses = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "course"]
         reviews = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "review"]
-        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "reviews": reviews}
+        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "courses": courses, "reviews": reviews}
 
     async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
         world, till = live.world, live.till
@@ -165,22 +173,52 @@ class Gateway:
         assert route is not None
         return Driver(decision, route.execution, live, self._log, self._clocks)
 
-    def _delivered(self, attempt: Attempt, decision: Decision, told: Mapping[str, str]) -> Answer:
+    def _spoken(self, spoken: Spoken, decision: Decision, told: Mapping[str, str]) -> Answer:
+        body, final = spoken.written
+        if final is not None or not decision.request.stream:
+            self._keep(decision, final or body)
+        return Answer(told, _at_once(body) if decision.request.stream else body, DIALECTS[decision.request.api].error_event, _nothing)
+
+    def _delivered(
+        self, attempt: Attempt, decision: Decision, told: Mapping[str, str], ended: Callable[[], Awaitable[None]] | None
+    ) -> Answer:
         if attempt.stream is None:
             self._clocks.discard(attempt.clock)
-            self._keep(decision, attempt.body)
-            return Answer(told, attempt.body, attempt.error_event, attempt.aclose)
+            if attempt.final is not None or not decision.request.stream:
+                self._keep(decision, attempt.final or attempt.body)
+            body = _at_once(attempt.body) if decision.request.stream else attempt.body
+            return Answer(told, body, attempt.error_event, attempt.aclose)
 
         async def aclose() -> None:
             self._clocks.discard(attempt.clock)
             await attempt.aclose()
 
-        return Answer(told, attempt.events(partial(self._keep, decision)), attempt.error_event, aclose)
+        return Answer(told, attempt.events(partial(self._keep, decision), ended), attempt.error_event, aclose)
 
     def _keep(self, decision: Decision, answer: bytes) -> None:
         request = decision.request
         if request.api == "responses" and request.content is not None:
             self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)
+
+
+def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float) -> dict[str, str]:
+    told = {
+        "x-request-id": decision.request.id,
+        "x-pointsman-decision-id": decision.request.id,
+        "x-pointsman-attempts": str(driver.made),
+        "x-pointsman-cost-usd": usd(driver.others_picousd(None)),
+        "x-pointsman-overhead-ms": f"{overhead_ms:.2f}",
+    }
+    return {**told, "x-pointsman-model": spoken.model} if spoken.model else told
+
+
+async def _nothing() -> None:
+    """There is nothing to let go of."""
+
+
+async def _at_once(events: bytes) -> AsyncIterator[bytes]:
+    """A stream whose answer was waited for."""
+    yield events
 
 
 def _takes_long(inquiry: Inquiry, world: World) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman.gateway.purse import Till
+from pointsman.gateway.reviews import Desk
 from pointsman.gateway.understand import World
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.upstream.client import Egress
@@ -19,4 +20,5 @@ class Live:
     egress: Egress
     watch: Watch
     till: Till | None = None  #: `None`: nothing is counted
+    reviews: Desk | None = None  #: where requests wait for people; `None`: nobody is asked
     contents: ContentKeys | None = None  #: seals what is asked, to be kept; `None`: it is not kept

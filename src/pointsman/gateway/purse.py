@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pointsman.core.budget import Budget, Payer, Pressure, Spend, Subjects, payers, pressure
+from pointsman.core.budget import Budget, Payer, Pressure, Spend, Subjects, payers, pressure, team_subject
+from pointsman.core.budget_body import Unsaid, unsaid
 from pointsman.core.budget_bound import Size, upper_bound
 from pointsman.core.budget_leases import Hold
 from pointsman.core.decision import Decision
@@ -19,7 +20,7 @@ from pointsman.stores.budget_desk import Desk, Refusal
 from pointsman.upstream.client import Letter
 
 _PATIENCE_S = 1.0  # for calls that run, and may turn out to cost less than they hold
-_OWN_ORG = "default"  #: whose teams go by their bare names
+_UNSURE = frozenset({502, 504, 520, 522, 524})  # said by a proxy that heard nothing more of a call it had passed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,17 @@ class Purse:
         """Hold the most that a call can cost. Raises `OverBudget`, `RateLimited`, and `RecordError` where the store is needed and away."""
         if letter.output_tokens is None:
             raise ValueError("a letter that somebody pays for says how long its answer may be")
+        beside = Unsaid() if request.content is None else unsaid(request.content.body)
+        self._refuse_boundless(model, beside)
         size = Size(
             input_bytes=len(letter.body),
             output_tokens=letter.output_tokens,
             context_tokens=model.context_tokens,
-            choices=request.choices,
-            images=request.images,
+            choices=max(request.choices, beside.answers),
+            images=max(request.images, beside.images),
             tools=bool(request.tools),
             seconds=longest_s,
+            whole_context=beside.whole_context,
         )
         bound = upper_bound(model.price, size)
         reserved = self.till.rates.reserve(self.owners, bound.tokens) if self.owners else None
@@ -79,6 +83,14 @@ class Purse:
                 reserved.settle(0)
             raise
         return Held(self.till.desk, hold, reserved)
+
+    def _refuse_boundless(self, model: Model, beside: Unsaid) -> None:
+        hard = next((payer for payer in self.payers if payer.budget.hard), None) if beside.boundless else None
+        if hard is not None:
+            raise OverBudget(
+                f"`{model.id}` was not called: {hard.name} is a hard one and cannot cover {beside.boundless}: "
+                "nobody can tell what it costs at most, leave it out"
+            )
 
 
 class Held(NamedTuple):
@@ -106,13 +118,17 @@ class Held(NamedTuple):
 
 def _subjects(request: Request, route: str, task: str) -> Subjects:
     caller = request.caller
-    team = caller.team if not caller.team or caller.org in ("", _OWN_ORG) else f"{caller.org}/{caller.team}"
-    return Subjects(org=caller.org, team=team, key=caller.key, route=route, task=task)
+    return Subjects(org=caller.org, team=team_subject(caller.org, caller.team), key=caller.key, route=route, task=task)
 
 
 def _spend(outcome: Outcome) -> Spend | None:
-    """What a call cost; `None`, which counts as the most that it could have cost, where nobody can know."""
-    if outcome.usage is not None and outcome.usage_source == "reported":
+    """What a call cost; `None`, which counts as the most that it could have cost, where nobody can know.
+
+    What was reported counts only of an answer that came whole: until then the figures grow, and the upstream may go on after we left.
+    """
+    whole = outcome.ok or outcome.fault == "invalid_output"
+    if whole and outcome.usage is not None and outcome.usage_source == "reported":
         return Spend(outcome.cost_picousd, outcome.usage.input_tokens + outcome.usage.output_tokens)
-    refused = outcome.status == "error" and (outcome.fault == "unreachable" or (outcome.http_status or 0) >= 400)
-    return Spend(0, 0) if refused else None
+    status = outcome.http_status or 0
+    refused = status >= 400 and status not in _UNSURE
+    return Spend(0, 0) if refused or not outcome.sent else None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pointsman.core.answer import Confident
 from pointsman.core.apis import Api
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
@@ -18,6 +19,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ModelNotFound
 from pointsman.gateway.masking import Mask
 from pointsman.gateway.responses import Body, Continued
+from pointsman.plans.checks import Check
 from pointsman.signals.extract import SignalSettings, extract
 from pointsman.wire.request import read_request
 from pointsman.wire.strict_json import parse_object
@@ -43,6 +45,8 @@ class World:
     signals: SignalSettings
     max_json_depth: int = 64
     mask: Mask | None = None  #: `None`: every model sees what was asked
+    own_checks: Mapping[str, Check] = field(default_factory=dict)  #: checks of answers of the user's
+    confidence: Confident | None = None  #: how likely an answer is right, as learned from outcomes; `None`: nothing was learned
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from pointsman.core.embedder import Embedder
 from pointsman.errors import ConfigError
 from pointsman.estimators.bundle import dump, load
-from pointsman.estimators.features import Embedder
 from pointsman.estimators.learned import Fitted, Learner, Predicted
 from pointsman.estimators.outcomes import Outcomes, Query
 

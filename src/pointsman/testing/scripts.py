@@ -3,6 +3,7 @@
 | model | what it does |
 |---|---|
 | `ok` | answers with the text of the last message |
+| `says` | answers with what stands between its `@` and the next one: `says@42` |
 | `able` | obeys tools, schemas, stop sequences, limits and the rest of its request; see below |
 | `no-usage` | answers as `ok`, and never says what it used |
 | `wrong-usage` | answers as `ok`, and says that it used -5, 10^18 and together 3 tokens |
@@ -53,7 +54,7 @@
 
 A stream's first event is the role, its last two are usage (where asked for) and `[DONE]`; other dialects have their own.
 A script that says something can be joined to one that sends it: `tools+cut-after-3`.
-What follows an `@` in the name is ignored: `ok@one` and `ok@two` behave alike.
+What follows an `@` in the name is ignored but by `says`: `ok@one` and `ok@two` behave alike.
 Every script speaks the dialect of the path it is asked on; those for streams answer as `ok` where nothing is streamed.
 Only `slow`, `drip`, `slow-body` and `comments-only` wait by the clock. Any other name is an unknown model: 404.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from pointsman.testing.harmless_texts import harmless
-from pointsman.testing.sensitive_values import VALUES
+from pointsman.testing.sensitive_values import VALUES, secret
 
 Body = Mapping[str, object]
 
@@ -29,6 +29,7 @@ class Sample:
     way: str = "plain"  #: how the value is written, a key of `WAYS`
     group: str = "benign"  #: `plain`, `normalisable`, `encoded`, `beyond` what is promised, or `benign`
     value: str = field(default="", repr=False)
+    written: str = field(default="", repr=False)  #: the value, or of a longer one what nobody may see, as it stands in the body
 
 
 _SENTENCES = (
@@ -150,56 +151,75 @@ def _data_url(value: str, chance: random.Random) -> Body:
     return {"messages": [{"role": "user", "content": [{"type": "text", "text": "Read the file."}, part]}]}
 
 
-def _encoded(encode: Callable[[str], str]) -> Callable[[str, random.Random], Body]:
-    return lambda value, chance: _said(encode(value), chance)
+def _as_it_is(value: str, chance: random.Random) -> str:
+    return value
 
 
-def _disguised(disguise: Callable[[str, random.Random], str]) -> Callable[[str, random.Random], Body]:
-    return lambda value, chance: _said(disguise(value, chance), chance)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a value is written, where it is put, and what it takes to find it."""
+
+    group: str
+    put: Callable[[str, random.Random], Body] = _said
+    write: Callable[[str, random.Random], str] = _as_it_is
+    gap: str | None = ""  #: between parts of a value, which are written one by one; none: they are one run
+
+    def written(self, value: str, part: tuple[int, int], chance: random.Random) -> tuple[str, str]:
+        """The value as it is written, and its part."""
+        start, end = part
+        if self.gap is None or end - start == len(value):
+            text = self.write(value, chance)
+            return text, text
+        head, inner, tail = (self.write(one, chance) for one in (value[:start], value[start:end], value[end:]))
+        return self.gap.join((head, inner, tail)), inner
 
 
-_Way = tuple[str, Callable[[str, random.Random], Body]]
+def _encoded(group: str, encode: Callable[[str], str]) -> Way:
+    return Way(group, write=lambda value, chance: encode(value), gap=None)
 
-WAYS: Mapping[str, _Way] = {
-    "sentence": ("plain", _said),
-    "system prompt": ("plain", _in_system),
-    "other language": ("plain", lambda value, chance: _user(chance.choice(_OTHER_LANGUAGES).format(value))),
-    "tool arguments": ("plain", _in_arguments),
-    "tool result": ("plain", _in_result),
-    "JSON": ("plain", _in_structure),
-    "code": ("plain", _in_code),
-    "responses": ("plain", _in_responses),
-    "spaced": ("normalisable", _disguised(lambda value, chance: _between(value.replace(" ", ""), lambda: " "))),
-    "full width": (
-        "normalisable",
-        _disguised(lambda value, chance: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in value)),
+
+def _disguised(disguise: Callable[[str, random.Random], str], gap: str = "") -> Way:
+    return Way("normalisable", write=disguise, gap=gap)
+
+
+WAYS: Mapping[str, Way] = {
+    "sentence": Way("plain", _said),
+    "system prompt": Way("plain", _in_system),
+    "other language": Way("plain", lambda value, chance: _user(chance.choice(_OTHER_LANGUAGES).format(value))),
+    "tool arguments": Way("plain", _in_arguments),
+    "tool result": Way("plain", _in_result),
+    "JSON": Way("plain", _in_structure),
+    "code": Way("plain", _in_code),
+    "responses": Way("plain", _in_responses),
+    "spaced": _disguised(lambda value, chance: _between(value.replace(" ", ""), lambda: " "), " "),
+    "full width": _disguised(
+        lambda value, chance: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in value),
     ),
-    "zero width": ("normalisable", _disguised(lambda value, chance: _between(value, lambda: chance.choice(("", *_UNSEEN))))),
-    "homoglyphs": ("normalisable", _disguised(_homoglyphs)),
-    "tag characters": ("normalisable", _disguised(lambda value, chance: _between(value, lambda: chr(chance.randint(0xE0020, 0xE007E))))),
-    "variation selectors": ("normalisable", _disguised(lambda value, chance: _between(value, lambda: chr(chance.randint(0xFE00, 0xFE0F))))),
-    "split over turns": ("normalisable", _split),
-    "base64": ("encoded", _encoded(lambda value: base64.b64encode(value.encode()).decode())),
-    "base64url": ("encoded", _encoded(lambda value: base64.urlsafe_b64encode(value.encode()).decode().rstrip("="))),
-    "base64 twice": ("encoded", _encoded(lambda value: base64.b64encode(base64.b64encode(value.encode())).decode())),
-    "hex": ("encoded", _encoded(lambda value: value.encode().hex())),
-    "percent": ("encoded", _encoded(lambda value: "".join(f"%{byte:02X}" for byte in value.encode()))),
-    "HTML entities": ("encoded", _encoded(lambda value: "".join(f"&#{ord(c)};" for c in value))),
-    "JSON escapes": ("encoded", _encoded(lambda value: "".join(f"\\u{ord(c):04x}" for c in value))),
-    "data URL": ("encoded", _data_url),
-    "hex in base64": ("encoded", _encoded(lambda value: base64.b64encode(value.encode().hex().encode()).decode())),
-    "full width in percent": (
-        "encoded",
-        _encoded(lambda value: quote("".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in value))),
+    "zero width": _disguised(lambda value, chance: _between(value, lambda: chance.choice(("", *_UNSEEN)))),
+    "homoglyphs": _disguised(_homoglyphs),
+    "tag characters": _disguised(lambda value, chance: _between(value, lambda: chr(chance.randint(0xE0020, 0xE007E)))),
+    "variation selectors": _disguised(lambda value, chance: _between(value, lambda: chr(chance.randint(0xFE00, 0xFE0F)))),
+    "split over turns": Way("normalisable", _split),
+    "base64": _encoded("encoded", lambda value: base64.b64encode(value.encode()).decode()),
+    "base64url": _encoded("encoded", lambda value: base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")),
+    "base64 twice": _encoded("encoded", lambda value: base64.b64encode(base64.b64encode(value.encode())).decode()),
+    "hex": _encoded("encoded", lambda value: value.encode().hex()),
+    "percent": _encoded("encoded", lambda value: "".join(f"%{byte:02X}" for byte in value.encode())),
+    "HTML entities": _encoded("encoded", lambda value: "".join(f"&#{ord(c)};" for c in value)),
+    "JSON escapes": _encoded("encoded", lambda value: "".join(f"\\u{ord(c):04x}" for c in value)),
+    "data URL": Way("encoded", _data_url),
+    "hex in base64": _encoded("encoded", lambda value: base64.b64encode(value.encode().hex().encode()).decode()),
+    "full width in percent": _encoded(
+        "encoded", lambda value: quote("".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in value))
     ),
-    "hidden in tags": ("encoded", _encoded(lambda value: "".join(chr(0xE0000 + ord(c)) for c in value))),
-    "hidden in selectors": ("encoded", _encoded(lambda value: "".join(chr(0xE0100 + byte - 16) for byte in value.encode()))),
-    "split in three": ("beyond", _split_in_three),
-    "spelt out": ("beyond", _encoded(lambda value: " ".join(_SPELT.get(c, c) for c in value))),
-    "reversed": ("beyond", _encoded(lambda value: value[::-1])),
-    "ROT13": ("beyond", _encoded(lambda value: codecs.encode(value, "rot13"))),
-    "base32": ("beyond", _encoded(lambda value: base64.b32encode(value.encode()).decode())),
-    "base64 four times": ("beyond", _encoded(_four_times)),
+    "hidden in tags": _encoded("encoded", lambda value: "".join(chr(0xE0000 + ord(c)) for c in value)),
+    "hidden in selectors": _encoded("encoded", lambda value: "".join(chr(0xE0100 + byte - 16) for byte in value.encode())),
+    "split in three": Way("beyond", _split_in_three),
+    "spelt out": _encoded("beyond", lambda value: " ".join(_SPELT.get(c, c) for c in value)),
+    "reversed": _encoded("beyond", lambda value: value[::-1]),
+    "ROT13": _encoded("beyond", lambda value: codecs.encode(value, "rot13")),
+    "base32": _encoded("beyond", lambda value: base64.b32encode(value.encode()).decode()),
+    "base64 four times": _encoded("beyond", _four_times),
 }
 """How a value is written, and what it takes to find it."""
 
@@ -211,9 +231,9 @@ def sensitive(count: int, seed: int = 0) -> Iterator[Sample]:
     for index in range(count):
         name, way = pairs[index % len(pairs)]
         kind, make = VALUES[name]
-        group, write = WAYS[way]
         value = make(chance)
-        yield Sample(write(value, chance), name, kind, way, group, value)
+        text, written = WAYS[way].written(value, secret(name, value), chance)
+        yield Sample(WAYS[way].put(text, chance), name, kind, way, WAYS[way].group, value, written)
 
 
 def benign(count: int, seed: int = 0) -> Iterator[Sample]:

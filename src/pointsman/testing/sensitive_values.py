@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import string
 from collections.abc import Callable, Mapping
 
@@ -154,6 +155,15 @@ VALUES: Mapping[str, tuple[str, Callable[[random.Random], str]]] = {
     "connection_string": ("credential", _connection_string),
 }
 """Types of identifiers: the label that each should raise, and what makes one."""
+
+_PASSWORD = re.compile("(?<=:)[^:@/]+(?=@)")
+
+
+def secret(name: str, value: str) -> tuple[int, int]:
+    """Which part of the value is what nobody may see: of a connection string its password, else all of it."""
+    found = _PASSWORD.search(value) if name == "connection_string" else None
+    return found.span() if found else (0, len(value))
+
 
 _FIRST = ("Anna", "Boris", "Chen", "Divya", "Emeka", "Fatima", "Greta", "Hugo", "Ines", "Jonas", "Kaja", "Luca", "Marta", "Noor", "Olga")
 _LAST = (

@@ -26,6 +26,10 @@ def ok(asked: Asked, number: int, memory: Memory) -> Reply:
     return reply(asked, asked.last.text)
 
 
+def _says(asked: Asked, number: int, memory: Memory) -> Reply:
+    return reply(asked, (asked.model.split("@") + [""])[1].replace("\\n", "\n"))
+
+
 def _no_usage(asked: Asked, number: int, memory: Memory) -> Reply:
     return Reply(None, asked.last.text)
 
@@ -83,6 +87,7 @@ def _bad_arguments(asked: Asked, number: int, memory: Memory) -> Reply:
 
 VOICES: dict[str, Voice] = {
     "ok": ok,
+    "says": _says,
     "able": lambda asked, _, memory: able(asked, memory),
     "no-usage": _no_usage,
     "wrong-usage": _wrong_usage,

@@ -11,6 +11,7 @@ from pointsman.core.decision import Decision
 from pointsman.core.latency import Sla, reading
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
+from pointsman.core.planning import kind_of
 from pointsman.core.prices import usd
 from pointsman.core.score import Estimate, Score
 from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
@@ -88,7 +89,7 @@ def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
     route, task = _route(decision, snapshot), snapshot.tasks.get(decision.ruling.task, TaskPolicy())
     return {
         "quality_floor": max(route.quality_floor, task.quality_floor, decision.ruling.quality_floor),
-        "sla": [to_builtins(sla) for sla in snapshot.slas(route, task).wanted],
+        "sla": [to_builtins(sla) for sla in snapshot.slas(route, task, kind_of(decision.ruling.plan, route)).wanted],
         "on_none": on_none(route.on_none, task.on_none),
     }
 
@@ -115,7 +116,8 @@ def _candidate(candidate: Candidate, decision: Decision, snapshot: Snapshot) -> 
     model = snapshot.models[candidate.model]
     task = snapshot.tasks.get(decision.ruling.task, TaskPolicy())
     estimate, points, price, prior = candidate.estimate, candidate.score, model.price, model.prior(decision.ruling.task)
-    wanted = () if estimate is None else snapshot.slas(_route(decision, snapshot), task).wanted
+    route = _route(decision, snapshot)
+    wanted = () if estimate is None else snapshot.slas(route, task, kind_of(decision.ruling.plan, route)).wanted
     return {
         "model": candidate.model,
         "eligible": candidate.eligible,

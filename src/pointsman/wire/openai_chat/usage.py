@@ -22,7 +22,7 @@ def read_usage(usage: Any) -> Usage | None:
 def count(record: Any, name: str) -> int | None:
     """One count of a usage object, `None` where it is not said or cannot be meant."""
     value = record.get(name) if isinstance(record, dict) else None
-    return max(0, value) if type(value) is int and value <= MOST_TOKENS else None
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

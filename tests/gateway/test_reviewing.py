@@ -1,0 +1,163 @@
+"""People at the end of a chain, before an answer goes out, and afterwards: what clients get, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from pointsman.core.request import Caller
+from pointsman.core.review import STATES, Action, Ticket
+from pointsman.stores.reviews import Filter
+from tests.server.conftest import Serve
+from tests.server.served import ONCE, OPERATOR, Served, chat, model
+
+RITA = Caller("rita", role="admin")
+PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
+ENDINGS = {"chat": b"[DONE]", "responses": b"response.completed", "messages": b"message_stop"}
+
+
+def auto(review: dict[str, object], **more: object) -> dict[str, object]:
+    return {"auto": {"models": ["m"], "retry": ONCE, "review": review, **more}}
+
+
+def body(api: str, stream: bool) -> dict[str, object]:
+    if api == "responses":
+        return {"model": "auto", "input": "where is it?", "stream": stream}
+    return chat("auto", "where is it?", stream=stream, **({"max_tokens": 100} if api == "messages" else {}))
+
+
+async def ticket(served: Served) -> Ticket:
+    """The only one there is, as soon as there is one."""
+    while not (found := await served.service.reviews.store.queue(Filter(states=STATES), 10)):
+        await asyncio.sleep(0.001)
+    (only,) = found
+    return only
+
+
+async def asking(served: Served, api: str = "chat", *, stream: bool = False) -> asyncio.Task[Any]:
+    return asyncio.ensure_future(served.ask(PATHS[api], body(api, stream)))
+
+
+@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_waits_gets_what_a_person_says(serve: Serve, api: str, stream: bool):
+    routes = auto({"contract": "wait"}, fallback=["human"])
+    async with serve([model("m", "error-500")], routes=routes) as served:
+        answer = await asking(served, api, stream=stream)
+        open_one = await ticket(served)
+        assert (open_one.why, open_one.state) == ("outage", "open")
+        await served.service.reviews.act(open_one.id, Action("answer", text="It comes tomorrow."), RITA)
+        got = await answer
+        assert (got.status, got.headers["x-pointsman-review-id"]) == (200, open_one.id)
+        assert b"It comes tomorrow." in got.body or b"tomorrow" in got.body
+        assert (ENDINGS[api] in got.body) is stream
+        assert "x-pointsman-model" not in got.headers
+
+
+@pytest.mark.parametrize(("deed", "code"), [(Action("reject"), "review_denied"), (None, "review_pending")])
+async def test_who_waits_in_vain_is_told_so(serve: Serve, deed: Action | None, code: str):
+    routes = auto({"contract": "wait", "wait_s": 60.0 if deed else 0.01}, fallback=["human"])
+    async with serve([model("m", "error-500")], routes=routes) as served:
+        answer = await asking(served)
+        if deed is not None:
+            await served.service.reviews.act((await ticket(served)).id, deed, RITA)
+        got = await answer
+        assert got.error["code"] == code
+        assert got.headers["x-should-retry"] == "false"
+
+
+async def test_a_holding_answer_comes_at_once(serve: Serve):
+    routes = auto({"contract": "holding", "holding_answer": "One moment."}, fallback=["human"])
+    async with serve([model("m", "filtered")], routes=routes) as served:
+        got = await served.chat("auto")
+        assert (got.status, got.json["choices"][0]["message"]["content"]) == (200, "One moment.")
+        assert got.headers["x-pointsman-review-id"] == (await ticket(served)).id
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [(Action("approve"), "where is it?"), (Action("edit", text="Changed."), "Changed."), (Action("answer", text="Mine."), "Mine.")],
+)
+async def test_nothing_goes_out_before_it_is_approved(serve: Serve, stream: bool, action: Action, said: str):
+    async with serve([model("m", "ok")], routes=auto({"contract": "wait", "approval": True})) as served:
+        answer = await asking(served, stream=stream)
+        open_one = await ticket(served)
+        assert (open_one.why, [offered.model for offered in open_one.offered]) == ("approval", ["m"])
+        assert not answer.done()
+        await served.service.reviews.act(open_one.id, action, RITA)
+        got = await answer
+        assert (got.text if stream else got.json["choices"][0]["message"]["content"]) == said
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_nobody_approves_never_goes_out(serve: Serve, stream: bool):
+    async with serve([model("m", "says@a secret plan")], routes=auto({"approval": True})) as served:
+        got = await served.chat("auto", stream=stream)
+        assert (got.status, got.error["code"]) == (403, "review_required")
+        assert b"secret plan" not in got.body
+        await served.service.reviews.act((await ticket(served)).id, Action("reject"), RITA)
+
+
+async def test_embeddings_cannot_be_approved(serve: Serve):
+    async with serve([model("m", "ok", apis=["chat", "embeddings"])], routes=auto({"approval": True})) as served:
+        got = await served.ask("/v1/embeddings", {"model": "auto", "input": "where is it?"})
+        assert (got.status, got.error["code"], served.ledger) == (400, "review_required", [])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("api", PATHS)
+async def test_a_sample_is_looked_at_afterwards(serve: Serve, api: str, stream: bool):
+    async with serve([model("m", "says@It is there.")], routes=auto({"sample": 1.0})) as served:
+        got = await served.ask(PATHS[api], body(api, stream))
+        assert got.status == 200
+        assert "x-pointsman-review-id" not in got.headers
+        drawn = await ticket(served)
+        assert (drawn.why, drawn.offered[0].model) == ("sample", "m")
+        contents = await served.service.reviews.store.contents(drawn)
+        assert contents is not None
+        assert [proposal.answer.text for proposal in contents.proposals] == ["It is there."]
+
+
+async def test_a_person_sees_every_answer_and_why_none_did(serve: Serve):
+    routes = auto({}, plan="cascade", cascade={"accept": {"confidence": 0.9}}, fallback=["human"])
+    models = [model("m", "says@2 + 2 = 5", quality={"general": 0.5})]
+    async with serve(models, routes=routes) as served:
+        assert (await served.chat("auto")).status == 403
+        asked = await ticket(served)
+        assert (asked.why, asked.reason) == ("low_confidence", "no answer is sure enough")
+        contents = await served.service.reviews.store.contents(asked)
+        assert contents is not None
+        (proposal,) = contents.proposals
+        assert (proposal.answer.text, proposal.confidence) == ("2 + 2 = 5", 0.0)
+        assert {grade.check: grade.value for grade in proposal.grades}["arithmetic"] == 0
+
+
+async def test_draining_ends_who_waits_for_a_person(serve: Serve):
+    async with serve([model("m", "error-500")], routes=auto({"contract": "wait"}, fallback=["human"])) as served:
+        answer = await asking(served)
+        await ticket(served)
+        await served.app.cut()
+        assert (await answer).error["code"] == "shutting_down"
+
+
+async def test_the_asker_fetches_the_answer_by_the_ticket(serve: Serve):
+    async with serve([model("m", "error-500")], routes=auto({}, fallback=["human"])) as served:
+        key = await served.key()
+        got = await served.ask(body=chat("auto"), key=key)
+        path = f"/v1/reviews/{got.headers['x-pointsman-review-id']}"
+        assert (await served.ask(path, key=key)).json["state"] == "open"
+        await served.ask(f"{path}/answer", {"text": "Tomorrow."}, key=OPERATOR, method="POST")
+        found = (await served.ask(path, key=key)).json
+        assert (found["state"], json.dumps(found["answer"]).count("Tomorrow.")) == ("answered", 1)
+
+
+async def test_no_words_of_a_ticket_lie_in_the_store(serve: Serve):
+    async with serve([model("m", "ok")], routes=auto({"approval": True})) as served:
+        await served.chat("auto", "the green giraffe")
+        await served.service.log.flush()
+        kept = b"".join(path.read_bytes() for path in served.folder.rglob("*") if path.is_file())
+        assert b"giraffe" not in kept
