@@ -10,12 +10,15 @@ PointsmanError                    500  server_error
 │   ├── NotFound                  404  no record of that id that this key may see
 │   ├── Forbidden                 403  the key is known, and its role does not go so far
 │   ├── MethodNotAllowed          405
+│   ├── ReviewConflict            409  the ticket has ended, is another reviewer's, or has nothing to approve
 │   ├── RequestTimeout            408  the body did not arrive in time
 │   └── PayloadTooLarge           413
 ├── AuthenticationError           401  no key, or an unknown one
 ├── NoEligibleModel           403/400/503  every candidate was refused; carries each reason
 ├── ClearanceError                500  a call without proof that the gates were passed (a bug of ours: never retried)
 ├── ReviewRequired                403  a person has to decide; carries the ticket's id
+│   ├── ReviewPending             503  the same, after an outage
+│   └── ReviewDenied              403  a person rejected it, or nobody decided in time
 ├── Overloaded                    429  a bounded queue is full
 │   └── RateLimited               429  a rate limit of the key, its team or its org is reached
 ├── IdempotencyConflict           409  a request with this idempotency key is in progress
@@ -154,6 +157,13 @@ class MethodNotAllowed(RequestError):
         return {"allow": self.allowed}
 
 
+class ReviewConflict(RequestError):
+    """The ticket does not stand so that this could be done with it."""
+
+    status = 409
+    code = "review_conflict"
+
+
 class RequestTimeout(RequestError):
     """The client did not finish sending its body in time."""
 
@@ -252,6 +262,20 @@ class ReviewRequired(PointsmanError):
         return {"x-pointsman-review-id": self.review, "x-should-retry": "false"}
 
 
+class ReviewPending(ReviewRequired):
+    """A person has to answer, for no model can for now."""
+
+    status = 503
+    type = "server_error"
+    code = "review_pending"
+
+
+class ReviewDenied(ReviewRequired):
+    """A person rejected it, or nobody decided in time."""
+
+    code = "review_denied"
+
+
 class IdempotencyConflict(PointsmanError):
     """A request with this idempotency key is in progress."""
 
@@ -284,6 +308,7 @@ class UpstreamError(PointsmanError):
     code: str | None = "upstream_error"
     fault: Fault = "broken"
     retry_after_s: float | None = None
+    sent: bool = True  #: a call may have gone out, and cost something; not: certainly none has
 
 
 class UpstreamRefused(UpstreamError):
@@ -313,9 +338,13 @@ class UpstreamRefused(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection to the upstream, or it was lost before an answer."""
+    """No connection to the upstream, or it was lost before an answer. `sent` tells the two apart."""
 
     fault = "unreachable"
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class UpstreamTimeout(UpstreamError):
@@ -338,6 +367,7 @@ class UpstreamUnavailable(UpstreamError):
     status = 503
     code = "upstream_unavailable"
     fault = "unavailable"
+    sent = False
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -354,6 +384,7 @@ class OverBudget(UpstreamError):
     type = "insufficient_quota"
     code = "insufficient_quota"
     fault: Fault = "over_budget"
+    sent = False
 
     def headers(self) -> Mapping[str, str]:
         return {"x-should-retry": "false"}

@@ -231,8 +231,102 @@ def test_retain_takes_one_subject(run, contents):
 
 def test_nothing_to_erase_leaves_no_record(run, contents):
     before = json.loads(run("verify", "--json")[1])["records"]
-    assert run("erase", "--subject", "cleo")[:2] == (0, "0 contents of 0 keys are erased\n")
+    assert run("erase", "--subject", "cleo")[:2] == (1, "")
+    assert run("retain", "--older-than", "200d")[:2] == (0, "0 contents of 0 keys are erased\n")
     assert json.loads(run("verify", "--json")[1])["records"] == before
+
+
+@pytest.fixture
+def named(folder) -> None:
+    """Subjects as the gateway calls them, behind the ids of its keys."""
+
+    async def scene():
+        keys = ContentKeys(folder / "log.db-content-keys")
+        async with SqliteLog(folder / "log.db") as log:
+            for at, subject in enumerate(("k3v7qd2maxwe/ada", "k3v7qd2maxwe/adam", "mq5kguw7hzqa/ada", "mq5kguw7hzqa", "env/a/b")):
+                await log.append("content", f"c{at}", await keys.seal(subject, f"c{at}", b"words", (20_000 + at) * DAY_NS))
+            await log.append("content", "c9", await keys.seal("env/a/b", "c9", b"words", 20_009 * DAY_NS))
+        keys.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("ada", "near: `k3v7qd2maxwe/ada`, `mq5kguw7hzqa/ada`"),
+        ("k3v7qd2maxwe/bea", "near: `k3v7qd2maxwe/ada"),
+        ("adm", "near: `k3v7qd2maxwe/ada"),
+        ("*/bea", "`pointsman audit subjects` lists"),
+        ("%", "`pointsman audit subjects` lists"),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_subject_of_whom_nothing_is_kept_is_no_success(run, named, subject, said, dry):
+    status, out, err = run("erase", "--subject", subject, *dry)
+    assert (status, out) == (1, "")
+    assert f"no contents of a subject `{subject}` are kept" in err
+    assert said in err
+
+
+def test_subjects_are_listed(run, named):
+    rows = [line.split() for line in run("subjects")[1].splitlines()]
+    assert rows[0] == ["subject", "contents", "first", "last"]
+    assert rows[1] == ["env/a/b", "2", "2024-10-08", "2024-10-13"]
+    assert [row[0] for row in rows[1:]] == ["env/a/b", "k3v7qd2maxwe/ada", "k3v7qd2maxwe/adam", "mq5kguw7hzqa", "mq5kguw7hzqa/ada"]
+    assert json.loads(run("subjects", "--json")[1])[0] == dict(zip(rows[0], ["env/a/b", 2, "2024-10-08", "2024-10-13"], strict=True))
+
+
+def test_a_name_is_erased_behind_every_key_and_the_record_says_by_whom(folder, run, named, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "olga")
+    assert run("erase", "--subject", "*/ada")[1].startswith("2 contents of 2 keys are erased")
+    left = [row["subject"] for row in json.loads(run("subjects", "--json")[1])]
+    assert left == ["env/a/b", "k3v7qd2maxwe/adam", "mq5kguw7hzqa"]
+    assert run("erase", "--subject", "*/a/b")[0] == 0
+    run("export", "--out", "log.jsonl")
+    bodies = [json.loads(line)["body"] for line in (folder / "log.jsonl").read_text().splitlines() if '"kind":"erasure"' in line]
+    assert [body["by"] for body in bodies] == ["command-line olga"] * 2
+    assert "ada" not in json.dumps(bodies)
+
+
+def test_without_content_it_is_said_why(run):
+    assert run("content", "dec_absent") == (1, "", "no decision `dec_absent` in the log\n")
+    status, out, err = run("content", 'd3 "ü\\')
+    assert (status, out, "was kept: that is done only with `store.content`" in err) == (1, "", True)
+
+
+def test_an_export_begins_and_ends_where_it_is_told(folder, run):
+    moments = iter(range(1, 100))
+    asyncio.run(at_days(folder / "new.db", moments))
+    for arguments, seqs in (
+        ((), range(1, 11)),
+        (("--since", "1970-01-04"), range(3, 11)),
+        (("--until", "1970-01-04"), range(1, 3)),
+        (("--since", "1970-01-03T12:00:00", "--until", "1970-01-06"), range(3, 5)),
+        (("--since", "1970-01-04", "--after", "7"), range(8, 11)),
+        (("--since", "2020-01-01"), ()),
+        (("--until", "1d"), range(1, 11)),
+    ):
+        assert run("export", *arguments, "--out", "part", log="new.db")[0] == 0
+        assert [json.loads(line)["seq"] for line in (folder / "part").read_text().splitlines()] == list(seqs), arguments
+
+
+async def at_days(path, days):
+    async with SqliteLog(path, clock=lambda: next(days) * DAY_NS) as log:
+        for at in range(10):
+            await log.append("decision", f"d{at}", b"{}")
+
+
+def test_a_key_that_was_promoted_past_the_program_is_a_finding(folder, run):
+    assert main(("keys", "create", "--store", "log.db", "--name", "k")) == 0
+    assert "keys, teams and orgs: 1, all as their records say" in run("verify")[1]
+    tamper(folder / "log.db", "UPDATE keys SET role = 'admin'")
+    status, out, _ = run("verify")
+    assert status == 1
+    assert "the chain holds" in out
+    assert "`role` not as the last record about it, 21, says: changed past the program" in out
+    told = json.loads(run("verify", "--json")[1])
+    assert (told["ok"], told["tenancy"]["compared"], len(told["tenancy"]["wrong"])) == (False, 1, 1)
 
 
 def test_keys_destroyed_behind_the_logs_back_are_a_finding(folder, run, contents):
@@ -255,11 +349,11 @@ def test_keys_destroyed_behind_the_logs_back_are_a_finding(folder, run, contents
         (("retain", "--older-than", "yesterday"), "is not a time"),
         (("retain", "--older-than", "90d"), "no content keys"),
         (("erase", "--subject", "ada"), "no content keys"),
-        (("content", "absent"), "no content of decision `absent`"),
         (("verify", "absent.jsonl"), "No such file"),
         (("verify", "--checkpoints", "absent"), "checkpoints cannot be read"),
         (("verify", "--checkpoints", "/dev/null"), "holds no checkpoint"),
-        (("verify", "--head", "nonsense"), "is not a checkpoint"),
+        (("verify", "--head", "nonsense"), "as `audit verify` prints it"),
+        (("export", "--since", "yesterday"), "is not a time"),
         (("verify", "--proof", "log.db"), "name the public key"),
         (("export", "--out", "absent/log.jsonl"), "cannot be written"),
     ],

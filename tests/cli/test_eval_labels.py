@@ -28,13 +28,15 @@ def test_both_tables_and_their_figures(tmp_path: Path, capsys: pytest.CaptureFix
     given = ["eval", "labels", "--samples", "40", "--texts", marked(tmp_path), "--splits", "train", "--json", str(out)]
     assert main(given) == 0
     said = capsys.readouterr().out
-    assert "40 made-up requests with one value each, and 40 without" in said
+    assert "40 made-up requests with one value each, 40 with words after it, and 40 without" in said
+    assert "nothing of it left" in said
     assert "false positives" in said
     assert "HIDDEN" not in said
     found = json.loads(out.read_text())
     assert {name: (share["hits"], share["of"]) for name, share in found["marked"]["spans"].items()} == {"EMAIL": (1, 1), "PERSON": (0, 1)}
     assert found["marked"]["confusion"] == {"EMAIL": {"email": 1}, "PERSON": {"nothing": 1}}
     assert found["marked"]["clean"]["texts"]["hits"] == 1
+    assert found["leak free"]["followed"]["of"] == 40 >= found["unharmed"]["followed"]["hits"] > 0
     assert sum(sum(by.values()) for by in found["confusion"].values()) >= 40
     assert "example.org" not in said + out.read_text()
 

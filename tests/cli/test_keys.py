@@ -11,6 +11,7 @@ import pytest
 
 from pointsman.cli import main
 from pointsman.stores.keys import key_hash, parse
+from pointsman.stores.keys_trail import compare
 from pointsman.stores.logfile import verify
 
 
@@ -97,12 +98,69 @@ def test_a_key_is_renewed_and_revoked(run):
     assert verify("log.db").ok
 
 
+def test_orgs_and_teams_are_listed_limited_and_closed(run):
+    made(run)
+    assert run("orgs")[1] == "there is none\n"
+    for team in ("ml", "ops"):
+        made(run, "--org", "acme", "--team", team, "--new-team")
+    changed = json.loads(run("change", "--org", "acme", "--team", "ml", "--requests-per-minute", "60", "--label", "pii", "--json")[1])
+    assert (changed["object"], changed["id"], changed["requests_per_minute"], changed["labels"]) == ("team", "ml", 60, ["pii"])
+    run("change", "--org", "acme", "--tokens-per-minute", "9000", "--name", "Acme")
+    assert [line.split() for line in run("orgs")[1].splitlines()[1:]] == [["acme", "-", "Acme", "open", "no", "limit", "9,000"]]
+    assert json.loads(run("close", "--org", "acme", "--team", "ops", "--json")[1])["closed_at"] is not None
+    assert [line.split()[:3] for line in run("teams", "--org", "acme")[1].splitlines()[1:]] == [
+        ["acme", "ml", "open"],
+        ["acme", "ops", "closed"],
+    ]
+    assert [(key["team"], key["state"]) for key in json.loads(run("list", "--json")[1])] == [("", "active"), ("ml", "active"), ("ops", "closed")]
+    lifted = json.loads(run("change", "--org", "acme", "--team", "ml", "--lift", "requests_per_minute", "--lift", "labels", "--json")[1])
+    assert (lifted["requests_per_minute"], lifted["labels"]) == (None, [])
+    assert compare(Path("log.db")).ok
+
+
+def test_a_key_is_changed(run):
+    key = made(run, "--route", "auto", "--expires-in", "1h", "--name", "old")
+    changed = json.loads(
+        run("change", key["id"], "--name", "new", "--role", "auditor", "--lift", "routes", "--lift", "expires_at", "--json")[1]
+    )
+    assert {name for name in key if name != "key" and key[name] != changed[name]} == {"name", "role", "routes", "expires_at"}
+    assert (changed["name"], changed["role"], changed["routes"], changed["expires_at"]) == ("new", "auditor", None, None)
+
+
+CONFIG = """
+version: 1
+models: [{id: big, provider: p, base_url: "http://h/v1"}]
+routes: {auto: {}}
+store: {path: log.db}
+"""
+
+
+def test_names_that_the_configuration_does_not_know_are_warned_of(folder, run, capsys):
+    (folder / "pointsman.yaml").write_text(CONFIG)
+    for arguments, said in (
+        (("--route", "atuo"), "warning: there is no route or model `atuo`: did you mean `auto`?\n"),
+        (("--model", "bgi"), "warning: there is no model `bgi`: did you mean `big`?\n"),
+        (("--label", "finacial"), "warning: there is no label `finacial`: did you mean `financial`?\n"),
+        (("--route", "auto", "--route", "big", "--model", "big", "--label", "pii"), ""),
+    ):
+        assert main(("keys", "create", *arguments)) == 0
+        assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("show", "nothing"), "there is no key `nothing`"),
         (("revoke",), "wants the key's id"),
-        (("create", "--org", "nix"), "there is no open org `nix`: make it first"),
+        (("create", "--org", "nix"), "there is no open org `nix`: make it first; `--new-team` makes it"),
+        (("change", "x", "--name", "n"), "there is no key `x`"),
+        (("change", "--name", "n"), "wants --org"),
+        (("change", "x"), "wants what is to change"),
+        (("change", "--org", "nix", "--name", "n"), "there is no org `nix`"),
+        (("change", "--org", "nix", "--role", "admin"), "teams and orgs have no `role`"),
+        (("close",), "wants --org"),
+        (("close", "x", "--org", "nix"), "a key is revoked"),
+        (("teams", "--team", "ml"), "--team needs --org"),
         (("create", "--team", "ml"), "team `ml` needs an org"),
         (("create", "--new-team"), "--new-team needs --org"),
         (("create", "--org", "Not OK", "--new-team"), "`--org` takes 1 to 64 characters"),

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman.core.tenancy import Org, Team
-from pointsman.server.admin import Admin
 from pointsman.stores.keys import Key, new_key, parse
 from tests.server.raw import Answered, Connection
 from tests.server.served import OPERATOR, Served
 
+ROUTES: dict[str, Any] = {"auto": {}, "other": {}}
 HOUR_NS = 3_600 * 10**9
 ACTORS: dict[str, dict[str, Any]] = {
     "gateway admin": {"role": "admin"},
@@ -67,9 +67,9 @@ class Tenants:
 
 @asynccontextmanager
 async def tenants(serve: Callable[..., AbstractAsyncContextManager[Served]]) -> AsyncIterator[Tenants]:
-    async with serve() as gateway:
+    async with serve(routes=ROUTES) as gateway:
         keys = gateway.service.keys
-        gateway.app.admin = Admin(keys)
+        gateway.app.administer(keys)
         for org in ("acme", "rival"):
             await keys.add_org(Org(org, 1))
             for team in ("ml", "ops"):

@@ -104,9 +104,51 @@ async def test_what_goes_too_far_is_refused_and_changes_nothing(serve: Serve):
             assert (answer.status, answer.error["param"]) == (status, param), f"{case}: {answer.body!r}"
             assert await everything(stage) == before, case
             refused = [event for event in (await stage.gateway.service.keys.trail(EVERYWHERE, 200)) if event.body["event"] == "refused"]
-            assert len(refused) == noted + (status == 403), case
+            beyond = status in (403, 404) or param in ("org", "team")
+            assert len(refused) == noted + beyond, case
             noted = len(refused)
-            assert status != 403 or refused[0].body["by"] in ("env", stage.texts[name].split("_")[1]), case
+            if beyond:
+                kind = "key" if not path.startswith("orgs") else "team" if "teams" in path else "org"
+                assert (refused[0].kind, refused[0].body["by"]) == (kind, "env" if name == "root" else stage.id(name)), case
+
+
+async def test_the_trail_says_what_was_aimed_at_whether_or_not_it_is_there(serve: Serve):
+    async with tenants(serve) as stage:
+        aimed = [
+            ("POST", "keys/{rival caller}/revoke", None, {"key": stage.id("rival caller")}),
+            ("POST", "keys/absent/revoke", None, {"key": "absent"}),
+            ("PATCH", "orgs/rival", {"name": "mine"}, {"org": "rival"}),
+            ("GET", f"orgs/rival/teams/{'x' * 300}", None, {"org": "rival", "team": "x" * 100}),
+            ("POST", "keys", {"org": "rival", "team": "ml"}, {"org": "rival", "team": "ml"}),
+        ]
+        for method, path, body, _ in aimed:
+            assert (await stage.ask("acme admin", method, path, body)).status in (400, 404)
+        events = (await stage.ask("acme admin", "GET", "trail?limit=5")).json["data"]
+        assert [event["aimed"] for event in reversed(events)] == [found for *_, found in aimed]
+        assert {event["by"] for event in events} == {stage.id("acme admin")}
+        assert [event["object"] for event in reversed(events)] == ["key", "key", "org", "team", "key"]
+
+
+async def test_names_that_name_nothing_are_refused_with_the_nearest(serve: Serve):
+    async with tenants(serve) as stage:
+        for values, said in (
+            ({"routes": ["atuo"]}, "there is no route or model `atuo`: did you mean `auto`?"),
+            ({"routes": ["zzz"]}, "there is no route or model `zzz`: put it into the configuration first"),
+            ({"models": ["auto"]}, "there is no model `auto`"),
+            ({"labels": ["finacial"]}, "there is no label `finacial`: did you mean `financial`?"),
+            ({"allowed_labels": ["restricte"]}, "did you mean `restricted`?"),
+        ):
+            ((field, _),) = values.items()
+            for method, path in (("POST", "keys"), ("PATCH", "keys/{ml caller}"), ("PATCH", "orgs/acme")):
+                refused = await stage.ask("gateway admin", method, path, values)
+                assert (refused.status, refused.error["param"], said in refused.error["message"]) == (400, field, True), refused.body
+        assert (await stage.ask("gateway admin", "POST", "keys", {"routes": ["inside", "auto"], "models": ["inside"]})).status == 200
+
+
+async def test_who_is_restricted_does_not_learn_which_names_there_are(serve: Serve):
+    async with tenants(serve) as stage:
+        told = [(await stage.ask("narrow admin", "POST", "keys", {"routes": [name]})).error for name in ("other", "nowhere")]
+        assert told[0] == told[1]
 
 
 async def everything(stage: Any) -> list[object]:
@@ -279,6 +321,10 @@ async def test_a_closed_team_takes_its_keys_with_it(serve: Serve):
         assert (await stage.ask("root", "POST", "orgs/acme/close")).status == 200
         assert [await status_of(stage, stage.texts[name]) for name in names] == [401] * 4
         assert await status_of(stage, stage.texts["rival caller"]) == 200
+        states = {key["name"]: key["state"] for key in (await stage.ask("root", "GET", "keys")).json["data"]}
+        assert {states[name] for name in names} == {"closed"}
+        assert states["rival caller"] == "active"
+        assert (await stage.ask("root", "POST", "keys/{ml caller}/revoke")).json["state"] == "revoked"
 
 
 async def test_a_rate_limit_says_which_and_whose(serve: Serve):
@@ -310,6 +356,9 @@ async def test_the_trail_names_who_did_what_and_holds_no_secret(serve: Serve):
         ]
         assert (events[2]["was"]["name"], events[2]["set"]["name"]) == ("", "new name")
         assert events[0]["endpoint"] == "POST keys/{key}/revoke"
+        await stage.ask("acme admin", "PATCH", f"keys/{made['id']}", {"expires_at": LATER})
+        changed = (await stage.ask("ml auditor", "GET", "trail?limit=1")).json["data"][0]
+        assert (changed["set"], changed["was"]) == ({"expires_at": LATER}, {"expires_at": None})
         for record in await stage.gateway.service.log.recent(100, kind=None):
             assert parse(made["key"])[1].encode() not in record.body
     assert verify(stage.gateway.folder / "log.db").ok

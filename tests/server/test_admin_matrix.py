@@ -11,7 +11,6 @@ import pytest
 
 from pointsman.core.role import STANDINGS
 from pointsman.core.tenancy import Org, Team
-from pointsman.server.admin import Admin
 from pointsman.server.admin_endpoints import ENDPOINTS, PREFIX, Endpoint
 from pointsman.server.admin_fields import EVENT, KEY, ORG, TEAM
 from pointsman.stores.keys import Key, new_key
@@ -68,8 +67,8 @@ def expected(endpoint: Endpoint, role: str, field: str | None) -> int:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
 async def test_each_role_may_call_give_and_see_what_the_table_says(serve: Serve, endpoint: Endpoint):
-    async with serve() as gateway:
-        gateway.app.admin = Admin(gateway.service.keys)
+    async with serve(routes={"auto": {}}) as gateway:
+        gateway.app.administer(gateway.service.keys)
         await gateway.service.keys.add_org(Org("acme", 1))
         await gateway.service.keys.add_team(Team("acme", "ml", 1))
         texts, connection, numbers = await keys_of(gateway), await gateway.connect(), itertools.count()
@@ -99,7 +98,7 @@ async def test_what_the_table_does_not_hold_does_not_exist(serve: Serve):
     table = {(endpoint.method, endpoint.path.format(key="k", org="o", team="t")) for endpoint in ENDPOINTS}
     paths = {path for _, path in table}
     async with serve() as gateway:
-        gateway.app.admin = Admin(gateway.service.keys)
+        gateway.app.administer(gateway.service.keys)
         for method, path in itertools.product(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), sorted(paths)):
             status = (await gateway.ask(PREFIX + path, {}, method=method)).status
             assert (status == 405) is ((method, path) not in table), (method, path)

@@ -15,6 +15,7 @@ from tests.server.served import OPERATOR, chat, model
 FOUR_KEYS = {"message", "type", "param", "code"}
 POOL = [model("a"), model("b"), model("c")]
 ROUTES = {"ab": {"models": ["a", "b"]}, "c-only": {"models": ["c"]}, "saved": {"models": ["a"], "fallback": ["c"]}}
+TOLD_TO_FEW = "1 problem: root, and admins and auditors of the gateway, are told which"
 OPEN = ["/livez", "/healthz", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness"]
 
 
@@ -159,7 +160,8 @@ async def test_not_ready_says_what_it_waits_for(serve: Serve):
             answer = await gateway.ask(path, key=None)
             ready = "/read" not in path
             assert answer.status == (200 if ready else 503)
-            assert answer.json.get("waiting_for") == (None if ready else "local model `tiny`")
+            assert answer.json.get("waiting_for") == (None if ready else TOLD_TO_FEW)
+            assert (await gateway.ask(path)).json.get("waiting_for") == (None if ready else "local model `tiny`")
 
 
 async def test_a_fault_of_our_own_tells_the_operator_and_not_the_client(serve: Serve, caplog):

@@ -259,14 +259,42 @@ def test_a_record_is_proved_to_who_has_a_checkpoint_only(copy, seq):
     assert (holds, said.startswith(f"record {seq} is one of the 30 ")) == (True, True)
     for at in range(0, len(proof), 7):
         try:
-            assert not check_proof(proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :], keys)[0] or at in peaks_of(proof)
+            assert not check_proof(proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :], keys)[0]
         except (ConfigError, UnicodeDecodeError):
             pass
 
 
-def peaks_of(proof: bytes) -> range:
-    """Where the peaks stand: they are for the next checkpoint, and not signed."""
-    return range(proof.index(b'"peaks"'), proof.index(b'"key":"', proof.index(b'"peaks"')))
+RESPELT = {
+    "blanks at the end": lambda proof: proof + b"  ",
+    "two lines more": lambda proof: proof + b"\n\n",
+    "a blank at the start": lambda proof: b" " + proof,
+    "a blank within": lambda proof: proof.replace(b',"path"', b', "path"'),
+    "a record twice": lambda proof: proof.replace(b'{"record":', b'{"record":{"seq":9},"record":'),
+    "a beginning twice": lambda proof: proof.replace(b'{"from":', b'{"from":{},"from":'),
+    "a path twice": lambda proof: proof.replace(b'"path":', b'"path":[],"path":'),
+    "hashes in capitals": lambda proof: proof.replace(proof[(at := proof.index(b'"path"')) : at + 80], proof[at : at + 80].upper(), 1),
+}
+
+
+@pytest.mark.parametrize("name", RESPELT)
+def test_a_proof_has_one_spelling(copy, name):
+    keys, known = load_public(public_file(copy.key)), read_checkpoints(copy.checkpoints)
+    for proof in (proved(copy, prove_record, 7, known[-1]).encode(), proved(copy, prove_growth, known[0], known[-1]).encode()):
+        assert check_proof(proof + b"\n", keys)[0], "as it is printed"
+        if (respelt := RESPELT[name](proof)) != proof:
+            with pytest.raises(ConfigError, match="not a proof as"):
+                check_proof(respelt, keys)
+
+
+def test_peaks_in_a_proof_have_to_give_the_root_though_nobody_signs_them(copy):
+    keys, known = load_public(public_file(copy.key)), read_checkpoints(copy.checkpoints)
+    for first, second in ((known[-1], known[-1]), (known[0], known[-1]), (known[-1], known[0])):
+        proof = proved(copy, prove_growth, *sorted((first, second), key=lambda each: each.size))
+        peak = first.peaks[0].hex()
+        altered = proof.replace(f'"peaks":["{peak}"', f'"peaks":["{"00" * 32}"')
+        assert altered != proof
+        holds, said = check_proof(altered.encode(), keys)
+        assert (holds, f"the checkpoint at record {first.size} was changed: its peaks do not give its root" in said) == (False, True)
 
 
 def test_growth_is_proved_to_who_has_the_checkpoints_only(copy):
@@ -277,9 +305,9 @@ def test_growth_is_proved_to_who_has_the_checkpoints_only(copy):
             True,
             f"the log of 30 records begins with the {old.size} that key `{old.key}` signed for at {old.at}",
         )
-    rewritten = json.loads(proved(copy, prove_growth, known[0], known[-1]))
-    rewritten["path"][0] = "00" * 32
-    assert "is not proved" in check_proof(json.dumps(rewritten, separators=(",", ":")).encode(), keys)[1]
+    proof = proved(copy, prove_growth, known[0], known[-1])
+    rewritten = proof.replace(f'"path":["{json.loads(proof)["path"][0]}', f'"path":["{"00" * 32}')
+    assert "is not proved" in check_proof(rewritten.encode(), keys)[1]
 
 
 def test_what_is_not_so_cannot_be_proved(copy):

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 
@@ -81,6 +82,8 @@ def swapped(lines: list[bytes]) -> list[bytes]:
     return [*lines[:4], lines[5], lines[4], *lines[6:]]
 
 
+FORGED = b'{"snapshot":"s0","body":{"policies":"none at all"}}\n'
+
 #: What is done to the lines, and why it is found; line 1 is the first record, line 2 the content of its snapshot.
 TAMPERED = {
     "flip": (lambda lines: [*lines[:4], lines[4].replace(b'"at_ns":1', b'"at_ns":2'), *lines[5:]], "its content was changed"),
@@ -102,7 +105,13 @@ TAMPERED = {
     "end of the line": (lambda lines: [*lines[:-1], lines[-1][:-1]], "it is not a record"),
     "snapshot changed": (lambda lines: [lines[0], lines[1].replace(b"0}", b"1}"), *lines[2:]], "snapshot `s0` is not the recorded one"),
     "snapshot removed": (lambda lines: lines[:1] + lines[2:], "snapshot `s0` is missing"),
-    "snapshot added": (lambda lines: [*lines, b'{"snapshot":"s9","body":{}}\n'], "snapshot `s9` has no record"),
+    "snapshot added": (lambda lines: [*lines, b'{"snapshot":"s9","body":{}}\n'], "snapshot `s9` does not follow its record"),
+    "snapshot forged before": (lambda lines: [FORGED, *lines], "line 1: the content of snapshot `s0` does not follow its record"),
+    "snapshot forged between": (lambda lines: [lines[0], FORGED, *lines[1:]], "line 3: the content of snapshot `s0` does not follow"),
+    "snapshot forged after": (lambda lines: [*lines[:2], FORGED, *lines[2:]], "line 3: the content of snapshot `s0` does not follow"),
+    "snapshot forged at the end": (lambda lines: [*lines, FORGED], "the content of snapshot `s0` does not follow its record"),
+    "snapshot twice": (lambda lines: [*lines[:2], lines[1], *lines[2:]], "line 3: the content of snapshot `s0` does not follow"),
+    "snapshot moved": (lambda lines: [lines[0], *lines[2:], lines[1]], "the content of snapshot `s0` does not follow its record"),
     "rubbish": (lambda lines: [*lines[:4], b"\xff\xfe\n", *lines[5:]], "line 5: it is not a record"),
 }
 
@@ -118,6 +127,45 @@ def test_a_change_of_an_export_is_found(exported, name):
     assert reason in found.broken.reason
     assert found.records == found.head.seq
     assert "line 5" not in reason or found.broken.seq == 4
+
+
+def test_a_content_that_does_not_hash_to_its_id_is_refused(tmp_path):
+    """Whoever works all hashes out anew cannot give a snapshot another content and keep its id."""
+    genuine, forged = b'{"policy":1}', b'{"policy":2}'
+    name = f"sha256:{sha256(genuine).hexdigest()}".encode()
+
+    def snapshot(seq: int, content: bytes, prev: bytes):
+        body = b'{"sha256":"%s"}' % sha256(content).hexdigest().encode()
+        return seq, b"snapshot", name, 1, body, prev, link(prev, seq, b"snapshot", name, 1, body)
+
+    def verified(*contents: bytes):
+        rows = [snapshot(1, contents[0], GENESIS)]
+        rows += [snapshot(2, content, rows[0][6]) for content in contents[1:]]
+        left = iter(contents)
+        with (tmp_path / "forged.jsonl").open("wb") as out:
+            write_jsonl(rows, lambda _: next(left), out)
+        return Export(tmp_path / "forged.jsonl").verify()
+
+    assert verified(genuine).ok
+    assert verified(genuine, genuine).ok
+    assert "whose id is the hash of it" in verified(forged).broken.reason
+    assert (verified(genuine, forged).broken.seq, "another content than record 1 did" in verified(genuine, forged).broken.reason) == (
+        2,
+        True,
+    )
+
+
+def test_exports_that_overlap_say_which_has_the_record_already(log, tmp_path):
+    parts = [tmp_path / name for name in ("one", "two", "three")]
+    for path, after, until in zip(parts, (0, 7, 6), (7, RECORDS, RECORDS), strict=True):
+        with path.open("wb") as out:
+            write_jsonl(log.chain(after, until), log.get_snapshot, out)
+    assert Export(*parts[:2]).verify().ok
+    broken = Export(parts[0], parts[2]).verify().broken
+    assert (broken.seq, broken.reason) == (
+        8,
+        "record 7 is the first of three and stands in one already: exports overlap, give each record once",
+    )
 
 
 @pytest.mark.parametrize("keep", [1, 12, 13, RECORDS - 1])

@@ -19,7 +19,7 @@ from pointsman.stores.keys import FRESH_S, Key, key_hash
 from pointsman.stores.keys_schema import TENANCY
 from pointsman.stores.logfile import verify
 from pointsman.stores.sqlite import SqliteLog
-from pointsman.stores.sqlite_keys import By, SqliteKeys
+from pointsman.stores.sqlite_keys import By, SqliteKeys, secret_mark
 
 SECRET = "s" * 43
 HASH = key_hash(SECRET)
@@ -196,7 +196,7 @@ def test_the_trail_says_who_changed_what_to_what_and_its_scope_sees_only_its_own
         by = By("boss", "admin")
         await here.add_org(Org("other", 1), by)
         await here.change_key("k", "changed", lambda key: replace(key, name="x", hash=bytes(32)), by)
-        await here.note("refused", by, Scope("acme", "ml"), endpoint="POST keys")
+        await here.note("key", "refused", by, Scope("acme", "ml"), endpoint="POST keys")
         everything = await here.trail(Scope(), 10)
         assert [(event.kind, event.body["event"], event.body["by"]) for event in everything] == [
             ("key", "refused", "boss"),
@@ -206,7 +206,9 @@ def test_the_trail_says_who_changed_what_to_what_and_its_scope_sees_only_its_own
             ("team", "created", "gateway"),
             ("org", "created", "gateway"),
         ]
-        assert (everything[1].body["set"], everything[1].body["was"]) == ({"name": "x"}, {"name": ""})
+        marks = {"set": secret_mark(bytes(32)), "was": secret_mark(HASH)}
+        assert everything[1].body["set"] == {"name": "x", "secret_mark": marks["set"]}
+        assert everything[1].body["was"] == {"name": "", "secret_mark": marks["was"]}
         assert HASH.hex() not in json.dumps([event.body for event in everything])
         assert [event.number for event in await here.trail(Scope(), 2, before=everything[1].number)] == [e.number for e in everything[2:4]]
         assert {event.body["org"] for event in await here.trail(Scope("other"), 10)} == {"other"}

@@ -135,6 +135,7 @@ async def test_what_is_cut_short_or_no_http_is_an_error(answer):
         with pytest.raises(UpstreamUnreachable) as raised:
             await post(HttpTransport(f"http://127.0.0.1:{port}/v1", pool))
         assert str(port) not in str(raised.value)
+        assert raised.value.sent
 
 
 async def test_a_request_is_exactly_what_it_says():
@@ -163,9 +164,10 @@ async def test_a_request_is_exactly_what_it_says():
 @pytest.mark.parametrize("value", ["a\r\nx-injected: 1", "a\nb", "a\x00b", "caf\u0119"])
 async def test_no_header_can_smuggle_another(value):
     async with ScriptedUpstream() as upstream, pooled() as pool:
-        with pytest.raises(UpstreamUnreachable, match="not allowed"):
+        with pytest.raises(UpstreamUnreachable, match="not allowed") as raised:
             await HttpTransport(upstream.base_url, pool).send("/chat/completions", {"authorization": value}, b"{}")
         assert not upstream.ledger
+        assert not raised.value.sent
 
 
 async def test_connections_are_kept_for_the_next_call_and_not_shared_by_two():
@@ -296,8 +298,9 @@ async def test_an_answer_that_came_whole_gives_its_connection_back_though_nobody
 async def test_nobody_there_is_told_without_saying_where():
     async with pooled() as pool:
         for url in ("http://127.0.0.1:1/v1", "http://no.such.host.invalid/v1", "http://" + "x" * 80 + ".invalid/v1"):
-            with pytest.raises(UpstreamUnreachable, match=r"^the model's server could not be reached$"):
+            with pytest.raises(UpstreamUnreachable, match=r"^the model's server could not be reached$") as raised:
                 await post(HttpTransport(url, pool))
+            assert not raised.value.sent
 
 
 async def test_a_closed_pool_ends_what_is_running_and_starts_nothing():
@@ -308,10 +311,11 @@ async def test_a_closed_pool_ends_what_is_running_and_starts_nothing():
         await upstream.until(lambda: upstream.ledger)
         await transport.aclose()
         await transport.aclose()
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamUnreachable) as cut:
             await calling
-        with pytest.raises(UpstreamUnreachable, match="shutting down"):
+        with pytest.raises(UpstreamUnreachable, match="shutting down") as refused:
             await post(transport)
+        assert (cut.value.sent, refused.value.sent) == (True, False)
         await upstream.until(lambda: upstream.ledger[0].left_at)
 
 
@@ -324,5 +328,6 @@ async def test_tls_is_checked():
             assert await post(transport) == (200, b"hi")
             assert await post(transport) == (200, b"hi")
         async with pooled() as pool:
-            with pytest.raises(UpstreamUnreachable, match="certificate"):
+            with pytest.raises(UpstreamUnreachable, match="certificate") as raised:
                 await post(HttpTransport(f"https://localhost:{port}/v1", pool))
+            assert not raised.value.sent

@@ -20,9 +20,9 @@ from pointsman.estimators.prior import wilson_low
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
-    from pointsman.estimators.blend import Blended, Row
+    from pointsman.core.embedder import Embedder
+    from pointsman.estimators.blend import Blended, Quality
     from pointsman.signals.classifier import Classifier
-    from pointsman.signals.embedding import Embedder
 
 _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
@@ -153,10 +153,14 @@ def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:
     return predict
 
 
-def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
+def _predictions(row: Quality, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
     """Models without any outcome are left out: their priors stand."""
-    quality, low, evidence = row.quality.clip(0, 1).tolist(), row.low.clip(0, 1).tolist(), row.evidence.tolist()
-    return tuple(_prediction(model, quality[at], low[at], evidence[at]) for model, at in columns.items() if evidence[at] > 0)
+    unit = 10.0**_DECIMALS
+    quality, low = (((part.clip(0, 1) * unit).round() / unit).tolist() for part in (row.quality, row.low))
+    labels, known = row.evidence.round().tolist(), (row.evidence > 0).tolist()
+    return tuple(
+        [Prediction(model, quality[at], min(low[at], quality[at]), max(1, int(labels[at]))) for model, at in columns.items() if known[at]]
+    )
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from pointsman.build.audit import Auditor
-from pointsman.build.budgets import budgets_of
+from pointsman.build.budgets import budgets_of, strangers
 from pointsman.build.call_times import call_times
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.learning import NOTHING, Learning, learning_of
 from pointsman.build.promises import refuse_broken_promises
+from pointsman.build.reviews import adopt, reviews_of
 from pointsman.build.snapshot import snapshot_of, with_health
 from pointsman.build.world import HISTORY, current_snapshot, offline_world, world_of
 from pointsman.config.schema import Config
@@ -27,6 +28,7 @@ from pointsman.errors import ConfigError, PointsmanError, RecordError
 from pointsman.gateway import Gateway, Live
 from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.purse import Till
+from pointsman.gateway.reviews import Desk as Reviews
 from pointsman.stores.budget_desk import Desk
 from pointsman.stores.keys import Key, new_key
 from pointsman.stores.sqlite import SqliteLog
@@ -47,13 +49,23 @@ class Service:
     """Open with `open_service`; close when done."""
 
     def __init__(
-        self, config: Config, log: SqliteLog, keys: SqliteKeys, till: Till, gateway: Gateway, engines: Engines, pool: Pool, audit: Auditor
+        self,
+        config: Config,
+        log: SqliteLog,
+        keys: SqliteKeys,
+        till: Till,
+        reviews: Reviews,
+        gateway: Gateway,
+        engines: Engines,
+        pool: Pool,
+        audit: Auditor,
     ) -> None:
         self.gateway = gateway
         self.audit = audit
         self.log = log
         self.keys = keys
         self.till = till
+        self.reviews = reviews
         self.engines = engines
         self.replays = Replays(SqliteAnswers(log), config.store.idempotency_ttl_s)
         self._pool = pool
@@ -103,10 +115,15 @@ class Service:
             await self.log.put_snapshot(snapshot.id, body)
             contents = await asyncio.to_thread(self.audit.contents) if config.store.content else None
             world = await asyncio.to_thread(world_of, config, snapshot, entries, learning)
+            budgets = budgets_of(config)
+            for remark in await strangers(budgets, self.keys):
+                _log.warning("%s", remark)
+            adopt(self.reviews, config)
             watch.health.keep(list(snapshot.models))
             self.engines.load()
-            self.till = replace(self.till, budgets=budgets_of(config))
-            self.gateway.live = Live(world, Egress(endpoints(config.models, self.engines, self._pool)), watch, self.till, contents)
+            self.till = replace(self.till, budgets=budgets)
+            egress = Egress(endpoints(config.models, self.engines, self._pool))
+            self.gateway.live = Live(world, egress, watch, self.till, self.reviews, contents)
             self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
             self._config = config
 
@@ -176,11 +193,14 @@ async def open_service(config: Config) -> Service:
     keys = SqliteKeys(log)
     desk = Desk(SqliteBudgets(log), lambda: time.time_ns() // 10**6)
     till = Till(desk, Rates(time.monotonic, share=1 / config.server.workers), keys.owners, budgets_of(config))
+    for remark in await strangers(till.budgets, keys):
+        _log.warning("%s", remark)
     contents = audit.contents() if config.store.content else None
-    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, contents)
+    reviews = reviews_of(config, log, audit.contents())
+    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents)
     gateway = Gateway(live, log, snapshot_of, config.store.responses_ttl_s)
     engines.load()
-    service = Service(config, log, keys, till, gateway, engines, pool, audit)
+    service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)
     watch.changed.append(service.follow_health)
     return service
 

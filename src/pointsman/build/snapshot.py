@@ -16,8 +16,9 @@ import msgspec
 from pointsman import __version__
 from pointsman.build.models import model_of
 from pointsman.catalogue.prices import Catalogue
+from pointsman.config.kinds import HUMAN
+from pointsman.config.plans import CascadeConfig, WebhookConfig
 from pointsman.config.schema import (
-    HUMAN,
     BoundsConfig,
     Config,
     ForbidConfig,
@@ -33,8 +34,9 @@ from pointsman.config.schema import (
 from pointsman.config.sensitivity import own_labels
 from pointsman.core.latency import Latencies, Measured, Of, Sla
 from pointsman.core.model import Model
-from pointsman.core.plan import Execution, Retry
+from pointsman.core.plan import Accept, Cascade, Ensemble, Execution, Retry
 from pointsman.core.prices import picousd
+from pointsman.core.review import ReviewTerms
 from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
 from pointsman.core.snapshot import NOTHING_LEARNED, Learned, Route, Snapshot, TaskPolicy
@@ -81,7 +83,7 @@ def snapshot_body(config: Config, catalogue: Catalogue, today: date, learned: Le
         SnapshotBody(
             program=__version__,
             models=models,
-            routes=config.routes,
+            routes={name: _public(route) for name, route in config.routes.items()},
             rules=config.rules,
             policies=config.policies,
             tasks=config.tasks,
@@ -89,6 +91,12 @@ def snapshot_body(config: Config, catalogue: Catalogue, today: date, learned: Le
             learned=learned,
         )
     )
+
+
+def _public(route: RouteConfig) -> RouteConfig:
+    """The route without what nobody may read in a log."""
+    told = None if route.review.webhook is None else WebhookConfig(url="")
+    return replace(route, review=replace(route.review, webhook=told))
 
 
 def snapshot_of(body: bytes) -> Snapshot:
@@ -155,8 +163,15 @@ def _route(name: str, config: RouteConfig, pool: tuple[str, ...]) -> Route:
             hedge_after_s=config.hedge.after_s,
             hedge_models=config.hedge.models,
             checks=config.checks,
+            cascade=_cascade(config.cascade),
+            review=ReviewTerms(**{**asdict(config.review), "webhook": config.review.webhook is not None}),
+            ensemble=Ensemble(**asdict(config.ensemble)),
         ),
     )
+
+
+def _cascade(config: CascadeConfig) -> Cascade:
+    return Cascade(config.tiers, Accept(**asdict(config.accept)), config.worth_usd, config.stream_first)
 
 
 def _rules(configs: tuple[RuleConfig, ...]) -> tuple[Rule, ...]:

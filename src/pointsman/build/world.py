@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median_low
 
 from pointsman.build.call_times import call_times
+from pointsman.build.checks import own_checks
 from pointsman.build.learning import NOTHING, Learning, learning_of
 from pointsman.build.sensitivity import mask_of, search_of
 from pointsman.build.snapshot import snapshot_body, snapshot_of, with_health
@@ -76,7 +77,8 @@ def offline_world(config: Config, learning: Learning | None = None) -> World:
 
 
 def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None) -> World:
-    return World(snapshot, replace(settings, search=search), config.server.max_json_depth, mask_of(config, search))
+    settings = replace(settings, search=search)
+    return World(snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config))
 
 
 def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:

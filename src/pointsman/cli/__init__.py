@@ -12,7 +12,7 @@ from pointsman import __version__
 from pointsman.errors import PointsmanError
 
 VERBS = (
-    *("init", "serve", "check", "explain", "models", "keys", "budgets"),
+    *("init", "serve", "check", "explain", "models", "keys", "budgets", "review"),
     *("replay", "audit", "fake-upstream", "eval", "train", "calibrate"),
 )
 """The commands, each in the file of its name."""

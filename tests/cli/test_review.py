@@ -1,0 +1,123 @@
+"""`pointsman review`: on the store's file, beside a running gateway or without one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.cli import parser
+from pointsman.errors import ConfigError, NotFound, ReviewConflict
+from pointsman.stores.content_keys import ContentKeys
+from pointsman.stores.logfile import LogFile, verify
+from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_reviews import SqliteReviews
+from tests.tickets import ANSWER, CONTENTS, WORDS, ticket
+
+LATER_NS = 2**62
+STEERING = "\x1b[2Jcleared \u202e"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """The command, on a store with two tickets."""
+    monkeypatch.chdir(tmp_path)
+
+    async def opening() -> None:
+        keys = ContentKeys("log.db-content-keys")
+        async with SqliteLog("log.db") as log:
+            store = SqliteReviews(log, keys)
+            await store.open(ticket(deadline_at_ns=LATER_NS), CONTENTS)
+            steering = {"messages": [{"role": "user", "content": STEERING}]}
+            await store.open(ticket("rev_2", deadline_at_ns=LATER_NS, org="acme", priority=1, offered=()), type(CONTENTS)(steering))
+        keys.close()
+
+    asyncio.run(opening())
+
+    def review(*words: str) -> str:
+        given = parser(("review",)).parse_args(("review", *words, "--store", "log.db"))
+        assert given.run(given) == 0
+        return capsys.readouterr().out
+
+    return review
+
+
+def test_tickets_are_listed_the_most_urgent_first(run):
+    assert [line.split()[0] for line in run("list").splitlines()] == ["id", "rev_2", "rev_1"]
+    assert [found["id"] for found in json.loads(run("list", "--json"))] == ["rev_2", "rev_1"]
+    assert [found["id"] for found in json.loads(run("list", "--org", "acme", "--json"))] == ["rev_2"]
+    assert WORDS not in run("list", "--json")
+    assert run("list", "--state", "rejected") == "there is no such ticket\n"
+
+
+def test_a_ticket_is_shown_with_its_words(run):
+    assert WORDS in run("show", "rev_1")
+    shown = json.loads(run("show", "rev_1", "--json"))
+    assert (shown["request"]["messages"][0]["content"], shown["answers"][1]["answer"]["text"]) == (WORDS, ANSWER)
+
+
+def test_words_do_not_steer_the_terminal(run):
+    out = run("show", "rev_2") + run("show", "rev_2", "--json")
+    assert "cleared" in out
+    assert all(sign.isprintable() or sign == "\n" for sign in out)
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "text"),
+    [
+        (("claim",), "claimed", None),
+        (("approve",), "approved", ANSWER),
+        (("approve", "--call", "1"), "approved", "perhaps a cold, Quagmire"),
+        (("answer", "--text", "flu"), "answered", "flu"),
+        (("edit", "--text", "flu", "--note", "shorter"), "approved", "flu"),
+        (("reject",), "rejected", None),
+    ],
+)
+def test_a_ticket_is_decided_and_the_log_says_who_did(run, words, state, text):
+    deed, *more = words
+    done = json.loads(run(deed, "rev_1", *more, "--as", "rita", "--json"))
+    assert (done["state"], done["answer"] and done["answer"]["text"]) == (state, text)
+    file = LogFile("log.db")
+    last = json.loads(file.recent(1, kind="review")[0].body)
+    file.close()
+    assert (last["event"], last["by"], last["as_role"]) == (state, "rita", "root")
+    assert verify("log.db").ok
+
+
+def test_a_claim_is_given_back(run):
+    run("claim", "rev_1")
+    assert json.loads(run("release", "rev_1", "--json"))["assignee"] == ""
+
+
+def test_an_answer_is_read_from_standard_input(run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("two\nlines\n"))
+    assert json.loads(run("answer", "rev_1", "--text", "-", "--json"))["answer"]["text"] == "two\nlines\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (("show",), ConfigError, "wants the ticket's id"),
+        (("answer", "rev_1"), ConfigError, "--text goes with"),
+        (("approve", "rev_1", "--text", "x"), ConfigError, "--text goes with"),
+        (("list", "--team", "ml"), ConfigError, "--team needs --org"),
+        (("answer", "rev_1", "--text", "\udcff"), ConfigError, "not valid UTF-8"),
+        (("show", "rev_9"), NotFound, "there is no review `rev_9`"),
+        (("approve", "rev_2"), ReviewConflict, "no answer to approve"),
+    ],
+)
+def test_what_cannot_be_done_is_said(run, words, error, says):
+    with pytest.raises(error, match=says):
+        run(*words)
+
+
+def test_without_a_store_there_is_nothing_to_review(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = parser(("review",)).parse_args(("review", "list", "--store", "none.db"))
+    with pytest.raises(ConfigError, match="no such log"):
+        given.run(given)
+    assert list(tmp_path.iterdir()) == []
