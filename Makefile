@@ -31,7 +31,7 @@ test-clients: .venv/.dev $(POINTSMAN_CLIENTS_DIR)/.installed  ## real client lib
 	@POINTSMAN_CLIENTS_DIR=$(POINTSMAN_CLIENTS_DIR) $(BIN)/python -m pytest -n auto --dist loadgroup tests/clients
 
 test-slow: .venv/.dev  ## the crash and fault tests with many rounds
-	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 $(BIN)/python -m pytest tests/crash
+	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 POINTSMAN_LIVE_PROMPTS=200 $(BIN)/python -m pytest tests/crash
 	@POINTSMAN_CLOSURE_CASES=2000 $(BIN)/python -m pytest tests/governance
 	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
