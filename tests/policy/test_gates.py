@@ -56,6 +56,8 @@ def speaks(*apis: str) -> Model:
 
 
 TOOLS = ask(Request("r", "auto", tools=("search", "buy")), Signals(needs=Needs(tools=True)))
+PARALLEL = ask(Request("r", "auto", tools=("search",)), Signals(needs=Needs(tools=True, parallel_tools=True)))
+STRICT = ask(Request("r", "auto", tools=("search",)), Signals(needs=Needs(tools=True, strict_tools=True)))
 SEES = ask(Request("r", "auto", images=2), Signals(needs=Needs(vision=True)))
 SCHEMA = ask(Request("r", "auto", response_format="json_schema"), Signals(needs=Needs(json_schema=True)))
 OBJECT = ask(Request("r", "auto", response_format="json_object"), Signals(needs=Needs(json_mode=True)))
@@ -122,6 +124,10 @@ PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=Fal
             "needs about 10,000 tokens (9,000 in, 1,000 out), context is 8,192",
         ),
         ("context", ask(signals=tokens(7_000, 1_192)), Model("m", context_tokens=8_192), None),
+        ("parallel_tools", PARALLEL, Model("m", capabilities=Capabilities(parallel_tools=False)), "cannot call several tools at once, request asks for it"),
+        ("parallel_tools", PARALLEL, Model("m"), None),
+        ("strict_tools", STRICT, Model("m", capabilities=Capabilities(strict_tools=False)), "does not keep to the schemas of tools, request offers a strict one"),
+        ("strict_tools", STRICT, Model("m"), None),
         ("tools", TOOLS, Model("m", capabilities=PLAIN), "cannot call tools, request offers 2"),
         ("tools", TOOLS, Model("m"), None),
         ("json", SCHEMA, Model("m", capabilities=Capabilities(json_schema=False)), "cannot keep to response_format `json_schema`"),

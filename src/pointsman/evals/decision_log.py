@@ -1,4 +1,4 @@
-"""Our own decision log as outcomes: what the models that were called gave. Its texts are not recorded, its qualities come from feedback."""
+"""Our own decision log as outcomes: what the models that were called gave. Texts are not recorded; reviews and feedback give qualities."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pointsman.core.codec import from_json
 from pointsman.core.outcome import Outcome
 from pointsman.core.record import DecisionRecord
 from pointsman.estimators.outcomes import Outcomes
+from pointsman.evals.reviewed import qualities
 from pointsman.evals.rows import Row, assemble
 from pointsman.stores.log import LogRecord
 from pointsman.stores.logfile import LogFile
@@ -20,9 +21,13 @@ Quality = Mapping[tuple[str, str], float]
 
 
 def read_log(path: Path, quality: Quality | None = None) -> Outcomes:
-    """The outcomes in a log's file. Raises `RecordError` where it cannot be read, `ConfigError` where it holds none."""
+    """The outcomes in a log's file. `quality` goes before what people said in reviews.
+
+    Raises `RecordError` where it cannot be read, `ConfigError` where it holds none.
+    """
     log = LogFile(path)
-    return outcomes_of((record for kind in ("decision", "outcome") for record in _pages(log, kind)), str(path), quality or {})
+    known = {**qualities(_pages(log, "review")), **(quality or {})}
+    return outcomes_of((record for kind in ("decision", "outcome") for record in _pages(log, kind)), str(path), known)
 
 
 def _pages(log: LogFile, kind: str) -> Iterator[LogRecord]:

@@ -124,6 +124,16 @@ def tools(ask: Ask, model: Model) -> str | None:
     return None if model.capabilities.tools else f"cannot call tools, request offers {len(ask.request.tools)}"
 
 
+def parallel_tools(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that cannot call several tools at once when that is asked for."""
+    return None if model.capabilities.parallel_tools else "cannot call several tools at once, request asks for it"
+
+
+def strict_tools(ask: Ask, model: Model) -> str | None:
+    """Refuse a model that does not keep to a tool's schema when one is offered with `strict`."""
+    return None if model.capabilities.strict_tools else "does not keep to the schemas of tools, request offers a strict one"
+
+
 def json_output(ask: Ask, model: Model) -> str | None:
     """Refuse a model that cannot keep to the asked JSON mode or schema."""
     wanted = ask.request.response_format
@@ -236,6 +246,8 @@ GATES = Gates(
         Gate("fields", "capability", fields, lambda ask: bool(ask.request.features)),
         Gate("context", "capability", context, lambda ask: _needed(ask.signals.tokens) > ask.least.context_tokens),
         Gate("tools", "capability", tools, lambda ask: ask.signals.needs.tools),
+        Gate("parallel_tools", "capability", parallel_tools, lambda ask: ask.signals.needs.parallel_tools),
+        Gate("strict_tools", "capability", strict_tools, lambda ask: ask.signals.needs.strict_tools),
         Gate("json", "capability", json_output, lambda ask: ask.request.response_format != "text"),
         Gate("vision", "capability", vision, lambda ask: ask.signals.needs.vision),
         Gate("price", "policy", known_price, lambda ask: ask.refuse_unknown_price),
