@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import mixing
 from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import Borrowed, borrow
-from pointsman.estimators.features import Embedder, read
+from pointsman.estimators.features import read
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.mixture import Expected, Mixture
 from pointsman.estimators.neighbours import Neighbour
 from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.stack import Verdict
-from pointsman.estimators.table import Sums, Table, Tabled
+from pointsman.estimators.table import Table, Tabled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 
 LEAST = 40  #: queries below which there is nothing but the table
 _WARM = 0.4  # of the most labels that a model has: those with fewer borrow from the others
+
+
+class Quality(NamedTuple):
+    """What quality is expected of one query, by model."""
+
+    quality: Vector
+    low: Vector
+    high: Vector
+    evidence: Vector
 
 
 class Row(NamedTuple):
@@ -65,9 +75,10 @@ class Blend:
             return Blended(self.embedder, outcomes.models, table, None, warm, cold, (), np.zeros((0, 1), np.float32), ())
         known = read_as.pool([outcomes.models[m] for m in warm])
         asked = np.flatnonzero(np.isfinite(known.quality).any(axis=1))
-        fitted = mixing.fit(known.rows(asked), self.embedder, self.settings, seed)
+        known = known.rows(asked)
+        fitted = mixing.fit(known, self.embedder, self.settings, seed)
         rows = asked[fitted.kept]
-        borrowed = tuple(borrow(outcomes.quality[asked, m], fitted.unseen) for m in cold)
+        borrowed = tuple(borrow(outcomes.pool([outcomes.models[m]]).rows(asked), known, fitted.unseen) for m in cold)
         recorded = _alike(np.isfinite(outcomes.quality[rows]).astype(np.float32))
         ids = tuple(outcomes.queries[i].id for i in rows)
         return Blended(self.embedder, outcomes.models, table, fitted.mixture, warm, cold, borrowed, recorded, ids)
@@ -99,18 +110,18 @@ class Blended:
 
     def one(self, query: Query) -> Row:
         """Figures for one query."""
-        return self._table_row(query) if self.mixture is None else self._row(self.mixture, query.task, self._expected(self.mixture, query))
+        return self._table_row(query) if self.mixture is None else self._row(self.mixture, self._expected(self.mixture, query))
 
     def why(self, query: Query, most: int = 5) -> tuple[Neighbour, ...]:
         """The nearest of the queries that it was fitted on, nearest first."""
         return self.explained(query, most)[1]
 
-    def explained(self, query: Query, most: int = 5) -> tuple[Row, tuple[Neighbour, ...]]:
-        """`one` and `why` together, for the price of one."""
+    def explained(self, query: Query, most: int = 5) -> tuple[Quality, tuple[Neighbour, ...]]:
+        """The qualities of `one` and `why` together, for less than the price of one."""
         if self.mixture is None:
-            return self._table_row(query), ()
+            return Quality(*self._table_row(query)[: len(Quality._fields)]), ()
         expected = self._expected(self.mixture, query)
-        return self._row(self.mixture, query.task, expected), self._nearest(expected.cosine, most)
+        return self._quality(self.mixture, expected), self._nearest(expected.cosine, most)
 
     def _table_row(self, query: Query) -> Row:
         return Row(*self.table.one(query.task))
@@ -119,26 +130,31 @@ class Blended:
         return mixture.expect(read(query, self.embedder))
 
     def _nearest(self, cosine: Floats, most: int) -> tuple[Neighbour, ...]:
-        some = np.argpartition(-cosine, most)[:most] if most < len(cosine) else np.arange(len(cosine))
-        return tuple(Neighbour(self.ids[i], float(cosine[i])) for i in some[np.argsort(-cosine[some], kind="stable")])
+        left = cosine.copy()
+        found = []
+        for _ in range(min(most, len(left))):  # a few: to sort all would take longer
+            at = int(left.argmax())
+            found.append(Neighbour(self.ids[at], float(left[at])))
+            left[at] = -np.inf
+        return tuple(found)
 
-    def _row(self, mixture: Mixture, task: str, expected: Expected) -> Row:
-        tables = (self.table.cost_usd, self.table.output_tokens, self.table.latency_s)
-        rest = [self._spread(table, task, known) for table, known in zip(tables, expected[1:4], strict=True)]
+    def _row(self, mixture: Mixture, expected: Expected) -> Row:
+        quantities = mixture.quantities.back(expected.scores).reshape(-1, len(self.warm))
+        rest = [self._spread(row, known) for row, known in enumerate(quantities)]
+        return Row(*self._quality(mixture, expected), *rest)
+
+    def _quality(self, mixture: Mixture, expected: Expected) -> Quality:
         quality, doubt = np.empty(len(self.models)), np.full(len(self.models), mixture.doubt.logits.max())
         quality[self.warm], doubt[self.warm] = expected.quality, mixture.doubt.logits
         quality[self.cold] = [model.quality(expected.quality) for model in self.borrowed]
         evidence = np.broadcast_to(_evidence(expected.likeness, self.recorded) / mixture.heads.complexity, quality.shape)
-        return Row(quality, *Doubt(doubt).bounds(quality, evidence), evidence, *rest)
+        return Quality(quality, *Doubt(doubt).bounds(quality, evidence), evidence)
 
-    def _spread(self, table: Sums, task: str, known: Vector) -> Vector:
-        """A quantity of all models: where one is cold, its mean, times what the others are expected to take more or less than theirs."""
-        overall = table.overall()
-        found = table.shrunk(task)[0]
+    def _spread(self, row: int, known: Vector) -> Vector:
+        """A quantity of all models, from that of the warm ones."""
+        found = np.empty(len(self.models))
         found[self.warm] = known
-        longer = known / overall[self.warm]
-        if np.isfinite(longer).any():
-            found[self.cold] = overall[self.cold] * np.nanmean(longer)
+        found[self.cold] = [model.quantity(row, known) for model in self.borrowed]
         return found
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from pointsman.catalogue.embedder import Embedder
 from pointsman.errors import ConfigError
 from pointsman.estimators.blend import Blended
 from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import Borrowed
-from pointsman.estimators.features import Embedder, Scale
+from pointsman.estimators.features import Scale
 from pointsman.estimators.forest import Forest
 from pointsman.estimators.heads import Heads
 from pointsman.estimators.learned import Fitted
@@ -114,7 +115,9 @@ def _arrays(said: Any, raw: memoryview) -> list[np.ndarray[Any, Any]]:
         size = math.prod(shape) * np.dtype(kind).itemsize
         if size > len(raw) - at:
             raise ValueError("its arrays are longer than the file")
-        array = np.frombuffer(raw[at : at + size], kind).reshape(shape)
+        # A copy: what is not aligned, as in a file nothing is, takes twice as long to reckon with.
+        array = np.frombuffer(raw[at : at + size], kind).reshape(shape).copy()
+        array.flags.writeable = False
         if kind == "<f4" and not np.isfinite(array).all():
             raise ValueError("an array holds what is no number")
         arrays.append(array)

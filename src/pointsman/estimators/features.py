@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from pointsman.estimators.surface import SIZE, surface
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pointsman.catalogue.embedder import Embedder
     from pointsman.estimators.grams import Hashes
 
     Floats = NDArray[np.float32]
@@ -24,24 +25,6 @@ _RARITY_BITS = 16
 _RARITY_SHIFT = np.uint64(64 - _RARITY_BITS)
 _MOST_TASKS = 512
 DIRECTIONS = 64  #: of embeddings that are kept: the rest costs time and tells nothing
-
-
-class Embedder(Protocol):
-    """What turns texts into vectors: see `pointsman.signals.embedding`."""
-
-    @property
-    def name(self) -> str:
-        """Tells it from every other one, weights included."""
-        ...
-
-    @property
-    def dims(self) -> int:
-        """Numbers in a vector."""
-        ...
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row a text, of length 1 or 0."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +88,8 @@ class Scale:
 
     def shape(self, one: Reading) -> Floats:
         """The surface numbers, standardised and kept in bounds."""
-        return np.asarray(np.clip((one.surface - self.surface_mean) / self.surface_scale, -4, 4), np.float32)
+        standard = (one.surface - self.surface_mean) / self.surface_scale
+        return np.asarray(np.minimum(np.maximum(standard, -4), 4), np.float32)
 
     def direction(self, one: Reading) -> Floats:
         """The embedding seen from the centre of the training set, along the leading directions; of length 1 or 0."""
@@ -121,7 +105,10 @@ class Scale:
 
     def task(self, one: Reading) -> Floats:
         """One place a task; zeros for an unknown one."""
-        return np.array([name == one.task for name in self.tasks], np.float32)
+        places = np.zeros(len(self.tasks), np.float32)
+        if one.task in self.tasks:
+            places[self.tasks.index(one.task)] = 1
+        return places
 
 
 def unit(vector: Floats) -> Floats:

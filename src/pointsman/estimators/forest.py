@@ -7,6 +7,7 @@ shrinkage). Every tree grows on a part of the groups of queries, so that the res
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class Growth:
     pull: float = 20.0  #: by which a node is drawn to its parent, in queries
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: `_walked` is worked out once
 class Forest:
     """Nodes of all trees one after the other. A leaf is its own child."""
 
@@ -55,18 +56,25 @@ class Forest:
         if {len(self.threshold), len(self.below), len(self.other), len(self.value)} != {nodes}:
             raise ValueError("parts of the trees differ in length")
 
-    def leaves(self, features: Floats) -> Places:
+    def leaves(self, features: Floats) -> Rows:
         """The leaf in each tree for one query."""
-        at = self.roots
+        feature, children, at = self._walked
         while True:
-            onward = np.where(features[self.feature[at]] < self.threshold[at], self.below[at], self.other[at])
-            if np.array_equal(onward, at):
+            beyond = features.take(feature.take(at)) >= self.threshold.take(at)
+            onward = children.take(at + at + beyond)
+            if onward.tobytes() == at.tobytes():
                 return at
             at = onward
 
+    @cached_property
+    def _walked(self) -> tuple[Rows, Rows, Rows]:
+        """Features, both children of a node side by side, and roots, as numpy wants them: all else is converted at every step."""
+        children = np.stack((self.below, self.other), axis=1).ravel()
+        return self.feature.astype(np.intp), children.astype(np.intp), self.roots.astype(np.intp)
+
     def predict(self, features: Floats) -> Floats:
         """Mean over the trees for one query."""
-        return np.asarray(self.value[self.leaves(features)].mean(axis=0))
+        return np.asarray(self.value.take(self.leaves(features), axis=0).mean(axis=0))
 
 
 def grow(features: Floats, targets: Floats, groups: Rows, growth: Growth, seed: int) -> tuple[Forest, Floats]:

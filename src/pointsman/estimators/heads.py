@@ -69,7 +69,9 @@ class Heads:
 
     def predict(self, one: Reading, scale: Scale, near: Near) -> Floats:
         """All outputs for one query."""
-        return near.weight @ self.near_weights + _flat(one, scale, self.gains) @ self.flat_weights + self.offset
+        flat = _flat(one, scale, self.gains)
+        some = (flat != 0).nonzero()[0]  # of the buckets a text fills few
+        return np.asarray(near.weight @ self.near_weights + flat[some] @ self.flat_weights.take(some, axis=0) + self.offset)
 
 
 _FLAT = (Scale.words, Scale.pieces, Scale.shape, Scale.task)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import forest, heads, stack
 from pointsman.estimators.bounds import Doubt
-from pointsman.estimators.features import Embedder, Reading, Scale, read
+from pointsman.estimators.features import Reading, Scale, read
 from pointsman.estimators.mixture import Mixture, Weights, apart
 from pointsman.estimators.outcomes import Outcomes
 from pointsman.estimators.quantities import folded, smeared
@@ -92,7 +93,8 @@ def _weights(parts: Sequence[Matrix], quality: Matrix, carried: float) -> Weight
     truth = quality - mean
     level = stack.stacked([part.mean(axis=1, keepdims=True) for part in around], truth.mean(axis=1, keepdims=True))
     differ = stack.stacked([centred(part) for part in around], centred(truth))
-    return Weights(differ, level, carried, centre, mean)
+    sober = stack.sobriety(quality.shape[1])
+    return Weights(tuple(sober * weight for weight in differ), level, carried, centre, mean)
 
 
 def _combined(weights: Weights, parts: Sequence[Matrix]) -> Matrix:

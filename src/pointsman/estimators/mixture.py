@@ -28,9 +28,7 @@ class Expected(NamedTuple):
     """Of one query: what each model is expected to give, and how like the kept queries are."""
 
     quality: Vector
-    cost_usd: Vector
-    output_tokens: Vector
-    latency_s: Vector
+    scores: Vector  #: of cost, output tokens and latency, as `Quantities` reads them
     cosine: Floats
     likeness: Floats
 
@@ -84,6 +82,5 @@ class Mixture:
         by_heads, by_table = found[:models], self.table.shrunk(one.task)[0]
         looked_at = np.concatenate((self.scale.dense(one), apart(by_heads), apart(by_table))).astype(np.float32)
         strange = bool(one.task and self.table.tasks) and one.task not in self.table.tasks
-        quality = self.weights.combine(np.stack((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
-        cost, tokens, latency = self.quantities.back(found[models:]).reshape(3, models)
-        return Expected(quality, cost, tokens, latency, near.cosine, near.weight)
+        quality = self.weights.combine(np.array((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
+        return Expected(quality, found[models:], near.cosine, near.weight)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointsman.estimators.features import Embedder, unit
+from pointsman.catalogue.embedder import Embedder
+from pointsman.estimators.features import unit
 from pointsman.estimators.grams import ends
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.outcomes import Outcomes, Query

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from itertools import islice
-from math import log1p
+from math import log1p, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +19,10 @@ from pointsman.estimators.grams import ends
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Counts = NDArray[np.intp]
-
 _NUMERIC = bytes(byte if byte in b"0123456789.," else 32 for byte in range(256))
 _SENTENCE = re.compile(r"[.!?](?=\s|$)")
 _CHOICE = re.compile(r"\(?[a-j][).:] ")
+_OTHER_SPACES = "\t\v\f\r\x1c\x1d\x1e\x1f"  #: of ASCII
 _CODE = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
 _LETTERS = bytes(byte if byte >= 128 or chr(byte).isalpha() else 32 for byte in range(256))  # in ASCII, all else stands between words
 _COUNTED = list(b'%$/=(,?":_+-*^<>[|#@&')  #: signs that are counted one by one
@@ -50,35 +49,54 @@ def surface(text: str) -> NDArray[np.float32]:
     >>> surface("How much is 2 + 2?").shape == (SIZE,)
     True
     """
-    text = "\n".join(" ".join(line.split()) for line in ends(text).lower().strip().split("\n"))
-    words = text.encode("utf-8", "replace").translate(_LETTERS).split()
-    counts = np.bincount(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), minlength=256)
-    values = (*_lengths(text, words, counts), *_numbers(text, len(words)), *_letters(counts), *_choices(text))
-    return np.concatenate((values, np.log1p(counts[_COUNTED]), _cues(words))).astype(np.float32)
+    text = _tidy(ends(text).lower().strip())
+    raw = text.encode("utf-8", "replace")
+    letters = b" %b " % raw.translate(_LETTERS)
+    distinct = frozenset(letters.split())
+    gaps = np.diff(np.flatnonzero(np.frombuffer(letters, np.uint8) == 32))
+    sizes = [0, *np.bincount(gaps, minlength=2).tolist()[2:]]  # how many words there are of each length
+    words = sum(sizes)
+    counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256).tolist()
+    values = (*_lengths(text, sizes, len(distinct), counts), *_numbers(raw, words), *_letters(counts), *_choices(text))
+    signs = [log1p(counts[sign]) for sign in _COUNTED]
+    cues = np.zeros(len(_CUES), np.float32)
+    cues[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
+    return np.concatenate((np.array((*values, *signs), np.float32), cues))
 
 
-def _lengths(text: str, words: list[bytes], counts: Counts) -> tuple[float, ...]:
-    n, sentences = max(1, len(words)), len(_SENTENCE.findall(text))
-    sizes = np.array(list(map(len, words)) or [0])
-    long = int(np.count_nonzero(sizes > 8))
+def _tidy(text: str) -> str:
+    """Single spaces, and none where a line begins or ends."""
+    if text.isascii() and not any(map(text.__contains__, _OTHER_SPACES)):
+        while "  " in text:
+            text = text.replace("  ", " ")
+        return text.replace(" \n", "\n").replace("\n ", "\n")
+    return "\n".join([" ".join(line.split()) for line in text.split("\n")])
+
+
+def _lengths(text: str, sizes: list[int], distinct: int, counts: list[int]) -> tuple[float, ...]:
+    words, sentences = sum(sizes), len(_SENTENCE.findall(text))
+    n = max(1, words)
+    mean = sum([size * number for size, number in enumerate(sizes)]) / n
+    long = sum(sizes[9:])
+    code = [sign for sign in _CODE if counts[ord(sign[0])]]
     return (
         log1p(len(text)),
-        log1p(len(words)),
+        log1p(words),
         log1p(sentences),
         n / max(1, sentences),
-        log1p(int(counts[10])),
-        float(sizes.mean()),
-        float(sizes.std()),
-        len(set(words)) / n,
+        log1p(counts[10]),
+        mean,
+        sqrt(sum([number * (size - mean) ** 2 for size, number in enumerate(sizes)]) / n),
+        distinct / n,
         log1p(long),
         long / n,
-        log1p(sum(map(text.count, _CODE)) + int(counts[_BRACES].sum())),
-        log1p(int(counts[_FORMULAE].sum())),
+        log1p(sum(map(text.count, code)) + sum([counts[brace] for brace in _BRACES])),
+        log1p(sum([counts[sign] for sign in _FORMULAE])),
     )
 
 
-def _numbers(text: str, words: int) -> tuple[float, ...]:
-    runs = (run.strip(b".,") for run in text.encode("ascii", "replace").translate(_NUMERIC).split())
+def _numbers(raw: bytes, words: int) -> tuple[float, ...]:
+    runs = (run.strip(b".,") for run in raw.translate(_NUMERIC).split())
     found = list(islice(filter(None, runs), _NUMBERS))
     values = sorted(map(_value, found)) or [0.0]
     fractions = sum(b"." in number for number in found)
@@ -101,9 +119,9 @@ def _value(number: bytes) -> float:
     return float(b"%s.%s" % (whole or b"0", fraction.replace(b".", b"")))
 
 
-def _letters(counts: Counts) -> tuple[float, ...]:
-    n, beyond = max(1, int(counts.sum())), int(counts[128:].sum())
-    return (int(counts[48:58].sum()) / n, beyond / n, log1p(beyond), log1p(int(counts[_OPERATORS].sum())), int(counts[32]) / n)
+def _letters(counts: list[int]) -> tuple[float, ...]:
+    n, beyond = max(1, sum(counts)), sum(counts[128:])
+    return (sum(counts[48:58]) / n, beyond / n, log1p(beyond), log1p(sum([counts[sign] for sign in _OPERATORS])), counts[32] / n)
 
 
 def _choices(text: str) -> tuple[float, ...]:
@@ -111,14 +129,15 @@ def _choices(text: str) -> tuple[float, ...]:
     lines = text.split("\n")
     choices = [at for at, line in enumerate(lines) if _CHOICE.match(line)]
     stem = lines[: choices[0]] if choices else lines
-    sizes = np.array([len(lines[at]) for at in choices] or [0])
+    sizes = [len(lines[at]) for at in choices] or [0]
+    mean = sum(sizes) / len(sizes)
     asked, last = sum(map(len, stem)), lines[-1][-1:]
     return (
         float(len(choices)),
-        log1p(float(sizes.mean())),
-        log1p(int(sizes.max())),
-        log1p(float(sizes.std())),
-        log1p(int(sizes.min())),
+        log1p(mean),
+        log1p(max(sizes)),
+        log1p(sqrt(sum([(size - mean) ** 2 for size in sizes]) / len(sizes))),
+        log1p(min(sizes)),
         log1p(asked),
         asked / max(1, len(text)),
         float(last == "?"),
@@ -127,10 +146,3 @@ def _choices(text: str) -> tuple[float, ...]:
         float("___" in text),
         log1p(len(lines[-1])),
     )
-
-
-def _cues(words: list[bytes]) -> NDArray[np.float64]:
-    found = np.zeros(len(_CUES))
-    for word in _CUES.intersection(words):
-        found[_CUE_PLACE[word]] = 1.0
-    return found

@@ -23,14 +23,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pointsman.errors import ConfigError
-from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
-from pointsman.signals.embedding import Embedder
-from pointsman.signals.grams import SLOTS, dense, grams, rarity
+from pointsman.signals.grams import SLOTS, dense, rarity
 from pointsman.signals.guess import Guess
+from pointsman.signals.reading import Reading, read
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from pointsman.catalogue.embedder import Embedder
 
     Floats = NDArray[np.float32]
     Numbers = NDArray[np.intp]
@@ -75,14 +76,17 @@ class Classifier:
     sure: float
     quality: Quality
 
-    def guess(self, text: str, vector: Floats | None = None) -> Guess:
-        """The most probable label, none where that is less than `sure`. `vector` is the folded text's, if it is known already."""
+    def guess(self, text: str) -> Guess:
+        """The most probable label, none where that is less than `sure`."""
+        return self.judge(read(text, self.embedder))
+
+    def judge(self, reading: Reading) -> Guess:
+        """The same of a text that was read, with this embedder, already."""
         import numpy as np
 
-        text = folded(ends(text, NEWEST_CHARS))
-        row = self.embedder.embed([text])[0] if vector is None else vector
-        held, dims = grams(text), len(self.middle)
-        scores = self.shares + (row - self.middle) @ self.weights[:dims] + held.weighted(self.rarity) @ self.weights[dims + held.slots]
+        held, dims = reading.grams, len(self.middle)
+        by_words = held.weighted(self.rarity) @ self.weights[dims:].take(held.slots, axis=0)
+        scores = np.asarray(self.shares + (reading.vector - self.middle) @ self.weights[:dims] + by_words, np.float32)
         chances = _chances(scores[None, :], self.sharpness)[0]
         order = np.argsort(-chances, kind="stable")
         first = int(order[0])
@@ -117,15 +121,15 @@ def fit(texts: Sequence[str], labels: Sequence[str], embedder: Embedder, sure: f
     import numpy as np
 
     names, owner, chosen = _checked(texts, labels)
-    read = [folded(ends(texts[at], NEWEST_CHARS)) for at in chosen]
-    vectors = embedder.embed(read)
+    readings = [read(texts[at], embedder) for at in chosen]
+    vectors = np.stack([reading.vector for reading in readings])
     middle = vectors.mean(axis=0)
-    held = [grams(text) for text in read]
+    held = [reading.grams for reading in readings]
     rare = rarity(held)
     features = np.hstack((vectors - middle, dense(held, rare)))
     shares = np.bincount(owner, minlength=len(names)) / len(owner)
     wanted = np.eye(len(names))[owner] - shares
-    inverse = np.linalg.inv(features @ features.T + _RIDGE * np.eye(len(read)))
+    inverse = np.linalg.inv(features @ features.T + _RIDGE * np.eye(len(readings)))
     duals = inverse @ wanted
     left_out = (shares + wanted - duals / inverse.diagonal()[:, None]).astype(np.float32)
     sharpness = _sharpness(left_out, owner)
@@ -142,7 +146,7 @@ def fit(texts: Sequence[str], labels: Sequence[str], embedder: Embedder, sure: f
         sharpness=sharpness,
         line=line,
         sure=sure,
-        quality=_quality(right, _confidence(chances.max(axis=1), line), owner, sure, len(texts) - len(read)),
+        quality=_quality(right, _confidence(chances.max(axis=1), line), owner, sure, len(texts) - len(readings)),
     )
 
 

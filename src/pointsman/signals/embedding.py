@@ -11,14 +11,12 @@ The shipped table (`catalogue/NOTICE` says whose it is) holds a vector for each 
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from pointsman.signals.wordpiece import WordPiece
+from pointsman.signals.wordpiece import WordPiece, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,24 +24,6 @@ if TYPE_CHECKING:
 
 MOST_CHARS = 8_192  # of a text that are read: half from its beginning, half from its end
 SHIPPED = "minilm-static-256-75388957"  #: name of the shipped table: what it is, and how its SHA-256 begins
-
-
-class Embedder(Protocol):
-    """What turns texts into vectors. The same text gives the same vector, whatever stands beside it in a batch."""
-
-    @property
-    def name(self) -> str:
-        """Tells it from every other one, weights included: what was learned from one's vectors is of no use with another's."""
-        ...
-
-    @property
-    def dims(self) -> int:
-        """Numbers in a vector."""
-        ...
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row a text, of length 1; a text of which nothing is known is a row of zeros."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,13 +43,19 @@ class StaticEmbedder:
 
         rows = np.zeros((len(texts), self.dims), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            ids = self.pieces.ids(_ends(text))
-            # Whole numbers add up to the same on every machine; their length is the only thing that is rounded.
-            total = self.table.take(ids, axis=0).sum(axis=0, dtype=np.int32) if ids else row
-            length = float(np.sqrt(np.dot(total.astype(np.float64), total)))
-            if length:
-                row[:] = total / length
+            row[:] = self.mean(self.pieces.counts(words(ends(text))))
         return rows
+
+    def mean(self, counts: Mapping[int, int]) -> NDArray[np.float32]:
+        """The direction of the mean of pieces' vectors, each as often as is said; zeros where there is none."""
+        import numpy as np
+
+        rows = self.table.take(list(counts), axis=0).astype(np.float32) if counts else np.zeros((0, self.dims), np.float32)
+        # Whole numbers below 2**24 add up to the same on every machine; their length is the only thing that is rounded.
+        total = (np.array(list(counts.values()), np.float32) @ rows).astype(np.float64)
+        length = float(np.sqrt(total @ total))
+        direction: NDArray[np.float32] = (total / (length or 1.0)).astype(np.float32)
+        return direction
 
 
 @cache
@@ -79,6 +65,9 @@ def shipped() -> StaticEmbedder:
     >>> shipped().dims
     256
     """
+    import gzip
+    from importlib import resources
+
     import numpy as np
 
     folder = resources.files("pointsman.catalogue") / "embedding"
@@ -87,7 +76,8 @@ def shipped() -> StaticEmbedder:
     return StaticEmbedder(SHIPPED, WordPiece(vocabulary), table.view(np.ndarray))
 
 
-def _ends(text: str) -> str:
+def ends(text: str) -> str:
+    """What is read of a text."""
     if len(text) <= MOST_CHARS:
         return text
     half = MOST_CHARS // 2

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pointsman.signals.wordpiece import words
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,20 +30,21 @@ class Grams:
         """A unit vector over the slots: what is rare counts more, what is repeated hardly (TF-IDF with a logarithm)."""
         import numpy as np
 
-        weighted = (1 + np.log(self.counts)) * rarity[self.slots]
+        weighted = (1 + np.log(self.counts)) * rarity.take(self.slots)
         unit: Floats = (weighted / max(float(np.sqrt((weighted * weighted).sum())), _LEAST)).astype(np.float32)
         return unit
 
 
-def grams(text: str) -> Grams:
-    """Of a text.
+def grams(words: Sequence[str]) -> Grams:
+    """Of a text's words.
 
-    >>> len(grams("two words, two words").slots)  # two, words, comma; two words, words comma, comma two
+    >>> len(grams(["two", "words", ",", "two", "words"]).slots)  # two, words, comma; two words, words comma, comma two
     6
     """
     import numpy as np
 
-    hashes = np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words(text)], np.uint64)
+    each = {word: zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in set(words)}
+    hashes = np.fromiter(map(each.__getitem__, words), np.int64, len(words)).view(np.uint64)
     pairs = hashes[:-1] * np.uint64(_PAIR) + hashes[1:]
     mixed = (np.concatenate((hashes, pairs)) * np.uint64(_MIX)) >> np.uint64(40)
     slots, counts = np.unique(mixed % np.uint64(SLOTS), return_counts=True)

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING
 
 from pointsman.errors import ConfigError
 from pointsman.signals.background import GENERAL
-from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
-from pointsman.signals.embedding import Embedder, StaticEmbedder
-from pointsman.signals.grams import grams
+from pointsman.signals.canonical import folded
+from pointsman.signals.embedding import StaticEmbedder
 from pointsman.signals.guess import Guess
 from pointsman.signals.nearness import Known, Nearness, nearness, vocabulary_of
+from pointsman.signals.reading import Reading, read
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pointsman.catalogue.embedder import Embedder
     from pointsman.signals.nearness import Floats, Numbers
 
 KEEP = 0.95  #: of the requests that belong to an intent, those that shall be recognised as belonging to one
@@ -51,13 +52,16 @@ class Intents:
     threshold: float
     sharpness: float
 
-    def guess(self, text: str, vector: Floats | None = None) -> Guess:
-        """The nearest intent, none where it is too far. `vector` is the folded text's, if it is known already."""
+    def guess(self, text: str) -> Guess:
+        """The nearest intent, none where it is too far."""
+        return self.judge(read(text, self.embedder))
+
+    def judge(self, reading: Reading) -> Guess:
+        """The same of a text that was read, with this embedder, already."""
         import numpy as np
 
-        text = folded(ends(text, NEWEST_CHARS))
-        row = self.nearness.rows(self.embedder.embed([text])[0] if vector is None else vector)
-        score = self.nearness.score(row, grams(text), _pieces(self.embedder, text))
+        row = self.nearness.rows(reading.vector)
+        score = self.nearness.score(row, reading.grams, reading.pieces)
         order = np.argsort(-score, kind="stable")
         first = int(order[0])
         return Guess(
@@ -78,8 +82,9 @@ def fit(examples: Mapping[str, Sequence[str]], embedder: Embedder, keep: float =
     import numpy as np
 
     labels, texts, owner, turn = _checked(examples)
-    read = [folded(ends(text, NEWEST_CHARS)) for text in texts]
-    known = Known(owner, embedder.embed(read), tuple(map(grams, read)), tuple(tuple(_pieces(embedder, text)) for text in read))
+    readings = [read(text, embedder) for text in texts]
+    vectors = np.stack([reading.vector for reading in readings])
+    known = Known(owner, vectors, tuple(reading.grams for reading in readings), tuple(reading.pieces for reading in readings))
     for text, row in zip(texts, known.vectors, strict=True):
         if not row.any():
             raise ConfigError(f"intent example `{text}` holds no word that is known: say it in other words")
@@ -108,15 +113,10 @@ def _checked(examples: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], tu
     return tuple(examples), tuple(text for texts in examples.values() for text in texts), owner, turn
 
 
-def _pieces(embedder: Embedder, text: str) -> Sequence[int]:
-    return embedder.pieces.ids(text) if isinstance(embedder, StaticEmbedder) else ()
-
-
 def _scores(fitted: Nearness, known: Known) -> Floats:
     import numpy as np
 
-    pieces = known.pieces or ((),) * len(known.grams)
-    scored = zip(fitted.rows(known.vectors), known.grams, pieces, strict=True)
+    scored = zip(fitted.rows(known.vectors), known.grams, known.pieces, strict=True)
     return np.stack([fitted.score(row, held, ids) for row, held, ids in scored])
 
 

@@ -6,10 +6,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
-from pointsman.signals.embedding import Embedder
-
 if TYPE_CHECKING:
+    from pointsman.catalogue.embedder import Embedder
     from pointsman.signals.classifier import Classifier
     from pointsman.signals.intents import Intents
 
@@ -28,7 +26,7 @@ class Meant(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Meaning:
-    """Intents and classifiers that share one embedding of the text."""
+    """Intents and classifiers that share one reading of the text."""
 
     embedder: Embedder
     intents: Intents | None = None
@@ -39,9 +37,11 @@ class Meaning:
 
     def __call__(self, text: str) -> Meant:
         """What the text is about. An intent that names a task class goes before the classifier of tasks."""
-        vector = self.embedder.embed([folded(ends(text, NEWEST_CHARS))])[0]
+        from pointsman.signals.reading import read  # not needed where nothing was learned
+
+        reading = read(text, self.embedder)
         intent, task, domain, difficulty = (
-            "" if guesser is None else guesser.guess(text, vector).label or ""
+            "" if guesser is None else guesser.judge(reading).label or ""
             for guesser in (self.intents, self.task, self.domain, self.difficulty)
         )
         if intent in self.tasks:

@@ -36,12 +36,12 @@ class Known:
     owner: Numbers  #: number of the class
     vectors: Floats
     grams: tuple[Grams, ...]
-    pieces: tuple[tuple[int, ...], ...]  #: empty where the embedder has none
+    pieces: tuple[tuple[int, ...], ...]  #: each once; none where the embedder has no vocabulary
 
     def only(self, wanted: NDArray[np.bool_]) -> Known:
         """Some of them."""
         at = wanted.nonzero()[0]
-        grams, pieces = tuple(self.grams[i] for i in at), tuple(self.pieces[i] for i in at) if self.pieces else ()
+        grams, pieces = tuple(self.grams[i] for i in at), tuple(self.pieces[i] for i in at)
         return Known(self.owner[wanted], self.vectors[wanted], grams, pieces)
 
 
@@ -75,15 +75,16 @@ class Nearness:
         return unit(unit(vectors - self.middle) @ self.whitening)
 
     def score(self, row: Floats, grams: Grams, pieces: Sequence[int]) -> Floats:
-        """To each class, more for nearer; `row` is one of `rows`."""
+        """To each class, more for nearer; `row` is one of `rows`, `pieces` holds each piece once."""
         import numpy as np
 
-        score: Floats = self.meanings @ row + np.float32(SAME) * (grams.weighted(self.rarity) @ self.same[grams.slots])
+        score: Floats = self.meanings @ row + np.float32(SAME) * (grams.weighted(self.rarity) @ self.same.take(grams.slots, axis=0))
         if self.vocabulary is None or self.alike is None:
             return score
-        ids = list(dict.fromkeys(pieces))
-        weights = self.vocabulary.weights[ids]
-        return score + np.float32(ALIKE / (127 * max(float(weights.sum()), _LEAST))) * (weights @ self.alike[ids].astype(np.float32))
+        ids = np.array(pieces, np.intp)
+        weights = self.vocabulary.weights.take(ids)
+        alike = weights @ self.alike.take(ids, axis=0).astype(np.float32)
+        return score + np.float32(ALIKE / (127 * max(float(weights.sum()), _LEAST))) * alike
 
 
 def nearness(known: Known, general: Floats, vocabulary: Vocabulary | None, rows: Sequence[int] | None = None) -> Nearness:

@@ -5,11 +5,17 @@ Text is data here: `[UNK]` in a prompt is the five characters it is. What the vo
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import repeat
 
 _MOST_WORD_CHARS = 100  # a longer word counts as one that cannot be spelt, as it does for BERT
 _MOST_REMEMBERED = 32_768  # characters; there are a million, and a text may hold any
+_NONE = -1
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_LETTERS = bytes(code for code in range(256) if code >= 128 or chr(code).isalnum() or code in b" \t\n\r")  # and what parts words
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # categories: control, format, private, half of a pair
 _IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
@@ -43,7 +49,13 @@ def words(text: str) -> list[str]:
     >>> words("Déjà-vu?")
     ['deja', '-', 'vu', '?']
     """
-    return text.translate(_spelling).split()
+    if not text.isascii():
+        text = _BEYOND_ASCII.sub(lambda run: run[0].translate(_spelling), text)
+    text = text.lower()
+    # Of ASCII's marks a text holds a few: to replace those is quicker than to look at every character.
+    for mark in set(text.encode("utf-8", "replace").translate(None, _LETTERS)):
+        text = text.replace(chr(mark), _spelling[mark])
+    return text.split()
 
 
 class WordPiece:
@@ -70,14 +82,31 @@ class WordPiece:
         whole = self._begin
         for word in words(text):
             number = whole.get(word)
-            if number is not None:
-                found.append(number)
-            elif len(word) <= _MOST_WORD_CHARS:
+            if number is None:
                 found += self._pieces(word)
+            else:
+                found.append(number)
+        return found
+
+    def counts(self, words: Iterable[str]) -> dict[int, int]:
+        """How often words hold each piece: the same as of `ids`, and quicker.
+
+        >>> WordPiece(["rout", "##er", "##s"]).counts(words("Routers zzz rout"))
+        {0: 2, 1: 1, 2: 1}
+        """
+        each = Counter(words)
+        numbers = list(map(self._begin.get, each, repeat(_NONE)))
+        found = dict(zip(numbers, each.values(), strict=True))
+        if found.pop(_NONE, 0):
+            for word in [word for word, number in zip(each, numbers, strict=True) if number == _NONE]:
+                for piece in self._pieces(word):
+                    found[piece] = found.get(piece, 0) + each[word]
         return found
 
     def _pieces(self, word: str) -> list[int]:
         found: list[int] = []
+        if len(word) > _MOST_WORD_CHARS:
+            return found
         known, longest, start = self._begin, self._longest_first, 0
         while start < len(word):
             for end in range(min(len(word), start + longest), start, -1):

@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from pointsman.core.embedder import Embedder
+from pointsman.catalogue.embedder import Embedder
 from pointsman.errors import ConfigError
 from pointsman.estimators.bundle import dump, load
 from pointsman.estimators.learned import Fitted, Learner, Predicted
