@@ -21,7 +21,8 @@ from pointsman.core.signals import Signals
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BUDGETS = (ROOT / "docs" / "budgets.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE + BUDGETS, re.MULTILINE | re.DOTALL)
 ENV = {"OPENAI_API_KEY": "sk-1"}
 
 #: What an excerpt leaves out.

@@ -59,6 +59,8 @@ def test_only_such_requests_to_such_models_are_masked(perimeter, signals, concer
         ("messages", {"max_tokens": 9, "system": EMAIL, **user([{"type": "text", "text": CARD}])}),
         ("completions", {"prompt": EMAIL}),
         ("embeddings", {"input": ["x", EMAIL]}),
+        ("chat", {**user("x"), "user": EMAIL, "metadata": {"note": CARD}}),
+        ("embeddings", {"input": ["x"], "user": EMAIL}),
     ],
 )
 def test_neither_the_body_nor_its_translation_holds_a_value(api, body):
@@ -94,6 +96,28 @@ def test_what_was_not_found_to_the_end_is_not_sent(settings, why):
     mask = Mask(MASK.kinds, MASK.perimeters, Search(Detector(settings), SEARCH.key))
     with pytest.raises(RequestError, match=why):
         masked(asked(user(" ".join(f"user{at}@example.org" for at in range(9)))), mask)
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "why"),
+    [
+        ("embeddings", {"input": [[5338, 318]]}, "at /input cannot be read: it is token numbers"),
+        ("completions", {"prompt": [5338, 318]}, "at /prompt cannot be read: it is token numbers"),
+        ("chat", user([PICTURE]), "at /messages/0/content/0/image_url/url cannot be read: it is no text"),
+    ],
+)
+def test_what_cannot_be_read_is_not_sent(api, body, why):
+    with pytest.raises(RequestError, match=why) as raised:
+        masked(asked(body, api), MASK)
+    assert raised.value.code == "cannot_mask"
+
+
+def test_pictures_are_sent_where_that_is_set():
+    mask = Mask(MASK.kinds, MASK.perimeters, Search(SEARCH.detector, SEARCH.key, "ignore"))
+    assert EMAIL in masked(asked(user([PICTURE, {"type": "text", "text": EMAIL}])), mask).values.values()
 
 
 def cut(text: str, sizes: Iterable[int]) -> list[str]:

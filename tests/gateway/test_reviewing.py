@@ -102,6 +102,14 @@ async def test_what_nobody_approves_never_goes_out(serve: Serve, stream: bool):
         await served.service.reviews.act((await ticket(served)).id, Action("reject"), RITA)
 
 
+async def test_nothing_is_left_of_a_request_that_a_person_ended(serve: Serve):
+    async with serve([model("m", "ok")], routes=auto({"approval": True})) as served:
+        for _ in range(3):
+            assert (await served.chat("auto")).status == 403
+        await served.quiet()
+        assert not served.app._gateway._clocks
+
+
 async def test_embeddings_cannot_be_approved(serve: Serve):
     async with serve([model("m", "ok", apis=["chat", "embeddings"])], routes=auto({"approval": True})) as served:
         got = await served.ask("/v1/embeddings", {"model": "auto", "input": "where is it?"})

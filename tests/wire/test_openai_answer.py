@@ -187,7 +187,8 @@ WHOLE = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "h
         ({"prompt_tokens": 5, "completion_tokens": None}, None),
         ({"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}, Usage(5, 3)),
         ({"prompt_tokens": 5, "completion_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": {}}, Usage(5, 3)),
-        ({"prompt_tokens": -5, "completion_tokens": 3}, Usage(0, 3)),
+        ({"prompt_tokens": -5, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": -3}, None),
         (
             {
                 "prompt_tokens": 5,

@@ -345,7 +345,7 @@ def test_accounting_reads_whole_answers(body, reason, said, empty, content):
             Usage(9, 2, cached_input_tokens=4, cache_write_tokens=5),
         ),
         ({"input_tokens": 3, "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 9}}, Usage(3, 2, reasoning_tokens=2)),
-        ({"input_tokens": 3, "output_tokens": -2}, Usage(3, 0)),
+        ({"input_tokens": 3, "output_tokens": -2}, None),
         ({"input_tokens": 10**12, "output_tokens": 2}, None),
         ({"input_tokens": "3", "output_tokens": 2}, None),
         ({"input_tokens": True, "output_tokens": 2}, None),

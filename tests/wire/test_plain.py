@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.signals.keywords import TURN, _text_turns, _texts
+from pointsman.signals.keywords import _text_turns
+from pointsman.signals.sensitivity.texts import pieces
 from pointsman.wire.destinations import refuse_destinations
 from pointsman.wire.openai_chat.request import is_plain, read, refuse_other_spellings
 from pointsman.wire.references import refuse_references
@@ -38,7 +39,7 @@ def test_what_is_plain_is_refused_by_none_of_the_walks_that_it_is_spared(body: d
 @given(st.lists(TURNS, max_size=3))
 def test_turns_of_text_read_the_same_either_way(turns: list[dict[str, Any]]) -> None:
     short = _text_turns(turns)
-    assert short is None or short == list(_texts(turns, TURN))
+    assert short is None or short == [piece.text for piece in pieces({"messages": turns})]
     assert (short is not None) == all(turn.keys() == {"role", "content"} and isinstance(turn["content"], str) for turn in turns)
 
 

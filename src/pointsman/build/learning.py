@@ -20,7 +20,7 @@ from pointsman.estimators.prior import wilson_low
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
-    from pointsman.core.embedder import Embedder
+    from pointsman.catalogue.embedder import Embedder
     from pointsman.estimators.blend import Blended, Quality
     from pointsman.signals.classifier import Classifier
 

@@ -38,6 +38,8 @@ def model_of(config: ModelConfig, catalogue: Catalogue, today: date) -> Model:
             config.capabilities.json_mode,
             config.capabilities.json_schema,
             config.capabilities.vision,
+            config.capabilities.parallel_tools,
+            config.capabilities.strict_tools,
         ),
         refuses=refusals_of(config),
         context_tokens=config.context_tokens or (listing and listing.context_tokens) or _context(config),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pointsman.build.snapshot import requirement, scope_of
@@ -12,7 +12,7 @@ from pointsman.core.request import Caller
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
 from pointsman.gateway import Inquiry, World, decide_request
-from pointsman.policy.matrix import ANYONE, BY_NAME, Cell, Who
+from pointsman.policy.matrix import BY_NAME, Cell, Who, meant, whoever
 from pointsman.policy.reach import Hole, broken_by, holes, reach, reach_by_name
 
 
@@ -53,29 +53,8 @@ def failed_tests(tests: Iterable[PolicyTestConfig], world: World) -> list[Broken
 def _broken(promise: PromiseConfig, snapshot: Snapshot) -> Iterator[Broken]:
     scope = scope_of(promise.scope)
     routes = None if scope is None else scope.routes
-    for who in _meant(promise, snapshot):
+    for who in meant(scope):
         yield from _beyond(promise.name, _cells(snapshot, routes, promise.labels, who), promise.only, promise.never, snapshot)
-
-
-def _meant(promise: PromiseConfig, snapshot: Snapshot) -> Sequence[Who]:
-    """Whoever a promise is about. One for everybody must hold for whoever asks."""
-    scope = promise.scope
-    if scope is None or (scope.orgs, scope.teams, scope.keys) == (None, None, None):
-        return (ANYONE,)
-    return [
-        Who(
-            " and ".join(filter(None, (org and f"org {org}", team and f"team {team}", key and f"key {key}"))),
-            Caller(key, team, org=org),
-        )
-        for org in scope.orgs or ("",)
-        for team in scope.teams or ("",)
-        for key in scope.keys or ("",)
-    ]
-
-
-def _one(org: str, team: str, key: str) -> Who:
-    named = [f"{kind} {name}" for kind, name in (("org", org), ("team", team), ("key", key)) if name]
-    return Who(" and ".join(named) or ANYONE.name, Caller(key, team, org=org) if named else None)
 
 
 def _cells(snapshot: Snapshot, routes: tuple[str, ...] | None, labels: tuple[str, ...], who: Who) -> Iterator[Cell]:
@@ -100,7 +79,7 @@ def _beyond(
 
 def _failed(test: PolicyTestConfig, world: World) -> Iterator[Broken]:
     snapshot = world.snapshot
-    who = _one(test.org, test.team, test.key)
+    who = whoever(test.org, test.team, test.key)
     cells = list(_cells(snapshot, (test.route,) if test.route else None, test.labels, who))
     yield from _beyond(test.name, cells, test.only, test.never, snapshot)
     if test.refused:
@@ -117,7 +96,5 @@ def _failed(test: PolicyTestConfig, world: World) -> Iterator[Broken]:
 
 
 def _told(hole: Hole) -> str:
-    def said(labels: tuple[str, ...]) -> str:
-        return ", ".join(labels) or "no label"
-
-    return f"policy `{hole.policy}` is turned off by more labels: it applies with {said(hole.holds)}, but not with {said(hole.off)}"
+    holds = ", ".join(hole.holds) or "no label"
+    return f"policy `{hole.policy}` is turned off by more labels: it applies with {holds}, not once `{hole.added}` is added"

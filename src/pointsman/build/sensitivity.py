@@ -29,7 +29,7 @@ def search_of(config: Config, *, offline: bool = False) -> Search | None:
         return None
     path = Places.of(Path(config.store.path)).digest_key
     key = (read_digest_key(path) or secrets.token_bytes(32)) if offline else digest_key(path)
-    return Search(_detector(settings_of(config)), key)
+    return Search(_detector(settings_of(config)), key, config.sensitivity.unreadable)
 
 
 def settings_of(config: Config) -> Settings:

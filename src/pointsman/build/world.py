@@ -25,6 +25,9 @@ from pointsman.signals.tokens import warm
 from pointsman.stores.log import LogRecord
 from pointsman.stores.logfile import LogFile
 
+TOOLS = "tools"
+"""The task class of requests that offer tools."""
+
 HISTORY = 2_000
 """Calls looked at for expected answer lengths."""
 
@@ -57,6 +60,7 @@ def signal_settings(
         keywords={name: word_list(words) for name, words in config.keywords.items()},
         meaning=learning.meaning,
         predictor=learning.predictor,
+        tool_task=TOOLS if TOOLS in config.tasks or any(TOOLS in model.quality for model in config.models) else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""List the budgets and how they stand: what is spent, what workers hold for calls, what is left."""
+"""List the budgets and how they stand: what is spent, what workers have taken for calls, what is left."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pointsman.build.budgets import budgets_of
-from pointsman.cli.source import argument, source
+from pointsman.build.budgets import budgets_of, strangers
+from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
 from pointsman.core.budget import Budget
 from pointsman.errors import ConfigError
 from pointsman.stores.budgets import Position
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_budgets import SqliteBudgets
+from pointsman.stores.sqlite_keys import SqliteKeys
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +35,15 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"{path}: no such store: start the gateway first, or name its configuration with --config")
     budgets = {(budget.name, budget.label): budget for budget in budgets_of(config)}
     now_ms = time.time_ns() // 10**6
-    accounts = _now(asyncio.run(_positions(path, now_ms)), budgets, now_ms)
+    positions, names, remarks = asyncio.run(_read(path, now_ms, tuple(budgets.values())))
+    accounts = _now(positions, budgets, now_ms)
+    tell(remarks)
     if given.json:
-        print(json.dumps([_json(account) for account in accounts], indent=2))
+        print(json.dumps([_json(account, names) for account in accounts], indent=2))
         return 0
-    print(table([("budget", "of", "spent", "held", "left", "limit"), *(_row(account) for account in accounts)]))
+    print(table([("budget", "of", "spent", "taken", "left", "limit"), *(_row(account, names) for account in accounts)]))
+    if any(account.taken for account in accounts):
+        print(_TAKEN)
     return 0
 
 
@@ -47,12 +52,21 @@ class _Account(NamedTuple):
     subject: str
     spent: int = 0
     presumed: int = 0
-    held: int = 0
+    taken: int = 0
 
 
-async def _positions(path: Path, now_ms: int) -> list[Position]:
+_TAKEN = (
+    "taken: by workers, for calls in progress and calls to come; what such calls cost counts as spent once their worker says so, "
+    "within ten seconds, so one budget may know of a call before another"
+)
+
+
+async def _read(path: Path, now_ms: int, budgets: Sequence[Budget]) -> tuple[list[Position], Mapping[str, str], tuple[str, ...]]:
+    """Positions, the names of keys, and what to remark."""
     async with SqliteLog(path) as log:
-        return list(await SqliteBudgets(log).positions(now_ms))
+        keys = SqliteKeys(log)
+        names = {key.id: key.name for key in await keys.list_keys() if key.name}
+        return list(await SqliteBudgets(log).positions(now_ms)), names, await strangers(budgets, keys)
 
 
 def _now(positions: Sequence[Position], budgets: Mapping[tuple[str, str], Budget], now_ms: int) -> list[_Account]:
@@ -65,28 +79,30 @@ def _now(positions: Sequence[Position], budgets: Mapping[tuple[str, str], Budget
             if span.first <= position.slot <= span.last:
                 so_far = found.get(at, _Account(budget, at[1]))
                 spent, presumed = so_far.spent + position.spent, so_far.presumed + position.presumed
-                found[at] = _Account(budget, at[1], spent, presumed, so_far.held + position.leased)
+                found[at] = _Account(budget, at[1], spent, presumed, so_far.taken + position.leased)
     met = {name for name, _ in found}
     return [*found.values(), *(_Account(budget, budget.subject or budget.scope) for budget in budgets.values() if budget.name not in met)]
 
 
-def _row(account: _Account) -> tuple[str, ...]:
+def _row(account: _Account, names: Mapping[str, str]) -> tuple[str, ...]:
     budget, spent = account.budget, account.spent + account.presumed
-    amounts = (spent, account.held, max(0, budget.limit - spent - account.held), budget.limit)
-    return (budget.name, account.subject, *map(budget.said, amounts))
+    amounts = (spent, account.taken, max(0, budget.limit - spent - account.taken), budget.limit)
+    name = names.get(account.subject) if budget.scope == "key" else None
+    return (budget.name, account.subject if name is None else f"{account.subject} ({name})", *map(budget.said, amounts))
 
 
-def _json(account: _Account) -> dict[str, object]:
+def _json(account: _Account, names: Mapping[str, str]) -> dict[str, object]:
     budget = account.budget
     return {
         "budget": budget.name,
         "scope": budget.scope,
         "subject": account.subject,
+        "name": names.get(account.subject) if budget.scope == "key" else None,
         "window": budget.label,
         "unit": budget.unit,
         "limit": budget.limit,
         "hard": budget.hard,
         "spent": account.spent,
         "presumed_spent": account.presumed,
-        "held": account.held,
+        "taken": account.taken,
     }

@@ -38,6 +38,8 @@ class KnownModel:
     json_mode: bool = True
     json_schema: bool = True
     vision: bool = False
+    parallel_tools: bool = True
+    strict_tools: bool = True
 
     @property
     def pool_id(self) -> str:

@@ -42,6 +42,8 @@ class CapabilitiesConfig:
     json_mode: Annotated[bool, says("keeps to `response_format: json_object`")] = True
     json_schema: Annotated[bool, says("keeps to `response_format: json_schema`")] = True
     vision: Annotated[bool, says("reads images")] = False
+    parallel_tools: Annotated[bool, says("calls several tools at once")] = True
+    strict_tools: Annotated[bool, says("keeps to the schema of a tool that is offered with `strict: true`")] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +379,10 @@ class SensitivityConfig:
     least_confidence: Annotated[Share, says("findings below it are none")] = 0.5
     most_chars: Annotated[Count, says("a longer text is not searched, and counts as carrying every label")] = 1_000_000
     most_misses: Annotated[Count, says("candidates that turn out to be none; with more the search ends, and every label counts")] = 20_000
+    unreadable: Annotated[
+        Literal["ignore", "unsearched"],
+        says("pictures, sound, PDF and other files that are no text: they count as every label, or as if they were not there"),
+    ] = "unsearched"
     recognisers: Annotated[tuple[RecogniserConfig, ...], says("recognisers of your own")] = ()
     off: Annotated[tuple[str, ...], says("names of recognisers that ship, and are not to be used")] = ()
     mask: Annotated[MaskConfig, says("what is replaced by placeholders on the way to a model")] = MaskConfig()

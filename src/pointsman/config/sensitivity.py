@@ -18,6 +18,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a label may be called."""
 
 _STRING = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"")
+_ASKED = re.compile(rf"(?<![\w'\"])(?:{_STRING.pattern})\s+in\s+labels\b(?!\s*[.\[])")
+_PART = re.compile(r"(?<![\w.])\(\s*@(?:\s*(?:&&|\|\|)\s*@)*\s*\)")
+_SIDES = re.compile(r"&&|\|\|")
 _READS_LABELS = re.compile(r"(?<![\w.])labels\b")
 
 
@@ -64,9 +67,9 @@ def detection(config: Config) -> Detection:
 
 def _readers(config: Config) -> Iterator[str]:
     """What reads labels that recognisers can give."""
-    kinds = {one.kind for one in recognisers(config)}
+    kinds, defined = {one.kind for one in recognisers(config)}, known_labels(config)
     for who, condition in _conditions(config):
-        if (what := _read(condition, kinds)) is not None:
+        if (what := _read(condition, kinds, defined)) is not None:
             yield f"{who} reads {what}"
     for promise in config.promises:
         if found := sorted(kinds.intersection(promise.labels)):
@@ -83,13 +86,35 @@ def _conditions(config: Config) -> Iterator[tuple[str, str]]:
             yield f"rule `{short(rule.name or f'rule {at}')}` of route `{short(route)}`", rule.when
 
 
-def _read(condition: str, kinds: Set[str]) -> str | None:
+def _read(condition: str, kinds: Set[str], defined: Set[str]) -> str | None:
     """What of the labels a condition reads, as far as recognisers can give it. In doubt it reads them."""
-    if not _READS_LABELS.search(_STRING.sub("", condition)):
+    if not _READS_LABELS.search(_STRING.sub("", condition)) or _asks_only(condition, defined - kinds):
         return None
     words = [single or double for single, double in _STRING.findall(condition)]
     # A piece of a kind may be looked for with `startsWith`, and what is no name may be an expression for `matches`.
     found = next((word for word in words if any(word in kind for kind in kinds) or not NAME.fullmatch(word)), None)
-    if found is not None:
-        return f"`{short(found)}` in the labels"
-    return None if words else "the labels"
+    return "the labels" if found is None else f"`{short(found)}` in the labels"
+
+
+def _asks_only(condition: str, others: Set[str]) -> bool:
+    """Whether all that a condition asks of the labels is that one of `others` is there, so that more labels cannot change the answer.
+
+    >>> _asks_only("task == 'x' && ('a' in labels || 'b' in labels)", {"a", "b"}), _asks_only("!('a' in labels)", {"a"})
+    (True, False)
+    """
+    rest = _STRING.sub("''", _ASKED.sub(lambda found: "@" if (found[1] or found[2]) in others else found[0], condition))
+    while (less := _PART.sub("@", rest)) != rest:
+        rest = less
+    if "?" in rest or _READS_LABELS.search(rest):
+        return False
+    sides = _SIDES.split(rest)
+    return all("@" not in side or side.strip() == "@" for side in sides) and not _nested(rest)
+
+
+def _nested(condition: str) -> bool:
+    depth = 0
+    for character in condition:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "@" and depth:
+            return True
+    return False

@@ -18,6 +18,8 @@ class Capabilities:
     json_mode: bool = True
     json_schema: bool = True
     vision: bool = False
+    parallel_tools: bool = True
+    strict_tools: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class Needs:
     json_mode: bool = False
     json_schema: bool = False
     vision: bool = False
+    parallel_tools: bool = False
+    strict_tools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Signals:
     """What was found out about a request before any model is looked at."""
 
     task: str = "general"
-    task_source: Literal["declared", "intent", "classifier", "default"] = "default"
+    task_source: Literal["declared", "intent", "classifier", "tools", "default"] = "default"
     tokens: Tokens = Tokens()
     needs: Needs = Needs()
     labels: tuple[str, ...] = ()  #: declared and detected, not yet closed

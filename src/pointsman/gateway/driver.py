@@ -76,13 +76,14 @@ class Driver:
                     faults = [error.fault for _, error, _ in self._failures]
                     return await self.reviewing.unanswered(ended.course, self._answers, self._told, faults)
                 raise await self._failed()
-            delivered = self._attempts[ended.reached.number]
-            if delivered.answer is not None and self.reviewing.approval:
-                spoken = await self.reviewing.approved(delivered.number, self._proposed(ended.course, delivered, delivered.answer))
-                return spoken or delivered
-            if delivered.answer is not None and self.reviewing.sampled:
-                await self._sample(ended.course, delivered, delivered.answer)
-            self._course = ended.course
+            reached, self._course = self._attempts[ended.reached.number], ended.course
+            if reached.answer is not None and self.reviewing.approval:
+                spoken = await self.reviewing.approved(reached.number, self._proposed(reached, reached.answer))
+                if spoken is not None:
+                    return spoken
+            if reached.answer is not None and self.reviewing.sampled:
+                await self._sample(reached, reached.answer)
+            delivered = reached
             return delivered
         except RateLimited as error:
             if not self._made:
@@ -239,14 +240,14 @@ class Driver:
 
     async def looked_at(self, delivered: Attempt) -> None:
         """Keep what a stream has said for people to look at, where chance would have it."""
-        await self._sample(self._course, delivered, delivered.said())
+        await self._sample(delivered, delivered.said())
 
-    async def _sample(self, course: Sequence[Weighed], delivered: Attempt, answer: Answer) -> None:
-        await self.reviewing.look(self._proposed(course, delivered, answer), self._told)
+    async def _sample(self, delivered: Attempt, answer: Answer) -> None:
+        await self.reviewing.look(self._proposed(delivered, answer), self._told)
 
-    def _proposed(self, course: Sequence[Weighed], delivered: Attempt, answer: Answer) -> tuple[Proposal, ...]:
+    def _proposed(self, delivered: Attempt, answer: Answer) -> tuple[Proposal, ...]:
         """The answer, and those before it."""
-        return proposals(course, self._answers) or (Proposal(delivered.number, delivered.model, answer),)
+        return proposals(self._course, self._answers) or (Proposal(delivered.number, delivered.model, answer),)
 
     @property
     def _answers(self) -> dict[int, Answer]:

@@ -17,7 +17,7 @@ from pointsman.core.request import Request
 from pointsman.core.signals import Signals
 from pointsman.errors import PointsmanError, RequestError
 from pointsman.signals.extract import Search
-from pointsman.signals.sensitivity.texts import pieces
+from pointsman.signals.sensitivity.texts import UNREAD, Piece, pieces
 from pointsman.upstream.client import Letter
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.events import Event, Finished, Refusal, Text, ToolArguments, ToolBegan, Used
@@ -76,15 +76,22 @@ def masked(request: Request, mask: Mask) -> Masked:
     if content is None:
         raise ValueError("a request read from a record has no content to mask")
     parts = tuple(pieces(content.body))
-    found = mask.search.detector.detect(parts, mask.search.key)
+    found = mask.search.among(parts)
     if not found.complete or not found.every:
-        raise _unmaskable("too long to be wholly searched" if not found.complete else "more of one kind than can be masked")
+        raise _unmaskable(_unsearched(parts) if not found.complete else "more of one kind than can be masked")
     made = replaced(content.body, parts, (one for one in found.findings if one.kind in mask.kinds), secrets.token_bytes(_SECRET_BYTES))
     for left in made.left:
         why = "it is split over turns" if not left.whole else f"it stands in {_FORMS.get(parts[left.piece].form, 'another form')}"
         raise _unmaskable(f"`{left.kind}` at {left.where} cannot be replaced: {why}")
     translated = None if content.translated is None else DIALECTS[request.api].to_chat(made.body).body
     return Masked(replace(request, content=replace(content, body=made.body, translated=translated)), made.values)
+
+
+def _unsearched(parts: Iterable[Piece]) -> str:
+    unread = next((part for part in parts if part.form in UNREAD), None)
+    if unread is None:
+        return "too long to be wholly searched"
+    return f"what stands at {unread.where} cannot be read: it is {'token numbers' if unread.form == 'tokens' else 'no text'}"
 
 
 _FORMS = {"name": "the name of a field", "file": "a file"}

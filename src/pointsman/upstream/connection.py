@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Begin an exchange."""
         exchange = Exchange(self)
         if not self.usable:  # closed between the connecting and this call
-            exchange.fail(_lost())
+            exchange.fail(_lost(sent=False))
             return exchange
         self._exchange = exchange
         self._unread, self._sized, self._reusable = 0, False, False
@@ -216,5 +216,5 @@ class Connection(asyncio.Protocol):
         exchange.complete()
 
 
-def _lost() -> UpstreamUnreachable:
-    return UpstreamUnreachable("the connection to the model's server was lost")
+def _lost(*, sent: bool = True) -> UpstreamUnreachable:
+    return UpstreamUnreachable("the connection to the model's server was lost", sent=sent)

@@ -54,7 +54,7 @@ class Pool:
     async def connect(self, origin: Origin) -> Connection:
         """A new connection. Raises `UpstreamUnreachable`."""
         if self._closed:
-            raise UpstreamUnreachable("the gateway is shutting down")
+            raise UpstreamUnreachable("the gateway is shutting down", sent=False)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
@@ -65,9 +65,11 @@ class Pool:
                     ssl=self._context() if origin.tls else None,
                 )
         except ssl.SSLError as error:
-            raise UpstreamUnreachable("no secure connection to the model's server: its certificate or protocol is not accepted") from error
+            raise UpstreamUnreachable(
+                "no secure connection to the model's server: its certificate or protocol is not accepted", sent=False
+            ) from error
         except (OSError, UnicodeError) as error:  # a timeout is an OSError, too; UnicodeError: no such host name is possible
-            raise UpstreamUnreachable("the model's server could not be reached") from error
+            raise UpstreamUnreachable("the model's server could not be reached", sent=False) from error
         if connection.usable:
             self._open.add(connection)
         return connection
@@ -137,7 +139,7 @@ class HttpTransport:
         fixed = {"host": self._host, "user-agent": f"pointsman/{__version__}", "accept-encoding": "identity"}
         lines = [f"POST {self._path}{url_path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**fixed, **headers}.items()), ""]
         if any(_UNSAFE.search(line) for line in lines):
-            raise UpstreamUnreachable("the call could not be made: a header has a character that is not allowed")
+            raise UpstreamUnreachable("the call could not be made: a header has a character that is not allowed", sent=False)
         return "\r\n".join(lines).encode("latin-1")
 
 

@@ -124,7 +124,7 @@ class Webhooks:
         except TimeoutError:
             raise UpstreamTimeout("the webhook did not answer in time") from None
         if not 200 <= status < 300:
-            raise UpstreamRefused(f"the webhook answered with status {status}", status=502, fault="refused", code="webhook_refused")
+            raise UpstreamRefused(f"the webhook answered with status {status}", status=502, fault="refused")
 
     async def _address(self, target: _Target) -> str:
         try:
