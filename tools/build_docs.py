@@ -178,7 +178,8 @@ def _spelt(action: argparse.Action) -> str:
 
 def _variables() -> Iterator[str]:
     providers = ", ".join(" or ".join(f"`{name}`" for name in provider.key_variables) for provider in PROVIDERS.values())
-    own = "`serve`: a key of your own choice that opens the gateway, beside those it makes. Beyond loopback a weak one is refused"
+    own = "`serve`: a key of your own choice that is [root](keys.md#roles): it may do everything, so it is none for clients. "
+    own += "Beyond loopback a weak one is refused"
     values = "[values from the environment](configuration.md#values-from-the-environment)"
     yield "## Environment"
     yield ""
@@ -285,7 +286,7 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
         region="us",
         disabled="contract ended",
         tags=("trains_on_input",),
-        capabilities=Capabilities(tools=False, json_mode=False, json_schema=False),
+        capabilities=Capabilities(tools=False, json_mode=False, json_schema=False, parallel_tools=False, strict_tools=False),
         tokenizer="o200k",
         apis=("messages",),
         refuses=Refusals(("logprobs",)),
@@ -300,7 +301,8 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
         labels=("pii",),
         features=("audio", "logprobs"),
     )
-    signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=Needs(tools=True, json_schema=True, vision=True))
+    needs = Needs(tools=True, json_schema=True, vision=True, parallel_tools=True, strict_tools=True)
+    signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=needs)
     policies = (
         Policy("approved in production", require=Requirement(approved=True)),
         Policy("contracts", require=Requirement(provider=("openai", "mistral"))),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,18 +120,10 @@ def gateway(found: Any) -> str:
 
 def governed(labels: Any, budgets: Any, intents: Any) -> str:
     """What detectors find, what budgets let through, what intents recognise, each beside what it is to be compared with."""
-    found, false = labels["seeded"]["recall"], labels["seeded"]["false positives"]
     shares = budgets["share_of_the_limit"]
     after, flat, ours = (shares[name] for name in ("charged after the answer", "a flat estimate", "ours"))
     by = {(row["set"], row["method"]): row for row in intents["intents"]}
-    rows = ["| what | ours (95 %) | beside it |", "|---|---|---|"]
-    for name, said in (
-        ("plain", "plain"),
-        ("normalisable", "disguised: spaced, full width, homoglyphs, zero width"),
-        ("encoded", "encoded: base64, hex, …"),
-    ):
-        rows.append(f"| sensitive values found, {said} | {_rate(found[name])} | goal of at least {_GOALS[name]} |")
-    rows.append(f"| harmless texts marked | {_rate(false)} | goal of at most .010 |")
+    rows = ["| what | ours (95 %) | beside it |", "|---|---|---|", *detected(labels)]
     seeds = shares["seeds"]
     rows.append(
         f"| runs of {seeds} in which a hard budget was overspent | {ours['seeds_overspent']} | charged after the answer: "
@@ -146,6 +139,25 @@ def governed(labels: Any, budgets: Any, intents: Any) -> str:
 
 
 _GOALS = {"plain": ".98", "normalisable": ".95", "encoded": ".80"}
+
+
+def detected(labels: Any) -> Iterator[str]:
+    """What detectors find and what masking leaves, beside the same patterns without what is built around them."""
+    for part, name, said in (
+        ("recall", "plain", "sensitive values found, plain"),
+        ("recall", "normalisable", "sensitive values found, disguised: spaced, full width, homoglyphs, zero width"),
+        ("recall", "encoded", "sensitive values found, encoded: base64, hex, …"),
+        ("leak free", "followed", "values of which masking leaves no letter, with words after them"),
+    ):
+        goal = f"; goal of at least {_GOALS[name]}" if name in _GOALS else ""
+        yield f"| {said} | {_rate(labels['seeded'][part][name])} | {_beside(labels, part, name)}{goal} |"
+    false = {name: found["false positives"] for name, found in labels["baselines"].items()}
+    others = "; ".join(f"{name} {_rate(counted)}" for name, counted in false.items())
+    yield f"| harmless texts marked | {_rate(labels['seeded']['false positives'])} | {others}; goal of at most .010 |"
+
+
+def _beside(labels: Any, part: str, name: str) -> str:
+    return "; ".join(f"{baseline} {_rate(found[part][name])}" for baseline, found in labels["baselines"].items())
 
 
 def _rate(counted: Any) -> str:

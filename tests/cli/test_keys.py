@@ -112,7 +112,11 @@ def test_orgs_and_teams_are_listed_limited_and_closed(run):
         ["acme", "ml", "open"],
         ["acme", "ops", "closed"],
     ]
-    assert [(key["team"], key["state"]) for key in json.loads(run("list", "--json")[1])] == [("", "active"), ("ml", "active"), ("ops", "closed")]
+    assert [(key["team"], key["state"]) for key in json.loads(run("list", "--json")[1])] == [
+        ("", "active"),
+        ("ml", "active"),
+        ("ops", "closed"),
+    ]
     lifted = json.loads(run("change", "--org", "acme", "--team", "ml", "--lift", "requests_per_minute", "--lift", "labels", "--json")[1])
     assert (lifted["requests_per_minute"], lifted["labels"]) == (None, [])
     assert compare(Path("log.db")).ok

@@ -32,7 +32,7 @@ def block(language: str, containing: str) -> str:
 
 
 def run(running: Running, *command: str) -> str:
-    env = {**environment(), "POINTSMAN_API_KEY": running.key, "OPENAI_API_KEY": running.key}
+    env = {**environment(), "POINTSMAN_KEY": running.key, "OPENAI_API_KEY": running.key}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True, cwd=running.folder)
     return done.stdout
 

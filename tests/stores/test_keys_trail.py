@@ -107,6 +107,17 @@ def test_a_change_that_was_undone_by_a_later_one_is_found_between_the_two(store)
     assert wrong.endswith("found `role` changed, and no record says by whom")
 
 
+@pytest.mark.parametrize("body", [b"\xff", b"[1]", b"7", b'{"event":"created","set":7}', b'{"event":"changed","was":"x"}'])
+def test_a_record_that_makes_no_sense_is_a_finding_and_no_crash(store, body):
+    async def scene() -> None:
+        async with SqliteLog(store) as log:
+            await log.append("key", "odd", body)
+
+    asyncio.run(scene())
+    (wrong,) = compare(store).wrong
+    assert wrong.startswith("key `odd`: record ")
+
+
 def test_records_that_told_less_are_believed(store):
     """Of a version that recorded neither fields nor marks of secrets."""
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from pointsman.cli.audit_contents import content, content_arguments, erase_arguments, erase_subject, retain, retain_arguments
+from pointsman.cli.audit_contents import (
+    content,
+    content_arguments,
+    erase_arguments,
+    erase_subject,
+    retain,
+    retain_arguments,
+    subjects,
+    subjects_arguments,
+)
 from pointsman.cli.audit_files import export, export_arguments, prove, prove_arguments
 from pointsman.cli.logs import content_keys_argument, key_argument, known_checkpoints, log_arguments, named_places, places, reading
 from pointsman.errors import ConfigError
 from pointsman.stores.checkpoints import Checkpoint, add_checkpoint, read_checkpoints, unsigned
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.export import Export
+from pointsman.stores.keys_trail import Tenancy, compare
 from pointsman.stores.log import Head, Verification
 from pointsman.stores.logfile import verify
 from pointsman.stores.places import Places
@@ -95,12 +106,13 @@ def verify_log(given: argparse.Namespace) -> int:
         return _say(given, False, wrong)
     found = _walked(given, files, checkpoints)
     kept = None if files is None or not found.ok else _contents(files)
+    tenancy = None if files is None or not found.ok else compare(files.log)
     name = ", ".join(map(str, given.exports)) if files is None else str(files.log)
     if given.json:
-        print(_verification_json(found, checkpoints, kept))
+        print(_verification_json(found, checkpoints, kept, tenancy))
     else:
-        print("\n".join((*_verification_text(name, found, checkpoints, kept), *_advice(given, found, checkpoints))))
-    return 0 if found.ok and (kept is None or kept.ok) else 1
+        print("\n".join((*_verification_text(name, found, checkpoints, kept, tenancy), *_advice(given, found, checkpoints))))
+    return 0 if _holds(found, kept, tenancy) else 1
 
 
 def _walked(given: argparse.Namespace, files: Places | None, checkpoints: list[Checkpoint]) -> Verification:
@@ -151,14 +163,20 @@ def _say(given: argparse.Namespace, holds: bool, reason: str) -> int:
     return 0 if holds else 1
 
 
-def _verification_json(found: Verification, checkpoints: list[Checkpoint], kept: Contents | None) -> str:
+def _holds(found: Verification, kept: Contents | None, tenancy: Tenancy | None) -> bool:
+    return found.ok and (kept is None or kept.ok) and (tenancy is None or tenancy.ok)
+
+
+def _verification_json(found: Verification, checkpoints: list[Checkpoint], kept: Contents | None, tenancy: Tenancy | None) -> str:
     broken = None if found.broken is None else {"seq": found.broken.seq, "reason": found.broken.reason}
-    told = {"ok": found.ok and (kept is None or kept.ok), "records": found.records, "head": str(found.head), "broken": broken}
-    erased = None if kept is None else {name: getattr(kept, name) for name in Contents.__slots__}
-    return json.dumps({**told, "checkpoints": len(checkpoints), "contents": erased})
+    told = {"ok": _holds(found, kept, tenancy), "records": found.records, "head": str(found.head), "broken": broken}
+    more = {"contents": None if kept is None else asdict(kept), "tenancy": None if tenancy is None else asdict(tenancy)}
+    return json.dumps({**told, "checkpoints": len(checkpoints), **more})
 
 
-def _verification_text(name: str, found: Verification, checkpoints: list[Checkpoint], kept: Contents | None) -> Iterator[str]:
+def _verification_text(
+    name: str, found: Verification, checkpoints: list[Checkpoint], kept: Contents | None, tenancy: Tenancy | None
+) -> Iterator[str]:
     if found.broken is not None:
         yield f"{name}: record {found.broken.seq}: {found.broken.reason}; {found.records:,} records before it hold"
     else:
@@ -167,6 +185,9 @@ def _verification_text(name: str, found: Verification, checkpoints: list[Checkpo
             last = max(checkpoints, key=lambda known: known.size)
             yield f"signed checkpoints agree: {len(checkpoints):,}, the last at record {last.size:,} of {last.at}"
     yield from () if kept is None else _contents_text(kept)
+    if tenancy is not None and tenancy.ok and tenancy.compared:
+        yield f"keys, teams and orgs: {tenancy.compared:,}, all as their records say"
+    yield from () if tenancy is None else tenancy.wrong
 
 
 def _advice(given: argparse.Namespace, found: Verification, checkpoints: list[Checkpoint]) -> Iterator[str]:
@@ -191,6 +212,7 @@ _ACTIONS: dict[str, tuple[Act, Callable[[argparse.ArgumentParser], None]]] = {
     "export": (export, export_arguments),
     "prove": (prove, prove_arguments),
     "retain": (retain, retain_arguments),
+    "subjects": (subjects, subjects_arguments),
     "erase": (erase_subject, erase_arguments),
     "content": (content, content_arguments),
 }

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
 from pointsman.cli.logs import known_checkpoints, places, reading
+from pointsman.cli.times import moment
 from pointsman.errors import ConfigError
 from pointsman.stores.checkpoints import Checkpoint
 from pointsman.stores.export import write_csv, write_jsonl, write_parquet
@@ -25,6 +27,8 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=["jsonl", "csv", "parquet"], default="jsonl", help="JSON Lines can be verified (default: jsonl)"
     )
     parser.add_argument("--after", metavar="N", type=int, default=0, help="only records after that number: to go on from an earlier export")
+    parser.add_argument("--since", metavar="TIME", help="only from the first record of that time on: 2026-01-31, or 90d, 12h or 2w ago")
+    parser.add_argument("--until", metavar="TIME", help="only up to the first record of that time, without it")
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to write it (default: standard output)")
 
 
@@ -32,7 +36,7 @@ def export(given: argparse.Namespace) -> int:
     """Write the log's records to a file that can be verified, and read, without a database."""
     found = places(given)
     with reading(found.log) as log, _output(given.out) as out:
-        rows = log.chain(given.after, log.head().seq)
+        rows = log.chain(max(given.after, _before(log, given.since, 0)), _before(log, given.until, log.head().seq))
         if given.format == "jsonl":
             count = write_jsonl(rows, log.get_snapshot, out)
         elif given.format == "parquet":
@@ -45,6 +49,15 @@ def export(given: argparse.Namespace) -> int:
                 text.detach()  # or it would close what it writes to
     print(f"{count:,} records", file=sys.stderr)
     return 0
+
+
+def _before(log: LogFile, time: str | None, otherwise: int) -> int:
+    """Number of the record before the first one of that time."""
+    if time is None:
+        return otherwise
+    at_ns = int(moment(time, datetime.now(UTC)).timestamp() * 1e9)
+    ((first,),) = log.rows("SELECT min(seq) FROM log WHERE at_ns >= ?", (at_ns,))
+    return log.head().seq if first is None else first - 1
 
 
 @contextmanager

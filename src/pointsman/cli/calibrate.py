@@ -1,9 +1,11 @@
 """Set the dial from recorded outcomes: keep a share of quality at the least cost, or save a share of cost at the best quality.
 
 pointsman calibrate outcomes.jsonl --bundle quality.bundle --keep-quality 0.98
+pointsman calibrate cascade outcomes.jsonl --tiers small,large --keep-quality 0.98
 
 Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the 95 % bound; where
-none did, or where one model is simply best, that is what is said.
+none did, or where one model is simply best, that is what is said. With `cascade`, what is set is the confidence below which a cascade
+goes on; the outcomes must hold the answers, as `response`.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.cli.source import tell
-from pointsman.cli.train import read_outcomes
+from pointsman.cli.train import read_outcomes, whole_outcomes
 from pointsman.core.codec import to_builtins
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointsman.estimators.blend import Blended
-    from pointsman.evals.dial import Calibrated, Given
+    from pointsman.evals.cascade_dial import Calibrated as Threshold
+    from pointsman.evals.cascade_dial import Reached
+    from pointsman.evals.dial import Calibrated, Given, Goal
     from pointsman.evals.resample import Interval
 
 _KEEP = 0.98
@@ -28,9 +32,12 @@ _KEEP = 0.98
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them")
     parser.add_argument(
-        "--bundle", type=Path, metavar="FILE", required=True, help="the bundle that the dial is for: its models are compared"
+        "data", nargs="+", metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them; before them `cascade` for a cascade"
+    )
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help="the bundle that the dial is for: its models are compared")
+    parser.add_argument(
+        "--tiers", metavar="MODELS", help="of a cascade, with commas (default: three at most, each better than every cheaper one)"
     )
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--keep-quality", type=float, metavar="SHARE", help=f"of the best single model's quality (default: {_KEEP})")
@@ -44,32 +51,74 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the dial; 1 if the data support none."""
-    from pointsman.estimators.blend import Blend
-    from pointsman.evals.dial import calibrate, unseen
-    from pointsman.evals.rows import whole
-    from pointsman.signals.embedding import shipped
-
+    """Print the dial, or the threshold; 1 if the data support none."""
+    *kind, data = given.data
+    if kind not in ([], ["cascade"]):
+        raise ConfigError(f"`{kind[0]}` is nothing that can be calibrated: write `cascade` before the outcomes, or nothing")
     saving = given.save_cost is not None
     wanted = given.save_cost if saving else _KEEP if given.keep_quality is None else given.keep_quality
     if not 0 < wanted <= 1:
         raise ConfigError(f"--{'save-cost' if saving else 'keep-quality'}: {wanted:g} is no share: give more than 0, at most 1")
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
+    goal: Goal = "save_cost" if saving else "keep_quality"
+    return _cascade(given, Path(data), goal, wanted) if kind else _dial(given, Path(data), goal, wanted)
+
+
+def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
+    from pointsman.estimators.blend import Blend
+    from pointsman.evals.dial import calibrate, unseen
+    from pointsman.evals.rows import whole
+    from pointsman.signals.embedding import shipped
+
+    if given.bundle is None:
+        raise ConfigError("--bundle is missing: give the bundle that the dial is for, or write `cascade` before the outcomes")
     fitted = _bundle(given.bundle)
-    kept = whole(read_outcomes(given.data, None, given.splits).pool(fitted.models), drop=given.drop_incomplete)
+    kept = whole(read_outcomes(data, None, given.splits).pool(fitted.models), drop=given.drop_incomplete)
     if len(kept.outcomes.models) < 2:
-        raise ConfigError(f"{given.data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
+        raise ConfigError(f"{data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
     if kept.models or kept.queries:
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
     predicted = unseen(kept.outcomes, Blend(shipped()), given.seed, lambda line: tell((line,)))
-    found = calibrate(kept.outcomes, predicted, "save_cost" if saving else "keep_quality", wanted, given.seed)
+    found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
     if given.json:
         told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "said": said(found)}
         print(json.dumps(told, indent=2))
     else:
         print("\n".join((*said(found), f"the bundle's own verdict: {fitted.verdict.said}")))
     return 0 if found.found is not None else 1
+
+
+def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
+    from pointsman.evals import cascade_dial
+
+    outcomes = whole_outcomes(data, None, given.splits, drop=given.drop_incomplete)
+    tiers = tuple(given.tiers.split(",")) if given.tiers else cascade_dial.tiers_of(outcomes)
+    outcomes.pool(tiers)
+    if len(tiers) < 2:
+        raise ConfigError(f"`{tiers[0]}` alone is no cascade: name two tiers with --tiers, or use it alone")
+    found = cascade_dial.calibrate(outcomes, tiers, goal, wanted, given.seed, lambda line: tell((line,)))
+    if given.json:
+        print(json.dumps({**to_builtins(found), "said": said_of_cascade(found)}, indent=2))
+    else:
+        print("\n".join(said_of_cascade(found)))
+    return 0 if found.found is not None else 1
+
+
+def said_of_cascade(found: Threshold) -> list[str]:
+    """What came out, in sentences."""
+    best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
+    lines = [f"{found.queries:,} queries; {best}", f"tiers: {', '.join(found.tiers)}"]
+    if found.found is None:
+        share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
+        refused = f"the data cannot support a threshold that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
+        return [*lines, refused, f"  nearest: {_reached(found.nearest)}"]
+    return [*lines, f"confidence: {found.found.threshold:g}", f"  {_reached(found.found)}"]
+
+
+def _reached(one: Reached) -> str:
+    gained = f"keeps {_share(one.kept)} of its quality, saves {_share(one.saved)} of its cost"
+    return f"threshold {one.threshold:g} {gained}, with {one.calls:.2f} calls a query"
 
 
 def _bundle(path: Path) -> Blended:

@@ -85,11 +85,23 @@ def describe(shown: Mapping[str, Any]) -> str:
         parts.append("refused\n" + "\n".join(f"  {c['model']}: {_reasons(c['verdicts'])}" for c in refused))
     if shown["calls"]:
         parts.append("calls\n" + "\n".join(_call(call) for call in shown["calls"]))
+    if courses := shown.get("courses"):
+        parts.append("answers\n" + "\n".join(_step(step) for course in courses for step in course["steps"]))
     if shown.get("reviews"):
         parts.append("\n".join(f"review  {review['id']}  {review['state']}: {review['reason']}" for review in shown["reviews"]))
     elif not shown["calls"] and shown["plan"] and shown["request"]["caller"]["key"] != "command-line":
         parts.append("calls\n  no outcome is recorded: in progress, or the process ended before it was")
     return "\n\n".join(part for part in parts if part)
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """What was thought of one answer, and what became of it."""
+    sure = "" if step["confidence"] is None else f"  confidence {step['confidence']:.2f}"
+    wanted = "" if step["threshold"] is None else f" of {step['threshold']:.2f}"
+    votes = f"  {step['votes']} votes" if step["votes"] > 1 else ""
+    graded = ", ".join(f"{grade['check']} {grade['value']:.2f}" for grade in step["grades"] if grade["value"] not in (None, 1))
+    notes = "; ".join(part for part in (step["why"], graded) if part)
+    return f"  {step['call']}. {step['model']}  {step['fate'].replace('_', ' ')}{sure}{wanted}{votes}{'  (' + notes + ')' if notes else ''}"
 
 
 def _head(shown: Mapping[str, Any]) -> str:

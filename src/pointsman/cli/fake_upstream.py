@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pointsman.errors import ConfigError
 from pointsman.testing.scripts import table
@@ -26,12 +26,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, required=True, metavar="N", help="port to bind; 0 takes any free one")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="append one line of JSON to this file for each call that is over")
+    parser.add_argument("--bodies", action="store_true", help="with what was asked in it, as `json`: what reached the model, masked or not")
 
 
 def run(given: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    if given.bodies and given.ledger is None:
+        raise ConfigError("--bodies says what stands in the ledger: name its file with --ledger")
     with _opened(given.ledger) as ledger:
-        asyncio.run(_serve(given.host, given.port, None if ledger is None else _writing(ledger)))
+        asyncio.run(_serve(given.host, given.port, None if ledger is None else _writing(ledger, bodies=given.bodies)))
     return 0
 
 
@@ -62,7 +65,7 @@ async def _serve(host: str, port: int, finished: Callable[[Exchange], None] | No
         await upstream.__aexit__(None, None, None)
 
 
-def _writing(ledger: TextIO) -> Callable[[Exchange], None]:
+def _writing(ledger: TextIO, *, bodies: bool) -> Callable[[Exchange], None]:
     def write(exchange: Exchange) -> None:
         left = None if exchange.left_at is None else round(exchange.left_at - exchange.arrived_at, 6)
         told = {
@@ -72,6 +75,14 @@ def _writing(ledger: TextIO) -> Callable[[Exchange], None]:
             "answered": exchange.answered,
             "left_after_s": left,
         }
-        ledger.write(json.dumps(told) + "\n")
+        ledger.write(json.dumps(told | {"json": _body(exchange)} if bodies else told) + "\n")
 
     return write
+
+
+def _body(exchange: Exchange) -> Any:
+    """What was asked, `None` where it is no JSON."""
+    try:
+        return exchange.json
+    except ValueError:
+        return None

@@ -126,6 +126,7 @@ def _announce(found: Source, snapshot: Snapshot, port: int, key: str | None) -> 
     if key is not None:
         lines.append(f"  key     {key}\n          shown this once and kept as a hash; `--new-key` makes another")
     else:
-        lines.append(f"  key     {f'the value of {KEY_VARIABLE}' if _operator() else 'made earlier; `--new-key` makes another'}")
+        root = f"the value of {KEY_VARIABLE}, which is root: may do everything"
+        lines.append(f"  key     {root if _operator() else 'made earlier; `--new-key` makes another'}")
     lines.append(f"  ready   when http://{shown}:{port}/readyz answers 200")
     print("\n".join(lines), flush=True)

@@ -2,12 +2,14 @@
 
 pointsman train classifier labels.jsonl -o task.classifier
 pointsman train quality outcomes.jsonl -o quality.bundle
+pointsman train confidence outcomes.jsonl -o answers.confidence
 
 Each line of the labels is a JSON object with `text` and `label`. The classifier tells how good it is: every example is judged by what the
 others say, beside the accuracy of always naming the most common label.
 
 Outcomes are as `pointsman eval` reads them. The bundle tells whether choosing by query beats the best mix of single models, on queries
-that it was not fitted on.
+that it was not fitted on. Confidence is learned from outcomes with their answers, and tells how well it knows right answers from wrong
+ones, beside what the prompt alone says of them.
 """
 
 from __future__ import annotations
@@ -50,6 +52,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
+    one = kinds.add_parser("confidence", help="Says how likely an answer is right", description=__doc__.splitlines()[0])
+    one.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes with `response`, as `pointsman eval` reads them")
+    one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
+    one.add_argument("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
+    one.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
+    one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.set_defaults(train=_confidence)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -85,14 +96,48 @@ def _quality(given: argparse.Namespace) -> int:
     return 0
 
 
-def read_outcomes(path: Path, pool: str | None, splits: str | None) -> Outcomes:
+def _confidence(given: argparse.Namespace) -> int:
+    from pointsman.estimators import confidence_file
+    from pointsman.evals.answer_signals import told
+    from pointsman.evals.cascade_dial import learn
+
+    if given.seed < 0:
+        raise ConfigError(f"--seed: {given.seed} is below 0")
+    outcomes = whole_outcomes(given.data, given.pool, given.splits, drop=given.drop_incomplete)
+    tell((f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models ...",))
+    learned = learn(outcomes, given.seed)
+    content = confidence_file.dump(learned)
+    _write(given.output, content)
+    signal, name = told(outcomes, given.seed), confidence_file.digest(content)
+    if given.json:
+        about = {"queries": len(outcomes.queries), "models": outcomes.models, "data": outcomes.digest(), "confidence": name}
+        print(json.dumps({**about, **asdict(signal)}, indent=2))
+        return 0
+    print(f"{given.output}: {name}, {len(content):,} bytes")
+    print(f"  {learned.labels:,} answers to {len(outcomes.queries):,} queries, data sha256:{outcomes.digest()}")
+    print(f"  right from wrong, on answers not learned from: AUC {signal.auc:.3f}; by the prompt alone {signal.auc_of_prompt:.3f}")
+    print(f"  calibration error {signal.ece:.3f}")
+    return 0
+
+
+def whole_outcomes(path: Path, pool: str | None, splits: str | None, *, drop: bool) -> Outcomes:
+    """Outcomes with answers, and nothing missing; `drop`: leave out what is, and say so."""
+    from pointsman.evals.rows import whole
+
+    kept = whole(read_outcomes(path, pool, splits, answers=True), drop=drop)
+    if kept.models or kept.queries:
+        tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
+    return kept.outcomes
+
+
+def read_outcomes(path: Path, pool: str | None, splits: str | None, *, answers: bool = False) -> Outcomes:
     """Recorded outcomes of some models and splits, with commas. Raises `ConfigError` where there is no quality among them."""
     import numpy as np
 
     from pointsman.evals.decision_log import read_log
     from pointsman.evals.read import read
 
-    outcomes = read_log(path) if path.suffix == ".db" else read(path)
+    outcomes = read_log(path) if path.suffix == ".db" else read(path, answers=answers)
     outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
     if splits:
         outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])

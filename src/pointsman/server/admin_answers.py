@@ -12,10 +12,12 @@ from pointsman.core.tenancy import EVERYWHERE, RIGHTS, Org, Rights, Scope, Team
 from pointsman.errors import RequestError
 from pointsman.server.admin_fields import EVERYBODY, KEY, Field
 from pointsman.server.administration import Administration
-from pointsman.stores.keys import Key
+from pointsman.stores.keys import Key, KeyLookup
 from pointsman.stores.sqlite_keys import Event
 
 _PAGE, _LONGEST_PAGE = 50, 200
+
+_TOLD: Final = ("event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param", "aimed")
 
 ME: Final = {**KEY, "effective": Field(read=EVERYBODY)}
 
@@ -34,7 +36,7 @@ async def me(on: Administration, ask: Ask) -> dict[str, Any]:
     holder = None if ask.who.role == "root" else on.keys.look_up(ask.who.key)
     if holder is None:
         return {"object": "key", "id": ask.who.key, "role": ask.who.role, "org": "", "team": "", "effective": _held(ask.who.rights)}
-    return {**key_json(holder.key), "effective": _held(holder.caller)}
+    return {**key_json(holder.key, on.keys), "effective": _held(holder.caller)}
 
 
 async def keys(on: Administration, ask: Ask) -> dict[str, Any]:
@@ -45,34 +47,34 @@ async def keys(on: Administration, ask: Ask) -> dict[str, Any]:
     within = _narrower(ask.who.scope, wanted)
     after = _moment_and_id(ask.query.get("after", ""))
     found = [] if within is None else await on.keys.list_keys(within, limit + 1, after)
-    return _page([key_json(key) for key in found], limit, [f"{key.created_at_ns}.{key.id}" for key in found])
+    return _page([key_json(key, on.keys) for key in found], limit, [f"{key.created_at_ns}.{key.id}" for key in found])
 
 
 async def create_key(on: Administration, ask: Ask) -> dict[str, Any]:
     """A new key with its text."""
     key, text = await on.create_key(ask.who, ask.values)
-    return {**key_json(key), "key": text}
+    return {**key_json(key, on.keys), "key": text}
 
 
 async def key(on: Administration, ask: Ask) -> dict[str, Any]:
     """One key."""
-    return key_json(await on.key(ask.who, ask.path["key"]))
+    return key_json(await on.key(ask.who, ask.path["key"]), on.keys)
 
 
 async def change_key(on: Administration, ask: Ask) -> dict[str, Any]:
     """A key as changed."""
-    return key_json(await on.change_key(ask.who, ask.path["key"], ask.values))
+    return key_json(await on.change_key(ask.who, ask.path["key"], ask.values), on.keys)
 
 
 async def revoke_key(on: Administration, ask: Ask) -> dict[str, Any]:
     """A key as revoked."""
-    return key_json(await on.revoke_key(ask.who, ask.path["key"]))
+    return key_json(await on.revoke_key(ask.who, ask.path["key"]), on.keys)
 
 
 async def rotate_key(on: Administration, ask: Ask) -> dict[str, Any]:
     """A key with its new text."""
     key, text = await on.rotate_key(ask.who, ask.path["key"], ask.values.get("grace_s", 0))
-    return {**key_json(key), "key": text}
+    return {**key_json(key, on.keys), "key": text}
 
 
 async def orgs(on: Administration, ask: Ask) -> dict[str, Any]:
@@ -82,26 +84,6 @@ async def orgs(on: Administration, ask: Ask) -> dict[str, Any]:
     return _page([place_json(org) for org in found], limit, [org.id for org in found])
 
 
-async def create_org(on: Administration, ask: Ask) -> dict[str, Any]:
-    """A new org."""
-    return place_json(await on.create_org(ask.who, ask.values))
-
-
-async def org(on: Administration, ask: Ask) -> dict[str, Any]:
-    """One org."""
-    return place_json(await on.org(ask.who, ask.path["org"]))
-
-
-async def change_org(on: Administration, ask: Ask) -> dict[str, Any]:
-    """An org as changed."""
-    return place_json(await on.change_org(ask.who, ask.path["org"], ask.values))
-
-
-async def close_org(on: Administration, ask: Ask) -> dict[str, Any]:
-    """An org as closed."""
-    return place_json(await on.close_org(ask.who, ask.path["org"]))
-
-
 async def teams(on: Administration, ask: Ask) -> dict[str, Any]:
     """A page of teams; of somebody else's org none, as of one that does not exist."""
     limit, within = _limit(ask), _narrower(ask.who.scope, Scope(ask.path["org"]))
@@ -109,24 +91,24 @@ async def teams(on: Administration, ask: Ask) -> dict[str, Any]:
     return _page([place_json(team) for team in found], limit, [team.id for team in found])
 
 
-async def create_team(on: Administration, ask: Ask) -> dict[str, Any]:
-    """A new team."""
-    return place_json(await on.create_team(ask.who, ask.path["org"], ask.values))
+async def create_place(on: Administration, ask: Ask) -> dict[str, Any]:
+    """A new org, or a new team of the org in the path."""
+    return place_json(await on.create_place(ask.who, ask.path.get("org", ""), ask.values))
 
 
-async def team(on: Administration, ask: Ask) -> dict[str, Any]:
-    """One team."""
-    return place_json(await on.team(ask.who, ask.path["org"], ask.path["team"]))
+async def place(on: Administration, ask: Ask) -> dict[str, Any]:
+    """The org or team of the path."""
+    return place_json(await on.place(ask.who, Scope(**ask.path)))
 
 
-async def change_team(on: Administration, ask: Ask) -> dict[str, Any]:
-    """A team as changed."""
-    return place_json(await on.change_team(ask.who, ask.path["org"], ask.path["team"], ask.values))
+async def change_place(on: Administration, ask: Ask) -> dict[str, Any]:
+    """An org or a team as changed."""
+    return place_json(await on.change_place(ask.who, Scope(**ask.path), ask.values))
 
 
-async def close_team(on: Administration, ask: Ask) -> dict[str, Any]:
-    """A team as closed."""
-    return place_json(await on.close_team(ask.who, ask.path["org"], ask.path["team"]))
+async def close_place(on: Administration, ask: Ask) -> dict[str, Any]:
+    """An org or a team as closed."""
+    return place_json(await on.close_place(ask.who, Scope(**ask.path)))
 
 
 async def trail(on: Administration, ask: Ask) -> dict[str, Any]:
@@ -138,14 +120,22 @@ async def trail(on: Administration, ask: Ask) -> dict[str, Any]:
     return _page([event_json(event) for event in found], limit, [str(event.number) for event in found])
 
 
-def key_json(key: Key) -> dict[str, Any]:
-    """A key without its hashes."""
+def key_json(key: Key, lookup: KeyLookup) -> dict[str, Any]:
+    """A key without its hashes. `lookup` says whether its team and org are open."""
     now_ns = time.time_ns()
-    state = "revoked" if key.revoked_at_ns is not None else "expired" if key.refusal(now_ns) else "active"
     told = {name: getattr(key, name) for name in ("id", "name", "org", "team", "role", *RIGHTS, "metadata", "created_by")}
     times = {"created_at": key.created_at_ns, "expires_at": key.expires_at_ns, "revoked_at": key.revoked_at_ns}
     until = key.old_until_ns if key.old_hash is not None and key.old_until_ns > now_ns else None
-    return {"object": "key", **told, **_seconds({**times, "old_secret_until": until}), "state": state}
+    return {"object": "key", **told, **_seconds({**times, "old_secret_until": until}), "state": _state(key, lookup, now_ns)}
+
+
+def _state(key: Key, lookup: KeyLookup, now_ns: int) -> str:
+    if key.revoked_at_ns is not None:
+        return "revoked"
+    if key.refusal(now_ns) is not None:
+        return "expired"
+    holder = lookup.look_up(key.id)
+    return "closed" if holder is not None and holder.until_ns == 0 else "active"
 
 
 def place_json(found: Org | Team) -> dict[str, Any]:
@@ -157,8 +147,19 @@ def place_json(found: Org | Team) -> dict[str, Any]:
 
 def event_json(event: Event) -> dict[str, Any]:
     """An entry of the trail. Those of earlier versions say less."""
-    said = {name: event.body.get(name) for name in ("event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param")}
-    return {"object": event.kind, "number": event.number, "at": event.at_ns / 1e9, **said}
+    said: dict[str, Any] = {name: event.body.get(name) for name in _TOLD}
+    changes = {name: None if said[name] is None else _as_fields(said[name]) for name in ("set", "was")}
+    return {"object": event.kind, "number": event.number, "at": event.at_ns / 1e9, **said, **changes}
+
+
+def _as_fields(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the store calls it as the API does: times in seconds.
+
+    >>> _as_fields({"expires_at_ns": 5_000_000_000, "old_until_ns": 0, "closed_at_ns": None, "name": "ci"})
+    {'expires_at': 5, 'old_secret_until': None, 'closed_at': None, 'name': 'ci'}
+    """
+    names = {name: "old_secret_until" if name == "old_until_ns" else name.removesuffix("_ns") for name in kept}
+    return {names[name]: value if name == names[name] else value // 10**9 if value else None for name, value in kept.items()}
 
 
 def _held(by: Rights | Caller) -> dict[str, Any]:

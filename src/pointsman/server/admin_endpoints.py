@@ -35,6 +35,11 @@ class Endpoint:
     query: frozenset[str] = NOBODY
     listing: bool = False
 
+    @property
+    def object(self) -> Literal["key", "team", "org"]:
+        """What it is about."""
+        return "key" if not self.path.startswith("orgs") else "team" if "teams" in self.path else "org"
+
     def givers(self) -> dict[str, frozenset[str]]:
         """Which roles may give which field; a field that is not here is refused from everyone."""
         found = {name: getattr(field, self.giving) for name, field in (self.gives or {}).items()}
@@ -68,15 +73,15 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         {"grace_s": GRACE},
     ),
     Endpoint("GET", "orgs", "orgs, by id", READERS, answers.orgs, ORG, query=_PAGE, listing=True),
-    Endpoint("POST", "orgs", "make an org", ADMINS, answers.create_org, ORG, ORG, required=_ID),
-    Endpoint("GET", "orgs/{org}", "one org", READERS, answers.org, ORG),
-    Endpoint("PATCH", "orgs/{org}", "change an org", ADMINS, answers.change_org, ORG, ORG, "change"),
-    Endpoint("POST", "orgs/{org}/close", "close an org: its keys open nothing any more", ADMINS, answers.close_org, ORG),
+    Endpoint("POST", "orgs", "make an org", ADMINS, answers.create_place, ORG, ORG, required=_ID),
+    Endpoint("GET", "orgs/{org}", "one org", READERS, answers.place, ORG),
+    Endpoint("PATCH", "orgs/{org}", "change an org", ADMINS, answers.change_place, ORG, ORG, "change"),
+    Endpoint("POST", "orgs/{org}/close", "close an org: its keys open nothing any more", ADMINS, answers.close_place, ORG),
     Endpoint("GET", "orgs/{org}/teams", "teams of an org, by id", READERS, answers.teams, TEAM, query=_PAGE, listing=True),
-    Endpoint("POST", "orgs/{org}/teams", "make a team", ADMINS, answers.create_team, TEAM, TEAM, required=_ID),
-    Endpoint("GET", "orgs/{org}/teams/{team}", "one team", READERS, answers.team, TEAM),
-    Endpoint("PATCH", "orgs/{org}/teams/{team}", "change a team", ADMINS, answers.change_team, TEAM, TEAM, "change"),
-    Endpoint("POST", "orgs/{org}/teams/{team}/close", "close a team: its keys open nothing any more", ADMINS, answers.close_team, TEAM),
+    Endpoint("POST", "orgs/{org}/teams", "make a team", ADMINS, answers.create_place, TEAM, TEAM, required=_ID),
+    Endpoint("GET", "orgs/{org}/teams/{team}", "one team", READERS, answers.place, TEAM),
+    Endpoint("PATCH", "orgs/{org}/teams/{team}", "change a team", ADMINS, answers.change_place, TEAM, TEAM, "change"),
+    Endpoint("POST", "orgs/{org}/teams/{team}/close", "close a team: its keys open nothing any more", ADMINS, answers.close_place, TEAM),
     Endpoint(
         "GET", "trail", "who changed what, newest first", READERS, answers.trail, EVENT, query=frozenset({"limit", "after"}), listing=True
     ),

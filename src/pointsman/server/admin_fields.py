@@ -155,7 +155,8 @@ KEY: Final[Mapping[str, Field]] = {
 TEAM: Final[Mapping[str, Field]] = _place({"org": Field(), "id": Field(slug, ADMINS)})
 ORG: Final[Mapping[str, Field]] = _place({"id": Field(slug, ADMINS)})
 EVENT: Final[Mapping[str, Field]] = {
-    name: Field() for name in ("object", "number", "at", "event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param")
+    name: Field()
+    for name in ("object", "number", "at", "event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param", "aimed")
 }
 SECRET: Final = Field(read=OPERATORS)
 """The text of a key, in the one answer that shows it."""

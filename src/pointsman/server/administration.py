@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pointsman.core.authority import Authority, no_such_place
 from pointsman.core.tenancy import RIGHTS, Org, Rights, Scope, Team
@@ -15,6 +15,15 @@ from pointsman.stores.sqlite_keys import By, SqliteKeys
 
 Values = Mapping[str, Any]
 """Checked values of fields, by their names in the API."""
+Place = Org | Team
+P = TypeVar("P", Org, Team)
+
+
+class ChangePlace(Protocol):
+    """An org to an org, a team to a team."""
+
+    def __call__(self, place: P, /) -> P:
+        """The same, changed."""
 
 
 class Administration:
@@ -103,91 +112,62 @@ class Administration:
         if (refusal := key.refusal(self._clock())) is not None:
             raise RequestError(f"{refusal}: make another")
 
-    async def create_team(self, who: Authority, org: str, values: Values) -> Team:
-        """Make a team."""
-        if not who.scope.covers(Scope(org)):
-            raise _not_from_here(who, Scope(org)) if who.scope.org == org else no_such_place(Scope(org))
+    async def create_place(self, who: Authority, org: str, values: Values) -> Place:
+        """Make a team of that org; an org where it is empty. It is done from above."""
+        above = Scope(org)
+        if not who.scope.covers(above):
+            if not above.covers(who.scope):
+                raise no_such_place(above)
+            raise Forbidden(f"key `{who.key}` belongs to {who.scope}: this is done from {above}")
         rights = _rights(who.rights, values)
         who.require_within(rights, lifetime=False)
-        said = {name: values[name] for name in ("name", "metadata") if name in values}
-        team = Team(org, values["id"], self._clock(), created_by=who.key, **said, **_fields(rights))
-        await self.keys.add_team(team, _by(who))
-        return team
+        said = {name: values[name] for name in ("name", "metadata") if name in values} | _fields(rights)
+        if org:
+            team = Team(org, values["id"], self._clock(), created_by=who.key, **said)
+            await self.keys.add_team(team, _by(who))
+            return team
+        made = Org(values["id"], self._clock(), created_by=who.key, **said)
+        await self.keys.add_org(made, _by(who))
+        return made
 
-    async def team(self, who: Authority, org: str, id: str) -> Team:
-        """The team of that id."""
-        team = await self.keys.find_team(org, id)
-        if team is None:
-            raise NotFound(f"there is no team `{id[:100]}`")
-        who.require_sight(team.scope, "team", id)
-        return team
+    async def place(self, who: Authority, at: Scope) -> Place:
+        """The team or org there."""
+        found = await (self.keys.find_team(*at) if at.team else self.keys.find_org(at.org))
+        if found is None:
+            raise NotFound(f"there is no {_kind(at)} `{(at.team or at.org)[:100]}`")
+        who.require_sight(at, _kind(at), found.id)
+        return found
 
-    async def change_team(self, who: Authority, org: str, id: str, values: Values) -> Team:
-        """Change a team, from above."""
+    async def change_place(self, who: Authority, at: Scope, values: Values) -> Place:
+        """Change a team or an org, from above."""
 
-        def change(team: Team) -> Team:
-            who.require_above(team.scope, "team", id)
-            changed = replace(team, **_renamed(values))
+        def change(place: P) -> P:
+            changed = replace(place, **values)
             who.require_within(changed, lifetime=False)
             return changed
 
-        return await self.keys.change_team(org, id, "changed", change, _by(who))
+        return await self._changed(who, at, "changed", change)
 
-    async def close_team(self, who: Authority, org: str, id: str) -> Team:
-        """Close a team: its keys open nothing any more."""
+    async def close_place(self, who: Authority, at: Scope) -> Place:
+        """Close a team or an org, from above: no key of it or its teams opens anything any more."""
+        return await self._changed(who, at, "closed", lambda place: place.closed(self._clock()))
 
-        def change(team: Team) -> Team:
-            who.require_above(team.scope, "team", id)
-            return team.closed(self._clock())
+    async def _changed(self, who: Authority, at: Scope, event: str, change: ChangePlace) -> Place:
+        def checked(place: P) -> P:
+            who.require_above(place.scope, _kind(at), place.id)
+            return change(place)
 
-        return await self.keys.change_team(org, id, "closed", change, _by(who))
+        if at.team:
+            return await self.keys.change_team(*at, event, checked, _by(who))
+        return await self.keys.change_org(at.org, event, checked, _by(who))
 
-    async def create_org(self, who: Authority, values: Values) -> Org:
-        """Make an org."""
-        if who.scope.org:
-            raise _not_from_here(who, Scope())
-        rights = _rights(who.rights, values)
-        who.require_within(rights, lifetime=False)
-        said = {name: values[name] for name in ("name", "metadata") if name in values}
-        org = Org(values["id"], self._clock(), created_by=who.key, **said, **_fields(rights))
-        await self.keys.add_org(org, _by(who))
-        return org
 
-    async def org(self, who: Authority, id: str) -> Org:
-        """The org of that id."""
-        org = await self.keys.find_org(id)
-        if org is None:
-            raise NotFound(f"there is no org `{id[:100]}`")
-        who.require_sight(org.scope, "org", id)
-        return org
-
-    async def change_org(self, who: Authority, id: str, values: Values) -> Org:
-        """Change an org, from above."""
-
-        def change(org: Org) -> Org:
-            who.require_above(org.scope, "org", id)
-            changed = replace(org, **_renamed(values))
-            who.require_within(changed, lifetime=False)
-            return changed
-
-        return await self.keys.change_org(id, "changed", change, _by(who))
-
-    async def close_org(self, who: Authority, id: str) -> Org:
-        """Close an org: no key of it or its teams opens anything any more."""
-
-        def change(org: Org) -> Org:
-            who.require_above(org.scope, "org", id)
-            return org.closed(self._clock())
-
-        return await self.keys.change_org(id, "closed", change, _by(who))
+def _kind(at: Scope) -> str:
+    return "team" if at.team else "org"
 
 
 def _by(who: Authority) -> By:
     return By(who.key, who.role)
-
-
-def _not_from_here(who: Authority, place: Scope) -> Forbidden:
-    return Forbidden(f"key `{who.key}` belongs to {who.scope}: this is done from {place}")
 
 
 def _rights(given: Rights, values: Values) -> Rights:

@@ -14,8 +14,9 @@ import msgspec
 from pointsman import __version__
 from pointsman.core.apis import Api
 from pointsman.core.request import Caller
-from pointsman.core.role import require_models
+from pointsman.core.role import READS_DECISIONS, require_models
 from pointsman.errors import (
+    AuthenticationError,
     MethodNotAllowed,
     NotFound,
     Overloaded,
@@ -26,11 +27,16 @@ from pointsman.errors import (
 )
 from pointsman.gateway import Gateway, Inquiry
 from pointsman.gateway.idempotency import Replays
+from pointsman.gateway.reviews import Desk
 from pointsman.server.admin import PREFIX, Admin
-from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, client_of, headers_of, read_body, respond
+from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, body_here, client_of, headers_of, respond, wait_for_body
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
 from pointsman.server.faults import report, unexpected
+from pointsman.server.reviews import reviews
+from pointsman.server.strangers import Strangers
+from pointsman.server.tables import Table
+from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.wire.anthropic_messages.models import model_info, models_page
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.dialects import DIALECTS
@@ -79,11 +85,13 @@ class App:
         self.limits = limits
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
-        self.admin: Admin | None = None  #: what answers under `PREFIX`
+        self._admin: Admin | None = None  # what answers under `PREFIX`
+        self._reviews: Table[Desk] | None = None
         self._gateway = gateway
         self._authenticator = authenticator
         self._ready = ready
         self._replays = replays
+        self._strangers = Strangers()
         self._in_progress = 0
         self._exact: dict[str, tuple[str, Handler]] = {
             **{f"/v1{dialect.path}": ("POST", partial(self._generate, api)) for api, dialect in DIALECTS.items()},
@@ -101,9 +109,17 @@ class App:
             await send({"type": "websocket.close", "code": 1003})
         elif (health := _HEALTH.get(scope["path"])) is not None:
             # Before anything that can be slow, full or forbidden: health endpoints never starve.
-            await self._health(health, send)
+            await self._health(health, scope, send)
         else:
             await self._http(scope, receive, send)
+
+    def administer(self, keys: SqliteKeys) -> None:
+        """Answer under `PREFIX`, for these keys."""
+        self._admin = Admin(keys, self._authenticator.who, lambda: self._gateway.world.snapshot)
+
+    def review(self, desk: Desk) -> None:
+        """Answer for the tickets of this desk."""
+        self._reviews = reviews(desk, self._authenticator.who)
 
     async def cut(self) -> None:
         """End every request in progress with `ShuttingDown`."""
@@ -119,8 +135,10 @@ class App:
                 raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
             headers = headers_of(scope)
             caller = await self._authenticator.caller(headers)
-            if self.admin is not None and path.startswith(PREFIX):
-                await self.admin(scope, headers, caller, receive, send)
+            if self._admin is not None and path.startswith(PREFIX):
+                await self._admin(scope, headers, caller, receive, send)
+            elif self._reviews is not None and self._reviews.holds(path):
+                await self._reviews(scope, headers, caller, receive, send)
             else:
                 handler, name = self._find(scope["method"], path)
                 await handler(Call(scope, headers, caller, name, receive, send))
@@ -136,6 +154,8 @@ class App:
             self._in_progress -= 1
 
     async def _failed(self, scope: Scope, send: Send, error: PointsmanError) -> None:
+        if isinstance(error, AuthenticationError):
+            self._note_stranger(scope)
         if client_of(scope).response_started:
             _log.error("a request failed after its answer had begun: %s", type(error).__name__)
         else:
@@ -191,28 +211,61 @@ class App:
         await respond(call.send, 200, msgspec.json.encode(found), {})
 
     async def _inquiry(self, call: Call, api: Api, *, counting: bool = False) -> Inquiry:
-        require_models(call.caller.key, call.caller.role)
-        body = await read_body(call.scope, call.receive, call.headers, self.limits.max_body_bytes, self.limits.body_timeout_s)
-        return Inquiry(body, call.caller, call.headers, api, counting=counting)
+        caller = call.caller
+        require_models(caller.key, caller.role)
+        body = body_here(call.scope, call.headers, self.limits.max_body_bytes)
+        if body is None:
+            body = await wait_for_body(call.receive, self.limits.max_body_bytes, self.limits.body_timeout_s)
+            # Whoever took his time with the body may have been revoked, demoted or put under a label meanwhile.
+            caller = self._authenticator.who(call.headers)
+            require_models(caller.key, caller.role)
+        return Inquiry(body, caller, call.headers, api, counting=counting)
 
-    async def _health(self, kind: str, send: Send) -> None:
+    async def _health(self, kind: str, scope: Scope, send: Send) -> None:
         waiting = None
         if kind == "ready":
-            waiting = "the gateway is being stopped" if self.draining else await self._ready()
+            waiting = _STOPPING if self.draining else await self._ready()
         status = {"status": "ok" if waiting is None else "not ready", "version": __version__}
-        if waiting is not None:
-            status["waiting_for"] = waiting
-        if kind == "ready" and (problem := self.problem()) is not None:
-            status["config"] = problem
-        if (unproved := self.audit()) is not None:
-            status["audit"] = unproved
+        found = {"waiting_for": waiting, "config": self.problem() if kind == "ready" else None, "audit": self.audit()}
+        if told := {name: text for name, text in found.items() if text is not None}:
+            status |= told if self._may_read_names(scope) else {name: _counted(text) for name, text in told.items()}
         await respond(send, 200 if waiting is None else 503, msgspec.json.encode(status), {})
+
+    def _may_read_names(self, scope: Scope) -> bool:
+        """Whether whoever asks for health shows a key that may know what models, promises and files are called."""
+        try:
+            headers = headers_of(scope)
+            if not headers.keys() & {"authorization", "x-api-key"}:
+                return False
+            caller = self._authenticator.who(headers)
+        except AuthenticationError:
+            self._note_stranger(scope)
+            return False
+        except PointsmanError:
+            return False
+        return caller.role in READS_DECISIONS and not caller.org
+
+    def _note_stranger(self, scope: Scope) -> None:
+        self._strangers.note((scope.get("client") or ("",))[0])
 
 
 def _none() -> None:
     return None
 
 
+def _counted(text: str) -> str:
+    """How much is wrong, for those who may not know what, a line each.
+
+    >>> _counted("routes: 2:3: a fault")
+    '1 problem: root, and admins and auditors of the gateway, are told which'
+    """
+    if text == _STOPPING:
+        return text
+    count = text.count("\n") + 1
+    return f"{count} problem{'s' if count > 1 else ''}: root, and admins and auditors of the gateway, are told which"
+
+
+_STOPPING = "the gateway is being stopped"
 _HEALTH = {
     "/livez": "live",
     "/healthz": "live",

@@ -42,20 +42,32 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def read_body(scope: Scope, receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
-    """The whole request body. Refuses one over `limit` bytes before reading it, where its length is announced."""
+def body_here(scope: Scope, headers: Mapping[str, str], limit: int) -> bytes | None:
+    """The body, where all of it came with the head; `None`: it is to be waited for.
+
+    Refuses one that is announced with over `limit` bytes.
+    """
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise PayloadTooLarge(f"the body has {int(announced):,} bytes, at most {limit:,} are accepted")
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise RequestError("compressed bodies are not accepted: send it without `content-encoding`")
-    if announced and (body := client_of(scope).arrived()) is not None:
-        return body
+    return client_of(scope).arrived() if announced else None
+
+
+async def wait_for_body(receive: Receive, limit: int, timeout_s: float) -> bytes:
+    """The rest of the body, of at most `limit` bytes. Whoever sent it may have lost his rights meanwhile: ask again who he is."""
     try:
         async with asyncio.timeout(timeout_s):
             return await _read(receive, limit)
     except TimeoutError:
         raise RequestTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+
+
+async def read_body(scope: Scope, receive: Receive, headers: Mapping[str, str], limit: int, timeout_s: float) -> bytes:
+    """The whole request body, whether or not it has to be waited for."""
+    body = body_here(scope, headers, limit)
+    return await wait_for_body(receive, limit, timeout_s) if body is None else body
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

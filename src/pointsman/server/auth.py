@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pointsman.core.rate import Rates
 from pointsman.core.request import Caller
 from pointsman.errors import AuthenticationError
-from pointsman.stores.keys import OPERATOR_ID, KeyLookup, key_hash, matches, parse
+from pointsman.stores.keys import OPERATOR_ID, Holder, KeyLookup, key_hash, matches, parse
 
 _ROOT = Caller(key=OPERATOR_ID, role="root")
 
@@ -25,9 +25,25 @@ class Authenticator:
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """The caller behind a request's headers (lower-case names); counts the request against its rate limits.
 
-        Raises `AuthenticationError`, which never says which part was wrong, `RateLimited`, and `RecordError` where the store cannot be
-        asked whether the key is still good.
+        Raises what `who` does, and `RateLimited`.
         """
+        holder = self._holder(headers)
+        if holder is None:
+            return _ROOT
+        self.rates.admit(holder.owners)
+        return holder.caller
+
+    def who(self, headers: Mapping[str, str]) -> Caller:
+        """The caller as of now, without counting anything: for a request that was let in, and whose body took its time.
+
+        Raises `AuthenticationError`, which never says which part was wrong, and `RecordError` where the store cannot be asked whether the
+        key is still good.
+        """
+        holder = self._holder(headers)
+        return _ROOT if holder is None else holder.caller
+
+    def _holder(self, headers: Mapping[str, str]) -> Holder | None:
+        """Who holds the key; `None` for root."""
         scheme, _, text = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not (text := text.strip()):
             text = headers.get("x-api-key", "").strip()  # as Anthropic's clients send it
@@ -38,10 +54,9 @@ class Authenticator:
         holder = self.keys.look_up(key_id) if key_id else None
         if holder is None:
             if matches(self.operator_hash, text):
-                return _ROOT
+                return None
         elif holder.opens(secret, time.time_ns()):
-            self.rates.admit(holder.owners)
-            return holder.caller
+            return holder
         raise AuthenticationError("the key is not one of this gateway's, or it is no longer valid")
 
 

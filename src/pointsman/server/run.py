@@ -19,7 +19,6 @@ import uvicorn
 from pointsman.build.service import Service, open_service
 from pointsman.config.schema import Config, ServerConfig
 from pointsman.errors import ConfigError
-from pointsman.server.admin import Admin
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
 from pointsman.server.drain import DrainingServer
@@ -135,6 +134,7 @@ def _chores(service: Service, start: Start, reloader: Reloader | None) -> list[C
         *watching,
         service.replays.keep_purged(time.time),
         service.till.desk.run(),
+        service.reviews.run(),
         service.audit.sign(),
         service.audit.retain(time.time),
     ]
@@ -166,7 +166,8 @@ async def _meanwhile(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def _app(service: Service, start: Start) -> App:
     authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None, service.till.rates)
     app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
-    app.admin = Admin(service.keys)
+    app.administer(service.keys)
+    app.review(service.reviews)
     app.audit = lambda: service.audit.problem
     service.keys.look_up("")  # read now, so that no request waits for it
     return app

@@ -27,6 +27,8 @@ from pointsman.stores.database import border, require_safe_sqlite
 _DAY_NS = 86_400 * 10**9
 _EPOCH = date(1970, 1, 1)
 _NONCE_BYTES = 12
+ANY_KEY = "*/"
+"""Begins a subject's name that stands for those of every gateway key."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS content_keys(
@@ -84,9 +86,13 @@ class ContentKeys:
             raise RecordError(f"the content of decision `{decision}` was changed: it does not open with its key") from error
 
     def find(self, subject: str | None = None, before: date | None = None) -> list[ContentKey]:
-        """The keys of a subject (`None`: of all), as far as their day lies before that one; by day and subject."""
-        chosen = "(?1 IS NULL OR subject = ?1) AND (?2 IS NULL OR day < ?2)"
-        limits = (subject, None if before is None else (before - _EPOCH).days)
+        """The keys of a subject, as far as their day lies before that one; by day and subject.
+
+        `None`: of all. `*/ada`: of every subject called `ada` behind the id of a gateway key.
+        """
+        ending = None if subject is None or not subject.startswith(ANY_KEY) else subject[1:]
+        chosen = "(?1 IS NULL OR subject = ?1 OR ?3 = substr(subject, instr(subject, '/'))) AND (?2 IS NULL OR day < ?2)"
+        limits = (subject, None if before is None else (before - _EPOCH).days, ending)
         with self._lock, border(f"the content keys `{self.path}` cannot be read"):
             rows = self._connection.execute(f"SELECT id, subject, day FROM content_keys WHERE {chosen} ORDER BY day, subject", limits)  # noqa: S608
             return [ContentKey(str(name), str(whose), _EPOCH + timedelta(days=cast("int", day))) for name, whose, day in rows]

@@ -4,7 +4,7 @@ JSON Lines hold a record a line, always spelt the same, its body as it was hashe
 
     {"seq":1,"kind":"decision","decision":"dec_…","at_ns":…,"body":{…},"prev":"…","hash":"…"}
 
-`body_base64` stands in place of `body` where that is not JSON. After the record of a snapshot comes its content:
+`body_base64` stands in place of `body` where that is not JSON. After the record of a snapshot, and nowhere else, comes its content:
 
     {"snapshot":"sha256:…","body":{…}}
 """
@@ -87,27 +87,51 @@ class Export:
 
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
-        self._digests: dict[str, str] = {}
+        self._digests: dict[str, str] = {}  # SHA-256 of contents, in hex, by the ids of their snapshots
+        self._last = 0  # number of the last record of the file that was read before
 
     def rows(self) -> Iterator[Row]:
         """The records. Raises `UnreadableError` at a line that is none, `ConfigError` where a file cannot be read."""
+        self._last, self._digests, earlier = 0, {}, ""
         for path in self._paths:
             try:
                 with path.open("rb", buffering=_READ_BYTES) as lines:
-                    yield from self._rows(path, lines)
+                    rows = self._rows(path, lines)
+                    if (first := next(rows, None)) is not None:
+                        if earlier and 0 < first[0] <= self._last:
+                            twice = f"record {first[0]} is the first of {path.name} and stands in {earlier} already"
+                            raise UnreadableError(f"{twice}: exports overlap, give each record once")
+                        yield first
+                        yield from rows
+                        earlier = path.name
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
     def _rows(self, path: Path, lines: Iterable[bytes]) -> Iterator[Row]:
+        row: Row | None = None
+        before: Row | None = None  # the record that the line before holds
         for at, text in enumerate(lines, 1):
             try:
                 found = read_line(text)
+                if len(found) == 2:
+                    self._take(*found, before)
             except ValueError as error:
                 raise UnreadableError(f"cannot be read: {path.name}, line {at}: {error}") from error
             if len(found) == 2:
-                self._digests[found[0]] = sha256(found[1]).hexdigest()
+                before = None
             else:
+                before = row = found
                 yield found
+        self._last = row[0] if row is not None else self._last
+
+    def _take(self, name: str, content: bytes, before: Row | None) -> None:
+        """Note what a snapshot holds. Raises `ValueError` where that is not what the line before speaks of."""
+        if before is None or before[1:3] != (b"snapshot", name.encode()):
+            raise ValueError(f"the content of snapshot `{name[:100]}` does not follow its record")
+        digest = sha256(content).hexdigest()
+        if name.startswith("sha256:") and name != f"sha256:{digest}":
+            raise ValueError(f"this is not the content of snapshot `{name[:100]}`, whose id is the hash of it")
+        self._digests[name] = digest
 
     def verify(self, expected_head: Head | None = None, marks: Iterable[Mark] = ()) -> Verification:
         """Check every record, as `verify` does with the log's own file."""

@@ -52,7 +52,7 @@ class Head:
         """The head that `str` wrote. Raises `ConfigError` for any other text."""
         match = _HEAD.fullmatch(text)
         if match is None:
-            raise ConfigError(f"`{text}` is not a checkpoint: write <number>:<64 hex digits>, as `head` prints it")
+            raise ConfigError(f"`{text}` is not a checkpoint: write <number>:<64 hex digits>, as `audit verify` prints it at its end")
         return cls(int(match[1]), bytes.fromhex(match[2]))
 
 

@@ -19,6 +19,7 @@ from pointsman.stores.logfile import LogFile
 from pointsman.stores.merkle import Range, Tree, consistency_ranges, inclusion_ranges, proves_consistency, proves_inclusion
 
 _PIECE = 65_536
+_NO_PROOF = "this is not a proof as `pointsman audit prove` prints it"
 
 
 class _Inclusion(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +42,7 @@ def prove_record(log: LogFile, seq: int, checkpoint: Checkpoint) -> str:
     path = _roots(log, inclusion_ranges(seq - 1, checkpoint.size))
     if not _included(row, checkpoint, path):
         raise RecordError(f"record {seq} cannot be proved: the log is not what the checkpoint says: `pointsman audit verify` tells more")
-    return _written({"record": line(row).decode().rstrip("\n")}, path, checkpoint)
+    return _record_proof(row, path, checkpoint)
 
 
 def prove_growth(log: LogFile, old: Checkpoint, new: Checkpoint) -> str:
@@ -51,7 +52,7 @@ def prove_growth(log: LogFile, old: Checkpoint, new: Checkpoint) -> str:
     path = _roots(log, consistency_ranges(old.size, new.size))
     if not proves_consistency(old.size, new.size, path, old.root, new.root):
         raise RecordError("this cannot be proved: the log is not what the checkpoints say: `pointsman audit verify` tells more")
-    return _written({"from": str(old)}, path, new)
+    return _growth_proof(old, path, new)
 
 
 def check_proof(proof: bytes, keys: Mapping[str, bytes]) -> tuple[bool, str]:
@@ -62,16 +63,20 @@ def check_proof(proof: bytes, keys: Mapping[str, bytes]) -> tuple[bool, str]:
             row = read_line(bytes(inclusion.record) + b"\n")
             if len(row) == 2:
                 raise ValueError("a snapshot's content is not a record")
-            return _check_record(row, Checkpoint.parse(bytes(inclusion.checkpoint)), _path(inclusion.path), keys)
+            checkpoint, path = Checkpoint.parse(bytes(inclusion.checkpoint)), _path(inclusion.path)
+            _require_spelling(proof, _record_proof(row, path, checkpoint))
+            return _check_record(row, checkpoint, path, keys)
         growth = msgspec.json.decode(proof, type=_Consistency)
-        checkpoints = Checkpoint.parse(bytes(growth.since)), Checkpoint.parse(bytes(growth.checkpoint))
-        return _check_growth(*checkpoints, _path(growth.path), keys)
+        old, new = Checkpoint.parse(bytes(growth.since)), Checkpoint.parse(bytes(growth.checkpoint))
+        path = _path(growth.path)
+        _require_spelling(proof, _growth_proof(old, path, new))
+        return _check_growth(old, new, path, keys)
     except ValueError as error:  # msgspec's are among them
-        raise ConfigError(f"this is not a proof as `pointsman audit prove` prints it: {error}") from error
+        raise ConfigError(f"{_NO_PROOF}: {error}") from error
 
 
 def _check_record(row: Row, checkpoint: Checkpoint, path: Sequence[bytes], keys: Mapping[str, bytes]) -> tuple[bool, str]:
-    if (wrong := unsigned([checkpoint], keys)) is not None:
+    if (wrong := _unsound([checkpoint], keys)) is not None:
         return False, wrong
     if not _included(row, checkpoint, path):
         return False, f"record {row[0]} is not proved: it, or the path, is not that of the checkpoint"
@@ -79,7 +84,7 @@ def _check_record(row: Row, checkpoint: Checkpoint, path: Sequence[bytes], keys:
 
 
 def _check_growth(old: Checkpoint, new: Checkpoint, path: Sequence[bytes], keys: Mapping[str, bytes]) -> tuple[bool, str]:
-    if (wrong := unsigned([old, new], keys)) is not None:
+    if (wrong := _unsound([old, new], keys)) is not None:
         return False, wrong
     if not proves_consistency(old.size, new.size, path, old.root, new.root):
         return False, f"that the log of {new.size} records goes on from that of {old.size} is not proved"
@@ -107,6 +112,31 @@ def _path(texts: Sequence[str]) -> list[bytes]:
     return [bytes.fromhex(text) for text in texts]
 
 
-def _written(about: Mapping[str, str], path: Sequence[bytes], checkpoint: Checkpoint) -> str:
-    ((name, text),) = about.items()
+def _require_spelling(proof: bytes, written: str) -> None:
+    """As it was printed: in another spelling two tools could read two things."""
+    if proof not in (written.encode(), f"{written}\n".encode()):
+        raise ConfigError(f"{_NO_PROOF}: it is spelt in another way")
+
+
+def _unsound(checkpoints: Sequence[Checkpoint], keys: Mapping[str, bytes]) -> str | None:
+    """What is wrong with them, their peaks included, which no key signs."""
+    if (wrong := unsigned(checkpoints, keys)) is not None:
+        return wrong
+    try:
+        for checkpoint in checkpoints:
+            checkpoint.tree()
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _record_proof(row: Row, path: Sequence[bytes], checkpoint: Checkpoint) -> str:
+    return _written("record", line(row).decode().rstrip("\n"), path, checkpoint)
+
+
+def _growth_proof(old: Checkpoint, path: Sequence[bytes], new: Checkpoint) -> str:
+    return _written("from", str(old), path, new)
+
+
+def _written(name: str, text: str, path: Sequence[bytes], checkpoint: Checkpoint) -> str:
     return f'{{"{name}":{text},"path":{json.dumps([each.hex() for each in path])},"checkpoint":{checkpoint}}}'

@@ -27,6 +27,9 @@ _BATCH = 1_000
 
 _PATIENCE_S = 0.05
 
+GATEWAY = "gateway"
+"""The program itself, by `audit.retain_content_days`."""
+
 
 class KeyErased(msgspec.Struct, frozen=True):
     """A destroyed key, and how many contents of the log nobody can read any more for it."""
@@ -41,6 +44,7 @@ class Erasure(msgspec.Struct, frozen=True):
 
     reason: str
     keys: tuple[KeyErased, ...]
+    by: str = ""  #: who did it; empty in records of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def erasable(log: LogFile, keys: ContentKeys, subject: str | None = None, before
     return Erasable(found, Counter(name for _, name in _sealed(log) if name) if found else Counter())
 
 
-async def erase(log: DecisionLog, keys: ContentKeys, chosen: Erasable, reason: str) -> list[str]:
+async def erase(log: DecisionLog, keys: ContentKeys, chosen: Erasable, reason: str, by: str = GATEWAY) -> list[str]:
     """Record the erasure, then destroy the keys; returns the ids of the `erasure` records.
 
     The log has to be one that syncs (`power`). Where this ends in between, the keys are still there: erase again.
@@ -96,13 +100,15 @@ async def erase(log: DecisionLog, keys: ContentKeys, chosen: Erasable, reason: s
     for first in range(0, len(chosen.keys), _BATCH):
         some = chosen.keys[first : first + _BATCH]
         records.append(f"ers_{secrets.token_hex(12)}")
-        told = Erasure(reason, tuple(KeyErased(key.id, key.day.isoformat(), chosen.contents[key.id]) for key in some))
+        told = Erasure(reason, tuple(KeyErased(key.id, key.day.isoformat(), chosen.contents[key.id]) for key in some), by)
         await log.append("erasure", records[-1], msgspec.json.encode(told))
         await asyncio.to_thread(keys.destroy, [key.id for key in some])
     return records
 
 
-async def retain(path: Path, keys: ContentKeys, reason: str, subject: str | None = None, before: date | None = None) -> Erased:
+async def retain(
+    path: Path, keys: ContentKeys, reason: str, subject: str | None = None, before: date | None = None, by: str = GATEWAY
+) -> Erased:
     """Erase from the log of that path what belongs to a subject, or to days before that one, or both; processes may write it meanwhile.
 
     Processes that erase do so in turn, so that no key is recorded twice.
@@ -113,7 +119,7 @@ async def retain(path: Path, keys: ContentKeys, reason: str, subject: str | None
             return Erased(0, 0, ())
         log = await asyncio.to_thread(SqliteLog, path, "power", check_below_bytes=0)
         try:
-            records = await erase(log, keys, chosen, reason)
+            records = await erase(log, keys, chosen, reason, by)
         finally:
             await log.close()
         return Erased(len(chosen.keys), chosen.total, tuple(records))

@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple, TypeVar
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import apsw
 
@@ -20,12 +21,15 @@ from pointsman.stores.sqlite import SqliteLog, json_bytes
 from pointsman.stores.sqlite_rows import Row, Table
 
 T = TypeVar("T", Key, Team, Org)
+Kind = Literal["key", "team", "org"]
 
 KEYS, TEAMS, ORGS = Table("keys", Key, ("id",)), Table("teams", Team, ("org", "id")), Table("orgs", Org, ("id",))
 Rows = dict[tuple[str, ...], tuple[Any, ...]]
 """What the store holds of a table, by ids."""
 
-_NEVER_TOLD = frozenset({"hash", "old_hash"})
+_SECRET = {"hash": "secret_mark", "old_hash": "old_secret_mark"}
+"""Fields that are never told, and what stands for them: it betrays neither, and says whether one was changed."""
+_SAID_ANYWAY = frozenset({"id", "org", "team", "created_by", "created_at_ns"})
 _TRIES = 8
 _TRAIL = "SELECT seq, at_ns, kind, CAST(body AS TEXT) FROM log WHERE kind IN ('key', 'team', 'org')"
 
@@ -167,10 +171,10 @@ class SqliteKeys:
         """Revoke it from now on."""
         await self.change_key(id, "revoked", lambda key: key.revoked(self._log.clock()), by)
 
-    async def note(self, event: str, by: By, place: Scope, **said: object) -> None:
-        """Write into the trail what changed nothing."""
+    async def note(self, kind: Kind, event: str, by: By, place: Scope, **said: object) -> None:
+        """Write into the trail what changed nothing: what was tried with something of that kind, and where whoever tried it stands."""
         body = json_bytes(event=event, by=by.key, as_role=by.role, org=place.org, team=place.team, **said)
-        await self._log.append("key", by.key, body)
+        await self._log.append(kind, by.key, body)
 
     async def _add(self, table: Table[T], kind: str, value: T, by: By, place: Scope) -> None:
         def insert(connection: apsw.Connection) -> bool:
@@ -179,7 +183,7 @@ class SqliteKeys:
                 raise RequestError(f"{kind} `{value.id}` exists already")
             return True
 
-        told = {name: told for name, told in _told(value).items() if told not in (None, "", (), {}, 0)}
+        told = {name: told for name, told in told_of(value).items() if told not in (None, "", (), {}, 0)}
         body = json_bytes(**_head("created", kind, value, by), set=told)
         await self._log.write(kind, value.id, body, insert)
         self._look_at_s = float("-inf")
@@ -229,10 +233,19 @@ def _require_open(connection: apsw.Connection, place: Scope) -> None:
         raise no_such_place(place)
 
 
-def _told(value: Key | Team | Org) -> dict[str, Any]:
-    """Its fields as the log keeps them, without secrets and what the record says anyway."""
-    names = [field.name for field in fields(value) if field.name not in _NEVER_TOLD | {"id", "org", "team", "created_by", "created_at_ns"}]
-    return {name: getattr(value, name) for name in names}
+def told_of(value: Key | Team | Org) -> dict[str, Any]:
+    """Its fields as the log keeps them: marks in place of hashes, and without what the record says anyway."""
+    told = {name: getattr(value, name) for name in (field.name for field in fields(value)) if name not in _SAID_ANYWAY}
+    return {_SECRET.get(name, name): secret_mark(found) if name in _SECRET else found for name, found in told.items()}
+
+
+def secret_mark(hash: bytes | None) -> str | None:
+    """What stands in the log for the hash of a secret: 128 bits of its own hash, from which nothing can be had.
+
+    >>> secret_mark(bytes(32)), secret_mark(None)
+    ('66687aadf862bd776c8fc18b8e9f8e20', None)
+    """
+    return None if hash is None else sha256(hash).hexdigest()[:32]
 
 
 def _head(event: str, kind: str, value: Key | Team | Org, by: By) -> dict[str, str]:
@@ -241,6 +254,6 @@ def _head(event: str, kind: str, value: Key | Team | Org, by: By) -> dict[str, s
 
 
 def _changes(before: T, after: T) -> dict[str, Any]:
-    old, new = _told(before), _told(after)
+    old, new = told_of(before), told_of(after)
     changed = [name for name in old if old[name] != new[name]]
     return {"set": {name: new[name] for name in changed}, "was": {name: old[name] for name in changed}}

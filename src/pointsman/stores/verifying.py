@@ -67,7 +67,10 @@ class _Verifier:
         """The same rows; snapshot records leave their number and digest."""
         for row in rows:
             if row[1] == b"snapshot":
-                self._snapshots[row[2].decode(errors="replace")] = row[0], _recorded_digest(row[4])
+                name, digest = row[2].decode(errors="replace"), _recorded_digest(row[4])
+                at, known = self._snapshots.setdefault(name, (row[0], digest))
+                if known != digest:
+                    raise UnreadableError(f"gives snapshot `{name}` another content than record {at} did")
             self._row = row
             yield row
 
