@@ -4,6 +4,9 @@
 (`pointsman.testing.sensitive_texts`), and public texts, where they are: sentences with marked personal data, and questions to a bank or an
 assistant that hold none. The public texts are cut into two halves by a hash of their group; `--half development` is what the recognisers
 were written on, `report`, the default, is not, and includes every row that its publisher calls a test.
+
+Beside ours stand two baselines with the same patterns: alone, as a list of regular expressions would be used, and with their check digits
+and the words that must be near, but reading texts only as they are written.
 """
 
 from __future__ import annotations
@@ -18,21 +21,25 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pointsman.signals.sensitivity.detect import Detector
-from pointsman.signals.sensitivity.measure import Share, confusion
+from pointsman.signals.sensitivity.detect import Detected, Detector, Finding
+from pointsman.signals.sensitivity.known import KNOWN_RECOGNISERS
+from pointsman.signals.sensitivity.measure import Confusion, Detects, Share, confusion
+from pointsman.signals.sensitivity.recogniser import Compiled, compile_one
 from pointsman.signals.sensitivity.texts import Piece
+from pointsman.testing.sensitive_followed import followed
 from pointsman.testing.sensitive_texts import benign, sensitive
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "labels.json"
 DATA = Path(os.environ.get("POINTSMAN_DATA", ROOT.parent / "shared" / "data")) / "text"
 KEY = b"only for measuring."
-SEED = 20_261
+SEED = 50_021
 COUNT = 5_000
 SEARCHED = (
     *("CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", "PHONE_NUMBER", "IP_ADDRESS", "US_DRIVER_LICENSE"),
@@ -40,6 +47,42 @@ SEARCHED = (
 )
 """What the recognisers are for, of the kinds that are marked; beside them titles, organisations, places and nationalities are."""
 STRUCTURED = SEARCHED[:6]
+
+
+class AsWritten:
+    """The same patterns on texts as they are written: nothing folded, decoded, pulled together, or read across turns."""
+
+    def __init__(self, *, checked: bool) -> None:
+        self._recognisers = [compile_one(source) for source in KNOWN_RECOGNISERS]
+        self._checked = checked
+
+    def detect(self, pieces: Sequence[Piece], key: bytes) -> Detected:
+        """What the patterns match; with `checked` only what passes its check, and has its words near."""
+        return Detected(
+            tuple(
+                Finding(one.source.kind, one.source.name, 1.0, piece.where, number, start, end, "")
+                for number, piece in enumerate(pieces)
+                for one in self._recognisers
+                for start, end in self._spans(one, piece.text)
+            )
+        )
+
+    def _spans(self, one: Compiled, text: str) -> Iterator[tuple[int, int]]:
+        raw = text.encode()
+        for match in one.pattern.finditer(raw):
+            start, end = match.span(one.group) if match.span(one.group)[0] >= 0 else match.span()
+            if self._checked:
+                if one.confidence(raw, start, end) < 0.5:
+                    continue
+                if one.check is not None:
+                    real = one.check(raw[start:end].decode("ascii", "replace"))
+                    if real is None:
+                        continue
+                    start, end = start + real[0], start + real[1]
+            yield len(raw[:start].decode("utf-8", "replace")), len(raw[:end].decode("utf-8", "replace"))
+
+
+BASELINES = {"patterns alone": AsWritten(checked=False), "patterns with checks and words": AsWritten(checked=True)}
 
 
 def rows(name: str, half: str) -> Iterator[dict[str, Any]]:
@@ -54,8 +97,9 @@ def rows(name: str, half: str) -> Iterator[dict[str, Any]]:
 
 
 def marked(detector: Detector, half: str) -> dict[str, Any]:
-    """Spans that were marked by hand: of how many a finding covers some part."""
+    """Spans that were marked by hand: of how many a finding covers some part, and of how many findings cover every letter and digit."""
     shares: dict[str, list[int]] = {}
+    covered: dict[str, list[int]] = {}
     texts = [0, 0]
     clean = [0, 0]
     missed: Counter[str] = Counter()
@@ -64,9 +108,10 @@ def marked(detector: Detector, half: str) -> dict[str, Any]:
         wanted = [span for span in row["spans"] if span["entity_type"] in SEARCHED]
         for span in row["spans"]:
             hit = any(one.start < span["end"] and one.end > span["start"] for one in found)
-            counts = shares.setdefault(span["entity_type"], [0, 0])
-            counts[0] += hit
-            counts[1] += 1
+            for counted, right in ((shares, hit), (covered, wholly(row["text"], span, found))):
+                counts = counted.setdefault(span["entity_type"], [0, 0])
+                counts[0] += right
+                counts[1] += 1
             if not hit and span["entity_type"] in SEARCHED:
                 missed[span["entity_type"]] += 1
         if wanted:
@@ -75,14 +120,23 @@ def marked(detector: Detector, half: str) -> dict[str, Any]:
         if not row["spans"]:
             clean[0] += bool(found)
             clean[1] += 1
-    structured = [sum(shares.get(name, [0, 0])[at] for name in STRUCTURED) for at in (0, 1)]
+    structured, structured_covered = ([sum(one.get(name, [0, 0])[at] for name in STRUCTURED) for at in (0, 1)] for one in (shares, covered))
     return {
         "spans": {name: share(*counts) for name, counts in sorted(shares.items())},
         "spans with a form of their own": share(*structured),
+        "spans wholly covered": {name: share(*counts) for name, counts in sorted(covered.items())},
+        "spans with a form of their own, wholly covered": share(*structured_covered),
         "texts with any span that is looked for": share(*texts),
         "texts without spans in which something was found": share(*clean),
         "missed spans": dict(missed.most_common()),
     }
+
+
+def wholly(text: str, span: Any, found: Sequence[Finding]) -> bool:
+    """Whether no letter and no digit of the span is outside all findings."""
+    return all(
+        any(one.start <= at < one.end for one in found) for at in range(span["start"], span["end"]) if at < len(text) and text[at].isalnum()
+    )
 
 
 def questions(detector: Detector, half: str) -> dict[str, Any]:
@@ -106,18 +160,40 @@ def share(hits: int, of: int) -> dict[str, Any]:
     return {"hits": hits, "of": of, "rate": round(made.rate, 4), "interval": made.interval}
 
 
-def made(detector: Detector, count: int, seed: int) -> dict[str, Any]:
-    """The seeded samples."""
-    with_data = confusion(detector, sensitive(count, seed))
-    without = confusion(detector, benign(count, seed))
+def judged(detector: Detects, count: int, seed: int) -> tuple[Confusion, Confusion]:
+    """What is found in the seeded samples with a value and in those without."""
+    with_data = confusion(detector, chain(sensitive(count, seed), followed(count, seed)))
+    return with_data, confusion(detector, benign(count, seed))
+
+
+def beside(detector: Detects, count: int, seed: int) -> dict[str, Any]:
+    """A baseline on the same samples."""
+    with_data, without = judged(detector, count, seed)
     return {
         "recall": {name: share(one.hits, one.of) for name, one in with_data.recall.items()},
+        "leak free": {name: share(one.hits, one.of) for name, one in with_data.leak_free.items()},
+        "unharmed": {name: share(one.hits, one.of) for name, one in with_data.unharmed.items()},
+        "false positives": share(without.false_positives.hits, without.false_positives.of),
+    }
+
+
+def made(detector: Detector, count: int, seed: int) -> dict[str, Any]:
+    """The seeded samples."""
+    with_data, without = judged(detector, count, seed)
+    return {
+        "recall": {name: share(one.hits, one.of) for name, one in with_data.recall.items()},
+        "leak free": {name: share(one.hits, one.of) for name, one in with_data.leak_free.items()},
+        "unharmed": {name: share(one.hits, one.of) for name, one in with_data.unharmed.items()},
         "recall by way": {name: share(one.hits, one.of) for name, one in with_data.by_way.items()},
         "recall by type": {name: share(one.hits, one.of) for name, one in with_data.by_type.items()},
         "false positives": share(without.false_positives.hits, without.false_positives.of),
         "false positives by recogniser": dict(without.false_kinds),
         "confusion": {name: dict(counts) for name, counts in with_data.table.items()},
         "misses": {f"{name}, {way}": number for (name, way), number in Counter(with_data.misses).most_common()},
+        "found, and left in part": {
+            f"{name}, {way}": number for (name, way), number in (Counter(with_data.leaks) - Counter(with_data.misses)).most_common()
+        },
+        "more gone than the value": {f"{name}, {way}": number for (name, way), number in Counter(with_data.harms).most_common()},
     }
 
 
@@ -238,6 +314,7 @@ def main() -> None:
         "seed": asked.seed,
         "half": asked.half,
         "seeded": made(detector, COUNT, asked.seed),
+        "baselines": {name: beside(baseline, COUNT, asked.seed) for name, baseline in BASELINES.items()},
     }
     if (DATA / "presidio_pii").is_dir():
         result["marked sentences"] = marked(detector, asked.half)

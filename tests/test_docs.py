@@ -19,15 +19,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from pointsman.config.load import load
-from pointsman.config.schema import Config, HealthConfig, ModelConfig, RetryConfig, RouteConfig, StoreConfig
+from pointsman.config.plans import RetryConfig
+from pointsman.config.schema import Config, HealthConfig, ModelConfig, RouteConfig, StoreConfig
 from pointsman.core.apis import Api
 from pointsman.core.codec import to_json
 from pointsman.core.fault import FINAL, RETRIED, Fault
-from pointsman.core.plan import Check
 from pointsman.core.request import Request
 from pointsman.core.rule import PlanKind
 from pointsman.errors import ConditionError, ConfigError, NoEligibleModel, PointsmanError
 from pointsman.gateway.idempotency import LARGEST_BYTES
+from pointsman.plans.checks import CHECKS, COMPARED
 from pointsman.plans.schema import MOST_BYTES
 from pointsman.policy.gates import GATES
 from pointsman.server.app import _HEALTH, App, Limits
@@ -171,11 +172,11 @@ def test_every_fault_has_its_row():
 
 
 def test_every_plan_has_its_heading():
-    assert {found.strip("`") for found in re.findall(r"^### (.*)$", read("execution.md"), re.MULTILINE)} == set(get_args(PlanKind))
+    assert set(re.findall(r"^## `(\w+)`$", read("plans.md"), re.MULTILINE)) == set(get_args(PlanKind))
 
 
-def test_every_check_has_its_row():
-    assert [row[0].strip("`") for row in rows(sections(read("execution.md"))["Checks of answers"])[1:]] == list(get_args(Check))
+def test_every_check_has_its_heading():
+    assert re.findall(r"^## `(\w+)`$", read("checks.md"), re.MULTILINE) == [*CHECKS, *COMPARED]
 
 
 def test_settings_are_named_with_their_defaults():

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators.blend import Blend
-from pointsman.estimators.features import Embedder
 from pointsman.estimators.forest import Growth
 from pointsman.estimators.heads import Views
 from pointsman.estimators.learned import Learner

@@ -128,6 +128,11 @@ def test_arrays_that_were_tampered_with_are_refused_or_harmless(where, noise):
     fitted.predict(sample_outcomes(3).queries)
 
 
+def test_what_was_read_can_be_reckoned_with_as_it_is():
+    heads = load(BLEND, LETTERS).mixture.heads
+    assert all(part.flags.aligned and part.flags.c_contiguous for part in (heads.kept, heads.near_weights, heads.flat_weights))
+
+
 def test_what_was_read_cannot_be_written_to():
     fitted = load(TABLE)
     with pytest.raises(ValueError, match="read-only"):

@@ -5,6 +5,7 @@ import pytest
 
 from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import PROBES, borrow
+from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.quantities import folded, smeared
 from pointsman.estimators.tabular import groups_of, means, whole
 from pointsman.testing.estimators import sample_outcomes
@@ -13,30 +14,64 @@ CHANCE = np.random.default_rng(0)
 OTHERS = CHANCE.random((400, 4))
 
 
-def probed(truth, probes):
+def table(quality, cost=None):
+    quality = quality.reshape(400, -1)
+    models, texts = tuple(f"m{at}" for at in range(quality.shape[1])), [f"text {at}" for at in range(400)]
+    unknown = np.full_like(quality, np.nan)
+    cost = unknown if cost is None else cost.reshape(400, -1)
+    return Outcomes(models, tuple(map(Query, texts, texts)), quality, cost, unknown, unknown, unknown)
+
+
+def probed(truth, probes, seed=1):
     quality = np.full(400, np.nan)
-    at = np.random.default_rng(1).choice(400, probes, replace=False)
-    quality[at] = np.random.default_rng(2).random(probes) < truth[at]
+    at = np.random.default_rng(seed).choice(400, probes, replace=False)
+    quality[at] = np.random.default_rng(seed + 1).random(probes) < truth[at]
     return quality
 
 
+def borrowed(truth, probes, recorded=OTHERS):
+    return borrow(table(probed(truth, probes)), table(recorded), OTHERS)
+
+
 def test_a_new_model_like_another_is_recognised_from_a_hundred_probes():
-    model = borrow(probed(OTHERS[:, 2], 100), OTHERS)
+    model = borrowed(OTHERS[:, 2], 100)
     said = np.array([model.quality(row) for row in OTHERS])
     assert np.corrcoef(said, OTHERS[:, 2])[0, 1] > 0.8
 
 
+def test_the_others_answers_to_the_probes_tell_whether_those_were_easy():
+    """All models are right on the same queries: the mean of the new one is known better than 50 labels of its own could tell."""
+    right = (np.random.default_rng(9).random(400) < 0.6).astype(float)
+    twins = np.tile(right[:, None], (1, 4))
+    means = []
+    for seed in range(20):
+        probes = np.where(np.isfinite(probed(right, 50, seed)), right, np.nan)
+        model = borrow(table(probes), table(twins), np.full((400, 4), right.mean()))
+        means.append(model.quality(np.full(4, right.mean())))
+    assert np.abs(np.array(means) - right.mean()).max() < 0.02
+
+
 @pytest.mark.parametrize("probes", [0, 1, 10, 49])
 def test_before_its_probes_it_is_believed_less_than_the_others(probes):
-    model = borrow(probed(OTHERS.mean(axis=1), probes), OTHERS)
+    model = borrowed(OTHERS.mean(axis=1), probes)
     said = np.array([model.quality(row) for row in OTHERS])
     assert model.labels == probes < PROBES
     assert said.mean() < OTHERS.mean() - 0.1
     assert said.min() >= 0
 
 
+def test_a_new_model_costs_what_its_probes_say_of_its_length_beside_the_others():
+    cost = np.exp(np.random.default_rng(4).normal(-7, 1, (400, 1))) * np.array([1.0, 2.0, 3.0])
+    new = np.where(np.arange(400) % 20 == 0, 5 * cost[:, 0] ** 1.5, np.nan)
+    model = borrow(table(probed(OTHERS[:, 0], 100), new), table(OTHERS[:, :3], cost), OTHERS[:, :3])
+    assert model.quantity(0, cost[1]) == pytest.approx(5 * cost[1, 0] ** 1.5, rel=0.2)
+    assert np.isnan(model.quantity(1, cost[1]))
+
+
 def test_nothing_asked_of_no_others_is_no_error():
-    assert 0 <= borrow(np.full(3, np.nan), np.zeros((3, 0))).quality(np.zeros(0)) <= 1
+    model = borrow(table(np.full(400, np.nan)), table(np.zeros((400, 0))), np.zeros((400, 0)))
+    assert 0 <= model.quality(np.zeros(0)) <= 1
+    assert np.isnan(model.quantity(0, np.zeros(0)))
 
 
 def test_bounds_hold_what_models_have_in_common():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pointsman.estimators.features import BUCKETS, Scale, read
 from pointsman.estimators.grams import PIECE, ends, grams
 from pointsman.estimators.outcomes import Query
-from pointsman.estimators.surface import SIZE, surface
+from pointsman.estimators.surface import SIZE, _tidy, surface
 from tests.estimators.learners import LETTERS
 
 WORDS, PIECES = 0, 1
@@ -65,6 +65,12 @@ def test_what_is_left_of_a_text_is_short(text, most):
 @pytest.mark.parametrize("text", ["", "9" * 5000, "1.2.3.4,5", ".,.,", "1,000,000.50", "٣", "\ud800"])
 def test_numbers_in_any_form_can_be_read(text):
     assert np.isfinite(surface(text)).all()
+
+
+@given(st.text(st.sampled_from("ab.! \t\n\x1c\u2003é")))
+def test_a_text_that_is_tidied_quickly_is_tidied_as_any_other(text):
+    slowly = "\n".join(" ".join(line.split()) for line in text.strip().split("\n"))
+    assert _tidy(text.strip()) == slowly
 
 
 def test_a_reading_is_a_matter_of_the_query_alone():

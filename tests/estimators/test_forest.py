@@ -25,6 +25,18 @@ def test_trees_find_the_one_feature_that_tells():
     assert ((unseen[:, 0] > 0.5) == (features[:, 0] > 0)).mean() > 0.8
 
 
+def test_all_trees_at_once_end_where_each_alone_does():
+    features, targets = step()
+    forest, _ = grow(features, targets, np.arange(300), GROWTH, 0)
+    for row in features[:20]:
+        ends = []
+        for at in forest.roots:
+            while forest.below[at] != at:
+                at = forest.below[at] if row[forest.feature[at]] < forest.threshold[at] else forest.other[at]
+            ends.append(at)
+        assert forest.leaves(row).tolist() == ends
+
+
 def test_the_unseen_predictions_of_noise_know_nothing():
     features, _ = step(400)
     noise = np.random.default_rng(9).random((400, 1)).astype(np.float32)

@@ -128,12 +128,25 @@ def test_the_test_split_is_read_on_request_and_it_is_said():
     )
 
 
+def test_the_knob_takes_like_steps_in_cost_also_where_queries_leave_the_dearest_model():
+    """Eleven models, of which one is better and dearer: most rates at which some model overtakes another say nothing of it."""
+    chance = np.random.default_rng(0)
+    quality, cost = chance.random((800, 11)) * 0.3, np.tile(np.geomspace(0.01, 0.2, 11), (800, 1)) * chance.random((800, 1))
+    quality[:, -1], cost[:, -1] = 0.5 + 0.4 * chance.random(800), 5 * chance.random(800) + 0.5
+    nothing = np.zeros_like(quality)
+    predicted = Predicted(quality, nothing, nothing, nothing, cost, nothing, nothing)
+    spent = taken(cost, sweep(predicted, rates(predicted))).mean(axis=0)
+    assert len(spent) > 60
+    assert (-np.diff(spent)).max() < 0.05 * (spent[0] - spent[-1])
+
+
 def test_documents_hold_hashes_settings_and_only_what_json_knows(pair):
     said = document(pair, Origin("data", pair.models))
     text = json.dumps(said, allow_nan=False)
     assert said["data_sha256"] == PAIR.outcomes.digest()
     assert said["learners"]["tfidf-ridge"] == repr(named("tfidf-ridge"))
-    assert json.loads(text)["results"]["random"]["figures"]["cp0"]["value"] is None  # never
+    assert json.loads(text)["results"]["random"]["figures"]["qnc"]["value"] is None  # never
+    assert json.loads(text)["results"]["random"]["figures"]["cp0"]["value"] == 1.0  # the best single model itself
     assert set(said["results"]["means"]["against"]) == set(NAMES) - {"means"}
     other = replace(pair, protocol=replace(QUICK, labels=10))
     assert document(other, Origin("data", pair.models))["config_sha256"] != said["config_sha256"]

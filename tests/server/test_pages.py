@@ -41,7 +41,9 @@ async def test_the_first_page_is_found(scene, path, to):
         assert (answer.status, answer.headers["location"], answer.body) == (307, to, b"")
 
 
-@pytest.mark.parametrize("path", ["/ui/reviews/", "/ui/x", "/ui/../pages.py", "/ui/%2e%2e/pages.py", "/ui/reviews.html", "/ui//reviews", "/ui/reviews%00"])
+@pytest.mark.parametrize(
+    "path", ["/ui/reviews/", "/ui/x", "/ui/../pages.py", "/ui/%2e%2e/pages.py", "/ui/reviews.html", "/ui//reviews", "/ui/reviews%00"]
+)
 async def test_nothing_else_is(scene, path):
     async with scene() as found:
         answer = await get(found, path)

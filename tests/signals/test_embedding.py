@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.catalogue.embedder import Embedder
 from pointsman.signals import embedding
-from pointsman.signals.embedding import MOST_CHARS, SHIPPED, Embedder, StaticEmbedder, shipped
+from pointsman.signals.embedding import MOST_CHARS, SHIPPED, StaticEmbedder, shipped
 from pointsman.signals.wordpiece import WordPiece
 
 SMALL = StaticEmbedder("small", WordPiece(["a", "b", "c"]), np.array([[3, 0], [0, 4], [-3, 0]], np.int8))

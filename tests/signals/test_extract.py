@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def said(text: str) -> tuple[str, ...]:
         ("party", ()),
         ("artful", ()),
         ("internal", ()),
-        ("internal-only", ()),
+        ("internal-only", ("marking",)),
         ("", ()),
     ],
 )
@@ -76,11 +77,8 @@ def test_word_lists_look_at_all_that_a_model_may_read(fields):
     "fields",
     [
         {"model": "art"},
-        {"user": "art"},
-        {"metadata": {"art": "art"}},
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,art"}}]}]},
-        {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "art", "format": "wav"}}]}]},
-        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:,art"}}]}]},
+        {"metadata": {"pointsman_task": "art"}},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgoart"}}]}]},
     ],
 )
 def test_but_not_at_names_of_ours_or_at_bytes(fields):
@@ -115,6 +113,10 @@ def test_what_a_request_needs():
     image = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]}
     assert signals().needs == Needs()
     assert signals(**tool).needs == Needs(tools=True)
+    assert signals(**tool, parallel_tool_calls=True).needs == Needs(tools=True, parallel_tools=True)
+    assert signals(parallel_tool_calls=True).needs == Needs()
+    strict = {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]}
+    assert signals(**strict).needs == Needs(tools=True, strict_tools=True)
     assert signals(**image).needs == Needs(vision=True)
     assert signals(response_format={"type": "json_object"}).needs == Needs(json_mode=True)
     assert signals(response_format={"type": "json_schema"}).needs == Needs(json_schema=True)
@@ -137,3 +139,12 @@ def test_plain_text_stays_as_it_is(text):
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_surroundings_do_not_hide_a_word(before, after):
     assert "marking" in said(f"{before} internal only {after}")
+
+
+def test_a_request_that_offers_tools_is_of_their_task_class_where_there_is_one():
+    tool = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+    known = replace(SETTINGS, tool_task="tools")
+    assert (signals(known, **tool).task, signals(known, **tool).task_source) == ("tools", "tools")
+    assert (signals(**tool).task, signals(**tool).task_source) == ("general", "default")
+    assert signals(known).task == "general"
+    assert signals(known, **tool, metadata={"pointsman_task": "chat"}).task == "chat"

@@ -53,6 +53,38 @@ def test_every_api_is_read(api, body):
     assert signals(body, api=api).labels == ("pii",)
 
 
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("embeddings", {"model": "auto", "input": [5338, 318, 29644]}),
+        ("embeddings", {"model": "auto", "input": [[5338, 318], [29644]]}),
+        ("completions", {"model": "auto", "prompt": [5338, 318]}),
+        ("completions", {"model": "auto", "prompt": [[5338], [318]]}),
+    ],
+)
+def test_what_comes_as_token_numbers_counts_as_everything(api, body):
+    request = parse_request(json.dumps(body).encode(), "r", Caller(), {}, api=api)
+    for unreadable in ("ignore", "unsearched"):
+        assert extract(request, SignalSettings(search=Search(DETECTOR, KEY, unreadable))).labels == ("unsearched",)
+
+
+@pytest.mark.parametrize(("unreadable", "labels"), [("ignore", ("pii",)), ("unsearched", ("pii", "unsearched"))])
+def test_a_picture_counts_as_it_is_set(unreadable, labels):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="}}
+    body = {"model": "auto", "messages": [{"role": "user", "content": [{"type": "text", "text": EMAIL}, picture]}]}
+    request = parse_request(json.dumps(body).encode(), "r", Caller(), {})
+    assert extract(request, SignalSettings(search=Search(DETECTOR, KEY, unreadable))).labels == labels
+
+
+@pytest.mark.parametrize("more", [{"user": EMAIL}, {"metadata": {"note": EMAIL}}, {"seed": 4111111111111111}, {EMAIL: True}])
+def test_what_a_provider_gets_beside_what_its_model_reads_is_read(more):
+    assert signals(chat("hello", **more)).labels in (("pii",), ("financial",))
+
+
+def test_our_own_metadata_is_not_read():
+    assert signals(chat("hello", metadata={"pointsman_task": "4111111111111111"})).labels == ()
+
+
 def test_without_a_search_nothing_is_found():
     request = parse_request(json.dumps(chat(EMAIL)).encode(), "r", Caller(), {})
     assert extract(request, SignalSettings()) == extract(request, SignalSettings(search=None))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pointsman.errors import ConfigError
-from pointsman.signals.canonical import folded
+from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
 from pointsman.signals.embedding import shipped
 from pointsman.signals.intents import Intents, fit
+from pointsman.signals.reading import read
 
 EXAMPLES = {
     "refund": [
@@ -81,9 +82,14 @@ def test_case_and_spacing_change_nothing(intents: Intents, text: str) -> None:
         assert intents.guess(text.upper()) == intents.guess(text)
 
 
-def test_a_vector_that_is_known_already_gives_the_same_guess(intents: Intents) -> None:
+def test_a_text_that_was_read_already_gives_the_same_guess(intents: Intents) -> None:
     text = "how can I get my money back?"
-    assert intents.guess(text, shipped().embed([folded(text)])[0]) == intents.guess(text)
+    assert intents.judge(read(text, shipped())) == intents.guess(text)
+
+
+def test_a_text_is_read_as_the_embedder_reads_it(intents: Intents) -> None:
+    for text in ("", "Déjà-vu, déjà vu?", "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM} " * 2_000):
+        assert np.array_equal(read(text, shipped()).vector, shipped().embed([folded(ends(text, NEWEST_CHARS))])[0])
 
 
 def test_the_same_examples_give_the_same_intents() -> None:

@@ -27,6 +27,12 @@ def occurs(content: object, **body: object) -> bool:
         "**internal only**",
         "_internal only_",
         "__INTERNAL_ONLY__",
+        "**internal** only",
+        "*inter*nal ~~only~~",
+        "a*internal only*",
+        "`internal`-only",
+        "internal-only",
+        "Internal\u2013Only",
         "ｉｎｔｅｒｎａｌ　ｏｎｌｙ",
         "inter\u00adnal on\u200bly",
         "internal\u200bonly",
@@ -42,7 +48,9 @@ def test_a_word_is_found_however_it_is_written(text):
     assert occurs(text)
 
 
-@pytest.mark.parametrize("text", ["", "international only", "internal onlyx", "internal, only", "only internal", "内部"])
+@pytest.mark.parametrize(
+    "text", ["", "international only", "internal onlyx", "**internal** onlyx", "internal, only", "only internal", "内部"]
+)
 def test_another_word_is_not(text):
     assert not occurs(text)
 
@@ -50,7 +58,19 @@ def test_another_word_is_not(text):
 def test_words_are_looked_for_in_everything_the_model_reads():
     definition = {"name": "f", "parameters": {"file": {"file_data": "internal only"}}}
     assert occurs("hello", tools=[{"type": "function", "function": definition}])
-    assert not occurs([{"type": "image_url", "image_url": {"url": "data:internal only"}}], user="internal only")
+    assert occurs("hello", user="internal only")
+    assert occurs("hello", metadata={"note": "internal only"})
+
+
+@pytest.mark.parametrize(
+    "url", ["data:internal only", "data:,internal%20only", "data:text/plain;base64,SW50ZXJuYWwgb25seTogbmV4dCB5ZWFy", "internal only"]
+)
+def test_files_are_searched_where_they_are_text(url):
+    assert occurs([{"type": "image_url", "image_url": {"url": url}}])
+
+
+def test_token_numbers_count_as_containing_every_list():
+    assert found(Content((), (), {"input": [5338, 318]}), LISTS) == ("marked", "other")
 
 
 def test_a_text_too_long_to_search_counts_as_containing_every_list():
@@ -149,14 +169,21 @@ def test_escapes_do_not_hide_a_word_even_in_what_is_not_quite_json(text):
     assert bird(in_chat(text))
 
 
+PICTURE = "iVBORw0KGgo" + "user" * 99 + "AA="  # begins as one
+
+
 def test_the_bytes_of_files_and_the_apis_own_words_are_not_read():
-    source = {"type": "base64", "media_type": "image/png", "data": "user"}
+    source = {"type": "base64", "media_type": "image/png", "data": PICTURE}
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": source}]}
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     bodies = (
         {"system": [{"type": "text", "text": "x"}], "messages": [{"role": "user", "content": [result, {"type": "text", "text": "x"}]}]},
-        {"input": [{"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "user"}]}]},
-        {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": "user"}]}]},
+        {
+            "input": [
+                {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}"}]}
+            ]
+        },
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": PICTURE}]}]},
         {"messages": [{"role": "assistant", "content": "x", "tool_calls": [call]}, {"role": "tool", "content": "x"}]},
     )
     lists = {"ours": word_list(("user", "text", "function", "message", "content", "role", "type"))}

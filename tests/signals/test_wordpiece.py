@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def pieces() -> WordPiece:
 @pytest.mark.parametrize("case", GOLDEN, ids=range(len(GOLDEN)))
 def test_pieces_are_the_reference_tokenizers(pieces: WordPiece, case: dict[str, object]) -> None:
     assert pieces.ids(str(case["text"])) == case["ids"]
+
+
+@given(st.text())
+def test_pieces_are_counted_as_they_stand_in_the_text(pieces: WordPiece, text: str) -> None:
+    assert pieces.counts(words(text)) == Counter(pieces.ids(text))
+
+
+@given(st.text(st.characters() | st.sampled_from("aZ ,.-_\t\n\x00\x1f\x7f")))
+def test_what_is_quick_for_most_texts_spells_as_character_by_character(text: str) -> None:
+    assert words(text) == "".join(wordpiece._spell(character) for character in text).split()
 
 
 @given(st.text(), st.text())

@@ -21,10 +21,10 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal(stop: signal.Signals, tmp_path: Path):
+@pytest.mark.parametrize(("stop", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--bodies",))])
+def test_it_serves_until_a_signal(stop: signal.Signals, options: tuple[str, ...], tmp_path: Path):
     ledger = tmp_path / "ledger"
-    with start("--port", "0", "--ledger", str(ledger)) as process:
+    with start("--port", "0", "--ledger", str(ledger), *options) as process:
         try:
             url = re.search(r"http://127\.0\.0\.1:(\d+)/v1$", process.stdout.readline().strip())
             body = json.dumps({"model": "ok@me", "messages": [{"role": "user", "content": "hello"}]}).encode()
@@ -43,6 +43,8 @@ def test_it_serves_until_a_signal(stop: signal.Signals, tmp_path: Path):
     assert all(f"{example} " in told for example, _ in scripts.table())
     answered, left = map(json.loads, ledger.read_text().splitlines())
     assert answered.pop("bytes_sent") > 100
+    bodies = [call.pop("json", None) for call in (answered, left)]
+    assert bodies == ([json.loads(body), {"model": "hang"}] if options else [None, None])
     assert answered == {"model": "ok@me", "url_path": "/v1/chat/completions", "answered": True, "left_after_s": None}
     assert left.pop("left_after_s") > 0
     assert left == {"model": "hang", "url_path": "/v1/responses", "bytes_sent": 0, "answered": False}
@@ -54,6 +56,7 @@ def test_what_cannot_be_done_is_told(tmp_path: Path):
         for arguments, problem in [
             (["--port", port], "cannot listen on 127.0.0.1:"),
             (["--port", "0", "--ledger", str(tmp_path)], "cannot write to `"),
+            (["--port", "0", "--bodies"], "--bodies says what stands in the ledger"),
         ]:
             with start(*arguments) as process:
                 told, wrong = process.communicate(timeout=10)

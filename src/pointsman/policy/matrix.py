@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from pointsman.core.labels import KNOWN
 from pointsman.core.request import Caller
+from pointsman.core.rule import PolicyScope
 from pointsman.core.snapshot import Snapshot
 from pointsman.policy.reach import reach, reach_by_name
 
 BY_NAME = "(a model by name)"
 UNLABELLED = "(none)"
+ANY = "(any)"
 
 
 class Who(NamedTuple):
@@ -33,18 +36,41 @@ class Cell(NamedTuple):
     models: tuple[str, ...]
 
 
-def classes(snapshot: Snapshot) -> tuple[Who, ...]:
-    """Everybody whom the policies' scopes tell apart, `ANYONE` first."""
-    scopes = [policy.scope for policy in snapshot.policies if policy.scope is not None]
-    orgs = {name for scope in scopes for name in scope.orgs or ()}
-    teams = {name for scope in scopes for name in scope.teams or ()}
-    keys = {name for scope in scopes for name in scope.keys or ()}
-    return (
-        ANYONE,
-        *(Who(f"org {name}", Caller("", org=name)) for name in sorted(orgs)),
-        *(Who(f"team {name}", Caller("", team=name)) for name in sorted(teams)),
-        *(Who(f"key {name}", Caller(name)) for name in sorted(keys)),
-    )
+class Row(NamedTuple):
+    """Cells that say the same. A label `ANY`: whatever the request carries."""
+
+    routes: tuple[str, ...]
+    labels: tuple[str, ...]
+    who: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+def whoever(org: str = "", team: str = "", key: str = "") -> Who:
+    """Callers of whom this is known; what is empty may be anything.
+
+    >>> whoever("acme", "clinic").name, whoever().name
+    ('org acme and team clinic', 'anyone')
+    """
+    said = [f"{kind} {name}" for kind, name in (("org", org), ("team", team), ("key", key)) if name]
+    return Who(" and ".join(said), Caller(key, team, org=org)) if said else ANYONE
+
+
+def meant(scope: PolicyScope | None) -> tuple[Who, ...]:
+    """Whoever a scope is about: one for each combination of what it names."""
+    scope = scope or PolicyScope()
+    named = product(scope.orgs or ("",), scope.teams or ("",), scope.keys or ("",))
+    return tuple(dict.fromkeys(whoever(*one) for one in named))
+
+
+def classes(snapshot: Snapshot, promised: Iterable[PolicyScope | None] = ()) -> tuple[Who, ...]:
+    """Everybody whom the scopes of policies and of promises tell apart, `ANYONE` first: by org, team or key alone, then as scopes combine them."""
+    scopes = [scope for scope in (*(policy.scope for policy in snapshot.policies), *promised) if scope is not None]
+    alone = [
+        whoever(**{kind: name})
+        for kind, field in (("org", "orgs"), ("team", "teams"), ("key", "keys"))
+        for name in sorted({name for scope in scopes for name in getattr(scope, field) or ()})
+    ]
+    return tuple(dict.fromkeys((ANYONE, *alone, *(who for scope in scopes for who in meant(scope)))))
 
 
 def matrix(snapshot: Snapshot, who: Sequence[Who]) -> Iterator[Cell]:
@@ -55,3 +81,19 @@ def matrix(snapshot: Snapshot, who: Sequence[Who]) -> Iterator[Cell]:
             yield from (Cell(name, label, one.name, reach(snapshot, route, carried, one.caller)) for label, carried in labels)
     for one in who:
         yield from (Cell(BY_NAME, label, one.name, reach_by_name(snapshot, carried, one.caller)) for label, carried in labels)
+
+
+def grouped(cells: Iterable[Cell]) -> list[Row]:
+    """The same in fewer rows: labels that lead to the same models stand together, then callers, then routes."""
+    rows = [Row((cell.route,), (cell.label,), (cell.who,), cell.models) for cell in cells]
+    labels = {row.labels[0] for row in rows}
+    for field in ("labels", "who", "routes"):
+        rows = _joined(rows, field)
+    return [row._replace(labels=(ANY,)) if len(labels) > 1 and set(row.labels) == labels else row for row in rows]
+
+
+def _joined(rows: Sequence[Row], field: str) -> list[Row]:
+    found: dict[Row, list[str]] = {}
+    for row in rows:
+        found.setdefault(row._replace(**{field: ()}), []).extend(getattr(row, field))
+    return [row._replace(**{field: tuple(values)}) for row, values in found.items()]

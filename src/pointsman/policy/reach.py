@@ -68,12 +68,19 @@ def broken_by(snapshot: Snapshot, model: str, owner: str, only: Requirement | No
     return next((reason for gate in gates if (reason := gate.refuse(ask, snapshot.models[model])) is not None), None)
 
 
+def counts(snapshot: Snapshot, policy: Policy) -> bool:
+    """Whether a proof can rest on a policy: with every label there is, it is sure to apply to whom it is for."""
+    known = KNOWN | snapshot.labels
+    return _certain(policy, tuple(sorted(known)), known)
+
+
 class Hole(NamedTuple):
     """A policy that more labels turn off: what is stricter would be free to go where what is less strict may not."""
 
     policy: str
     holds: tuple[str, ...]  #: with these labels it applies
     off: tuple[str, ...]  #: with these, which include them, it does not
+    added: str  #: the label that makes the difference
 
 
 def holes(snapshot: Snapshot) -> Iterator[Hole]:
@@ -83,22 +90,21 @@ def holes(snapshot: Snapshot) -> Iterator[Hole]:
     sets = sorted(all_sets, key=lambda labels: (len(labels), sorted(labels)))
     for policy in snapshot.policies:
         if (when := policy.when) is not None and isinstance(when, CelCondition) and when.labels_only:
-            hole = next(
-                (Hole(policy.name, tuple(sorted(a)), tuple(sorted(b))) for a, b in _turned_off(when, policy.fail, sets, known)), None
-            )
+            found = _turned_off(when, policy.fail, sets, known)
+            hole = next((Hole(policy.name, tuple(sorted(a)), tuple(sorted(b)), added) for a, b, added in found), None)
             if hole is not None:
                 yield hole
 
 
 def _turned_off(
     when: CelCondition, fail: Fail, sets: list[frozenset[str]], known: frozenset[str]
-) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+) -> Iterator[tuple[frozenset[str], frozenset[str], str]]:
     for labels in sets:
         if _holds(when, labels, fail):
             for label in sorted(known - labels):
                 more = frozenset(close((*labels, label), known))
                 if not _holds(when, more, fail):
-                    yield labels, more
+                    yield labels, more, label
 
 
 def _surely_covers(scope: PolicyScope | None, route: Route, caller: Caller | None) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from pointsman.core.request import Content, Request
 from pointsman.core.signals import Finding, Needs, OutputSource, Prediction, Predictor, Signals, Tokens
 from pointsman.signals.canonical import asked
 from pointsman.signals.keywords import WordList, found, readable
 from pointsman.signals.meaning import Meaning, Meant
-from pointsman.signals.sensitivity.texts import pieces
+from pointsman.signals.sensitivity.texts import UNREAD, Piece, pieces
 from pointsman.signals.tokens import count_messages
 
 if TYPE_CHECKING:
@@ -29,10 +29,17 @@ class Search:
 
     detector: detect.Detector
     key: bytes = field(repr=False)
+    unreadable: Literal["ignore", "unsearched"] = "unsearched"  #: what pictures and other bytes count as
 
     def __call__(self, content: Content) -> detect.Detected:
         """What the client's body holds. The same body gives the same."""
-        return self.detector.detect(tuple(pieces(readable(content))), self.key)
+        return self.among(tuple(pieces(readable(content))))
+
+    def among(self, texts: Sequence[Piece]) -> detect.Detected:
+        """What these hold, not wholly searched where one of them cannot be read."""
+        found = self.detector.detect(texts, self.key)
+        unread = {"tokens"} if self.unreadable == "ignore" else UNREAD
+        return replace(found, complete=False) if any(piece.form in unread for piece in texts) else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class SignalSettings:
     keywords: Mapping[str, WordList] = field(default_factory=dict)
     search: Search | None = None  #: `None`: sensitive data is not looked for
     meaning: Meaning | None = None  #: `None`: what it is about is not guessed
+    tool_task: str = ""  #: task class of requests that offer tools, where nothing else tells one
     predictor: Predictor | None = None  #: `None`: nothing was learned
 
 
@@ -54,13 +62,13 @@ def extract(request: Request, settings: SignalSettings) -> Signals:
     content = request.content or Content(())
     said = "" if settings.meaning is None and settings.predictor is None else asked(content).text
     meant = Meant() if settings.meaning is None else settings.meaning(said)
-    told = request.task or meant.task
+    told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
     predicted, neighbours = _NOTHING if settings.predictor is None else settings.predictor(said, told, _definitions(content))
     detected = None if settings.search is None else settings.search(content)
     return Signals(
         task=task,
-        task_source="declared" if request.task else meant.task_source,
+        task_source="declared" if request.task else meant.task_source if meant.task or not told else "tools",
         tokens=_tokens(request, content, task, settings),
         needs=_needs(request),
         labels=() if detected is None else detected.labels,
@@ -96,7 +104,19 @@ def _needs(request: Request) -> Needs:
         json_mode=wanted == "json_object",
         json_schema=wanted == "json_schema",
         vision=request.images > 0,
+        parallel_tools=bool(request.tools) and _chat(request).get("parallel_tool_calls") is True,
+        strict_tools=bool(request.tools) and _strict(_chat(request).get("tools")),
     )
+
+
+def _chat(request: Request) -> Mapping[str, object]:
+    return {} if request.content is None else request.content.chat
+
+
+def _strict(tools: object) -> bool:
+    """Whether a tool is offered whose calls are to keep to its schema."""
+    offered = (tool.get("function") for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else ()
+    return any(isinstance(function, dict) and function.get("strict") is True for function in offered)
 
 
 def _tokens(request: Request, content: Content, task: str, settings: SignalSettings) -> Tokens:

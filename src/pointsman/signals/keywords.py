@@ -1,7 +1,8 @@
 """Word lists: which of the configured ones occur in what the model will read.
 
 Nothing here may take long, whatever the text: normalisation is done word by word in bounded pieces (over a whole text it is quadratic in
-runs of combining marks), and a text too long to be searched counts as containing every list, which is the stricter answer.
+runs of combining marks), and a text too long to be searched, or one in token numbers, counts as containing every list, which is the
+stricter answer.
 """
 
 from __future__ import annotations
@@ -12,18 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pointsman.core.request import Content
-from pointsman.signals.sensitivity.texts import (
-    BYTES,
-    BYTES_WITHIN,
-    FIELDS,
-    MARKS,
-    NOT_READ,
-    OWN,
-    PART,
-    PLACES,
-    TURN,
-    TURNS,
-)
+from pointsman.signals.sensitivity.texts import MARKS, TURNS, pieces
 
 MOST_CHARS = 1_000_000  # of text that is searched; about a quarter of a million tokens
 _PIECE_CHARS = 64  # of a word that is normalised at once; no word of a list is near it
@@ -32,16 +22,18 @@ _TEXT_TURN = frozenset({"role", "content"})
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _MOST_ESCAPES = 3  # JSON in a string in JSON in a string in JSON
-# Characters that are not seen, and would part a word or join two.
+# Characters that are not seen, or are emphasis, and would part a word or join two.
 _INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000e-\u001b\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+    "[*`~\u0000-\u0008\u000e-\u001b\u007f-\u009f\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _WORD = re.compile(r"\S+")
+_EMPHASIS = re.compile("[*`~]")
 # The same for ASCII, where there is a quicker way.
 _UNSEEN = dict.fromkeys(code for code in range(128) if _INVISIBLE.match(chr(code)))
-_JOINED = {**_UNSEEN, ord("_"): " "}
-_SPACED = {**dict.fromkeys(_UNSEEN, " "), ord("_"): " "}
+_GAPS = dict.fromkeys(map(ord, "_-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), " ")
+_JOINED = {**_UNSEEN, **_GAPS}
+_SPACED = {**dict.fromkeys(_UNSEEN, " "), **_GAPS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +68,23 @@ def word_list(words: tuple[str, ...]) -> WordList:
 
 
 def _edge(character: str, kind: str) -> str:
-    """Nothing of a word may stand beside a word. Underscores are emphasis, not part of it; without spaces there are no edges."""
+    """Nothing of a word may stand beside a word; without spaces there are no edges."""
     if not character.isalnum() or unicodedata.category(character) == _NO_SPACES_BETWEEN_WORDS:
         return ""
-    return rf"(?{kind}[^\W_])"
+    return rf"(?{kind}\w)"
 
 
 def plain(text: str, invisible: str = "") -> str:
-    """Text as word lists see it: compatibility forms folded, invisible characters gone, underscores and runs of spaces one space, no case.
+    """Text as word lists see it: compatibility forms folded, no invisible characters, no emphasis, no case; dashes and gaps are one space.
 
-    >>> plain("ＦＵＬＬ\\u00adwidth\\n\\t_Text_")
-    'fullwidth text'
+    >>> plain("ＦＵＬＬ\\u00adwidth\\n\\t_Te**xt**-like_")
+    'fullwidth text like'
     """
     if text.isascii():
         text = text.translate(_SPACED if invisible else _JOINED)
     else:
-        text = _INVISIBLE.sub(invisible, text.replace("_", " "))
-        text = " ".join(_normalised(word[0]) for word in _WORD.finditer(text))
+        text = " ".join(_normalised(word[0]) for word in _WORD.finditer(_INVISIBLE.sub(invisible, text)))
+        text = _EMPHASIS.sub(invisible, text).translate(_GAPS)
     return " ".join(text.split()).casefold()
 
 
@@ -116,17 +108,16 @@ def readable(content: Content) -> Mapping[str, object]:
 
 
 def _found_in(body: Mapping[str, object], lists: Mapping[str, WordList]) -> set[str]:
-    pieces: list[str] = []
+    texts: list[str] = []
     length = 0
-    for piece in _readable(body):
-        length += len(piece)
-        if length > MOST_CHARS:
+    for text in _readable(body):
+        if text is None or (length := length + len(text)) > MOST_CHARS:
             return set(lists)
-        pieces.append(piece)
-    raw = " ".join(pieces)
+        texts.append(text)
+    raw = " ".join(texts)
     names = _occurring(raw, lists)
     if "\\" in raw:
-        for text in _unescaped(" ".join(piece for piece in pieces if "\\" in piece)):
+        for text in _unescaped(" ".join(text for text in texts if "\\" in text)):
             names |= _occurring(text, lists)
     return names
 
@@ -161,21 +152,13 @@ def _character(escape: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else _ESCAPED.get(letter, letter)
 
 
-def _readable(body: Mapping[str, object]) -> Iterator[str]:
-    """Every text that the model may read, in order, wherever it stands: what a list looks for must not hide in an unusual field.
-
-    Names of fields and numbers are read as well. Not read is what the APIs themselves write where turns and their parts stand: names of
-    their fields, their own types and roles, and the bytes of files. Below that, as in the arguments of a tool, all is the user's.
-    """
+def _readable(body: Mapping[str, object]) -> Iterator[str | None]:
+    """Every text of the request, in order, wherever it stands; `None` for one that came as token numbers."""
     for name, value in body.items():
-        if name in NOT_READ:
-            continue
-        if isinstance(value, str):
-            yield value
-        elif name in TURNS and (turns := _text_turns(value)) is not None:
+        if name in TURNS and (turns := _text_turns(value)) is not None:
             yield from turns
-        elif isinstance(value, (list, dict)):
-            yield from _texts(value, TURN if name in TURNS else OWN)
+        else:
+            yield from (None if piece.form == "tokens" else piece.text for piece in pieces({name: value}))
 
 
 def _text_turns(value: object) -> list[str] | None:
@@ -191,38 +174,3 @@ def _text_turns(value: object) -> list[str] | None:
             return None
         texts.append(text)
     return texts
-
-
-def _texts(value: object, place: int) -> Iterator[str]:
-    level = [(place, value)]
-    while level:
-        place, item = level.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, list):
-            # The API's own words stand in objects of a list, not in lists of a list.
-            level.extend((OWN if isinstance(inner, list) else place, inner) for inner in reversed(item))
-        elif isinstance(item, dict):
-            if place == OWN:
-                yield from item
-                level.extend((OWN, inner) for inner in reversed(item.values()))
-            else:
-                level.extend(reversed(tuple(_fields(item, place))))
-        elif isinstance(item, (int, float)) and not isinstance(item, bool):
-            yield repr(item)
-
-
-def _fields(item: Mapping[str, object], place: int) -> Iterator[tuple[int, object]]:
-    """What is to be read of an object in which words of the API stand, and at which place each of it is."""
-    marked = item.get("type")
-    kind = marked if isinstance(marked, str) else None
-    for name, inner in item.items():
-        if name not in FIELDS:
-            yield OWN, name
-        if isinstance(inner, str):
-            if not (inner in MARKS.get(name, ()) or (place, kind, name) in BYTES):
-                yield OWN, inner
-        elif place == PART and name == kind and name in BYTES_WITHIN and isinstance(inner, dict):
-            yield OWN, {field: held for field, held in inner.items() if field != BYTES_WITHIN[name] or not isinstance(held, str)}
-        else:
-            yield PLACES.get((place, kind, name), OWN), inner

@@ -132,6 +132,14 @@ def test_a_value_is_found_that_is_split_over_turns(detector, first, second):
     assert not any(finding.whole for finding in findings)
 
 
+@pytest.mark.parametrize(
+    ("second", "whole"), [("J5h2XWm92qwe is the rest", False), ("What is 2+2?", True), ("2026 was good", True), ("Why?", True)]
+)
+def test_a_token_whose_first_part_would_do_is_split_only_where_the_rest_looks_like_one(detector, second, whole):
+    body = {"messages": [{"role": "user", "content": "it is sk-proj-92j6ISzQomCYZAs8Kd02"}, {"role": "user", "content": second}]}
+    assert {finding.whole for finding in detector.detect(tuple(pieces(body)), KEY).findings} == {whole}
+
+
 def test_turns_of_others_are_not_put_together(detector):
     body = {"messages": [{"role": "user", "content": "4111 1111"}, {"role": "assistant", "content": "1111 1111"}]}
     assert detector.detect(tuple(pieces(body)), KEY) == Detected()

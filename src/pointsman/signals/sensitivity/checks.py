@@ -21,8 +21,17 @@ LONGEST = 4096  # characters of a candidate that are checked
 _STDNUM = re.compile(r"[a-z]{2,3}_?(?:\.[a-z0-9_]+)?|[a-z0-9_]+")
 _DATE = re.compile(r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?|\b\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d\b")
 _GROUP = re.compile("[0-9]+")
+_NEXT = re.compile(r"\.\s|\)\s|\s[(/-]\s?|\s(?=[0-9]$)")  # what may end a number, if there are enough digits before it
+_EXTENSION = re.compile(r"(?i)[ ,]{0,2}(?:x|ext)")
+_SENTENCE = re.compile(r"\.\s")
+_WHOLE_EMAIL = re.compile(r"(?is).*(?:@|at\s?[\])}>]).*(?:\.|dot\s?[\])}>])\s?[a-z]{2,24}")
+_WHOLE_NUMBER = re.compile(r"\S{6,}(?= )")
+_ADDRESS_END = re.compile(r"(?i)(?<![\s.]\w)(?<![\s.]\w\w)(?<![\s.]\w\w\w)(?<!blvd)\.\s|,?\s(?:please|thanks?|but|because)\b")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")  # the digit sums of twice each digit
 _LEAST_DIGITS, _MOST_DIGITS = 13, 19  # of a card's number (ISO/IEC 7812-1)
+_ANY_LENGTH = range(_LEAST_DIGITS, _MOST_DIGITS + 1)
+_LEAST_PHONE, _MOST_SHORTER = 7, 1  # digits of a number; groups after one that may turn out to be none of it
+_LENGTHS = {"34": (15,), "37": (15,), "4": (13, 16, 19), **{str(head): (16,) for head in range(51, 56)}}  # where issuers have one
 
 
 def find_check(name: str) -> Check:
@@ -75,9 +84,7 @@ def card(candidate: str) -> tuple[int, int] | None:
 
 
 def _written(lengths: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last of the groups of digits that one could write a card's number in: equal ones, one, four by four, or 4-6-5."""
-    if _LEAST_DIGITS <= sum(lengths) <= _MOST_DIGITS and len(set(lengths[:-1])) == 1 and lengths[-1] <= lengths[0] + 1:
-        yield 0, len(lengths) - 1
+    """First and last of the groups of digits that one could write a card's number in: one, four by four, 4-6-5, or equal ones."""
     for first, length in enumerate(lengths):
         if _LEAST_DIGITS <= length <= _MOST_DIGITS:
             yield first, first
@@ -90,6 +97,8 @@ def _written(lengths: list[int]) -> Iterator[tuple[int, int]]:
                     break
         elif lengths[first : first + 3] == [4, 6, 5]:
             yield first, first + 2
+    if _LEAST_DIGITS <= sum(lengths) <= _MOST_DIGITS and len(set(lengths[:-1])) == 1 and lengths[-1] <= lengths[0] + 1:
+        yield 0, len(lengths) - 1
 
 
 def _issued(digits: str) -> bool:
@@ -98,6 +107,7 @@ def _issued(digits: str) -> bool:
         len(set(digits)) > 1
         and (digits[0] in "3456" or 2221 <= first <= 2720 or first in {1800, 2014, 2131, 2149} or 2200 <= first <= 2204)
         and (digits[0] != "3" or digits[1] in "045678")
+        and len(digits) in _LENGTHS.get(digits[:2], _LENGTHS.get(digits[0], _ANY_LENGTH))
     )
 
 
@@ -126,21 +136,69 @@ def phone(candidate: str) -> tuple[int, int] | None:
     """A phone number with its country's code, or written as North Americans do."""
     import phonenumbers
 
-    text = candidate.strip()
-    text = f"+{text[2:]}" if text.startswith("00") else text
-    try:
-        number = phonenumbers.parse(text, None if text.startswith("+") else "US")
-    except phonenumbers.NumberParseException:
-        return None
-    return (0, len(candidate)) if phonenumbers.is_valid_number(number) else None
+    for end in _ends(candidate):
+        text = candidate[:end].strip()
+        text = f"+{text[2:]}" if text.startswith("00") else text
+        try:
+            number = phonenumbers.parse(text, None if text.startswith("+") else "US")
+        except phonenumbers.NumberParseException:
+            return None
+        if phonenumbers.is_valid_number(number):
+            return 0, end
+    return None
+
+
+def _ends(candidate: str) -> Iterator[int]:
+    """Where a phone number could end: with what may be another number, or before that."""
+    end = _number_end(candidate)
+    yield end
+    for group in list(_GROUP.finditer(candidate, 0, end))[:0:-1][:_MOST_SHORTER] if candidate[0] in "+0" else ():
+        before = candidate[: group.start()].rstrip(" ()./-")
+        if sum(map(str.isdigit, before)) < _LEAST_PHONE + 1:
+            return
+        yield len(before)
+
+
+def _number_end(candidate: str) -> int:
+    for gap in _NEXT.finditer(candidate):
+        if sum(map(str.isdigit, candidate[: gap.start()])) >= _LEAST_PHONE:
+            return gap.start()
+    return len(candidate)
 
 
 def _phone_digits(candidate: str) -> tuple[int, int] | None:
     """Enough digits for a phone number, not all the same, and not a date or an amount."""
-    digits = "".join(_GROUP.findall(candidate))
-    if not 7 <= len(digits) <= 15 or len(set(digits)) == 1 or _DATE.search(candidate):
+    number = _EXTENSION.split(candidate, maxsplit=1)[0]
+    end = _number_end(number)
+    digits = "".join(_GROUP.findall(number, 0, end))
+    if not _LEAST_PHONE <= len(digits) <= 15 or len(set(digits)) == 1 or _DATE.search(candidate):
         return None
+    return 0, end if end < len(number) else len(candidate)
+
+
+def _number(candidate: str) -> tuple[int, int] | None:
+    """Six characters or more with a digit; who writes so many together does not go on after a gap."""
+    whole = _WHOLE_NUMBER.match(candidate)
+    end = whole.end() if whole else len(candidate)
+    return (0, end) if end >= 6 and any(map(str.isdigit, candidate[:end])) else None
+
+
+def _email(candidate: str) -> tuple[int, int] | None:
+    """An address, of which a dot and a gap may be the end of the sentence. A user and a password before a host are none."""
+    if candidate[0] == ":":
+        return None
+    for dot in _SENTENCE.finditer(candidate):
+        if _WHOLE_EMAIL.fullmatch(candidate, 0, dot.start()):
+            return 0, dot.start()
+        if candidate[dot.end() :][:1].isupper() and not candidate.isupper():
+            return None
     return 0, len(candidate)
+
+
+def _address(candidate: str) -> tuple[int, int] | None:
+    """Up to the end of the sentence, which is not the dot of `St.`, or to a word that no address has."""
+    found = _ADDRESS_END.search(candidate)
+    return (0, found.start() if found else len(candidate)) if any(map(str.isdigit, candidate[: found and found.start()])) else None
 
 
 def _public_address(candidate: str) -> tuple[int, int] | None:
@@ -166,6 +224,9 @@ CHECKS: dict[str, Check] = {
     "iban": iban,
     "phone": phone,
     "phone_digits": _phone_digits,
+    "number": _number,
+    "email": _email,
+    "address": _address,
     "public_address": _public_address,
     "us_ssn": _us_ssn,
     "random_value": values.random_value,

@@ -27,6 +27,8 @@ from pointsman.signals.sensitivity.texts import Piece
 from pointsman.signals.sensitivity.view import View, Way
 
 _WARMING = "%34 +44 20 7946 0018 GB82 WEST 1234 5698 7654 32"  # so that no request waits for what is imported when first needed
+_LEAST_REST = 4  # characters of the rest of a value, of which the first part would do
+_REST = re.compile(r"[\w/+=-]+")
 _NOT_VALUE = re.compile(r"[\W_]+")
 
 
@@ -184,6 +186,8 @@ class _Search:
             start, end = (len(raw[:position].decode("utf-8", "replace")) for position in (start, end))
         start, end = view.origin(start, end)
         first, last = self._piece_at(start), self._piece_at(max(start, end - 1))
+        if view.ways[-1] == "spaced" and self._pieces[first].role != self._pieces[last].role:
+            return  # put together over two speakers
         if "split" in view.ways and first == last and not self._across(view, raw, hit):
             return  # it was found where it stands whole
         piece = self._pieces[first]
@@ -192,6 +196,8 @@ class _Search:
         digest = blake2b(_NOT_VALUE.sub("", value).casefold().encode(), key=self._key, digest_size=12).hexdigest()
         ways = view.ways if first == last or "split" in view.ways else (*view.ways, "split")
         finding = Finding(source.kind, source.name, hit.confidence, piece.where, first, begin, stop, digest, ways)
+        if first != last and "split" in view.ways and _is_rest(self._pieces[last].text[: end - self.starts[last]]):
+            self._found[source.name, first, begin, stop] = finding  # also where the first part alone would do
         self._found.setdefault((source.name, first, begin, stop), finding)
 
     def _across(self, view: View, raw: bytes, hit: _Hit) -> bool:
@@ -206,6 +212,16 @@ class _Search:
 
     def result(self) -> Detected:
         return Detected(tuple(_surest(self._found.values())), self.complete, self.every)
+
+
+def _is_rest(text: str) -> bool:
+    """Whether what a text begins with looks like the rest of a value, and not like a word or a number of its own.
+
+    >>> _is_rest("J5h2XWm92"), _is_rest("2026"), _is_rest("and 7Xb3")
+    (True, False, False)
+    """
+    word = text.strip()
+    return len(word) >= _LEAST_REST and _REST.fullmatch(word) is not None and not word.isdigit() and any(map(str.isdigit, word))
 
 
 def _surest(findings: Iterable[Finding]) -> Iterator[Finding]:

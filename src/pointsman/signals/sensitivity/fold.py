@@ -12,18 +12,20 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache, partial
 
-from pointsman.signals.sensitivity.view import Stretch, View
+from pointsman.signals.sensitivity.view import Stretch, View, uneven
 
 _LOOKALIKES = str.maketrans(
     "АВЕЅІЈКМНОРСТУХѴԌԚԜҮԁԛԝԍһҺӀавеѕіјкмнорстухѵгпυνικροΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳϲαγτωєҽƖɩıȷɑɡᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢօսոհցԼՏՍᎪᏴᏟᎬᏀᎻᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃЗбƷ",
     "ABESIJKMHOPCTYXVGQWYdqwGhHIabesijkmhopctyxvrnuvikpoABEZHIKMNOPTYXCjcaytweeIiijagACDEJKMOPTUVWZounhgLSUABCEGHJKLMPRSTVWZ363",
 )
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－ー⁃˗"), "-")
-_OTHERS = {ord("∙"): ".", ord("·"): ".", ord("•"): ".", ord("․"): ".", ord("。"): ".", ord("﹫"): "@", ord("ꞏ"): ".", 0x0131: "i"}
+_LETTERS = dict(zip(map(ord, "øØłŁđĐßẞæÆœŒ"), ("o", "O", "l", "L", "d", "D", "ss", "SS", "ae", "AE", "oe", "OE"), strict=True))
+_QUOTES = dict(zip(map(ord, "‘’ʼʹ＇“”„"), "'''''\"\"\"", strict=True))
+_OTHERS = {**dict.fromkeys(map(ord, "∙·•․ꞏ"), "."), ord("。"): ". ", ord("、"): ",", ord("﹫"): "@", 0x0131: "i"}
 _SPACES = dict.fromkeys((0x2028, 0x2029, 0x85), "\n")
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _DISGUISED = re.compile("[^\t\n\r -~]")
 _HIDDEN = re.compile("[\ufe00-\ufe0f\U000e0020-\U000e007e\U000e0100-\U000e01ef]{4,}")
@@ -48,14 +50,14 @@ def _folded(character: str) -> str:
         return _UNREADABLE
     if category == "Zs":
         return " "
-    if category == "Nd":
-        return str(unicodedata.digit(character))
+    if (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
     apart = unicodedata.normalize("NFKD", character).translate(_LOOKALIKES)[:_LONGEST]
     return "".join(_TABLE[ord(part)] if part != character else part for part in apart if unicodedata.category(part) not in _MARKS)
 
 
 _TABLE = _Table({code: chr(code) for code in range(128) if not _INVISIBLE.match(chr(code))})
-_TABLE.update({ord("\x0b"): "\n", ord("\x0c"): "\n", **_DASHES, **_OTHERS, **_SPACES})
+_TABLE.update({ord("\x0b"): "\n", ord("\x0c"): "\n", **_DASHES, **_LETTERS, **_QUOTES, **_OTHERS, **_SPACES})
 
 
 def fold(text: str) -> str:
@@ -104,7 +106,7 @@ def hidden(text: str) -> Iterator[tuple[int, int, str]]:
         return
     for found in _HIDDEN.finditer(text):
         message = bytes(_byte(ord(character)) for character in found[0]).decode("utf-8", "replace")
-        yield found.start(), found.end(), f" {message} "
+        yield uneven(*found.span(), f" {message} ")
 
 
 def _byte(code: int) -> int:

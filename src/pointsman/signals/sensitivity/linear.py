@@ -7,7 +7,7 @@ from typing import Any
 
 from pointsman.errors import ConfigError
 
-_SET_BYTES = 64 << 20  # of memory for the automaton of all patterns together
+_SET_BYTES = 96 << 20  # of memory for the automaton of all patterns together
 
 
 def pattern(source: str, owner: str = "") -> Any:

@@ -30,6 +30,7 @@ class Masked:
     body: Mapping[str, object] = field(repr=False)
     values: Mapping[str, str] = field(repr=False)  #: placeholder to value; never recorded
     left: tuple[Finding, ...] = ()  #: what could not be replaced: names of fields, files, values split over turns
+    spans: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  #: number of a text to what was replaced in it
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -55,10 +56,12 @@ def mask(body: Mapping[str, object], pieces: Sequence[Piece], findings: Iterable
         value: kind for index, found in spans.items() for start, end, kind in found if len(value := pieces[index].text[start:end]) >= _LEAST
     }
     changes = {}
+    replaced = {}
     for index, piece in enumerate(pieces):
         if piece.form in _MASKED and (found := _with_repeats(piece.text, spans.get(index, []), known)):
             changes[piece.path] = _masked(piece, found, placeholders)
-    return Masked(_changed(body, changes), {new: value for value, new in placeholders.made.items()}, tuple(left))
+            replaced[index] = tuple((start, end) for start, end, _ in found)
+    return Masked(_changed(body, changes), {new: value for value, new in placeholders.made.items()}, tuple(left), replaced)
 
 
 class _Placeholders:

@@ -1,21 +1,23 @@
 """The one walk over what a model will read: every text of a request in order, with where it stands.
 
-Whatever is looked for must not hide in an unusual field, so names of fields and numbers are read as well. Not read is what the APIs
-themselves write where turns and their parts stand: names of their fields, their own types and roles. Below that, as in the arguments of
-a tool, all is the user's. Bytes of files are read only when they are text.
+Whatever is looked for must not hide in an unusual field, so names of fields and numbers are read as well, also where no model reads them
+but a provider does. Not read is what the APIs themselves write where turns and their parts stand: names of their fields, their own types
+and roles. Below that, as in the arguments of a tool, all is the user's. What cannot be read (pictures, token numbers) is pointed out.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+
+from pointsman.signals.sensitivity.files import read_file
 
 Path = tuple[str | int, ...]
 
-NOT_READ = frozenset({"metadata", "model", "user"})
+OURS = "pointsman_"
+"""Names in `metadata` that begin like this are for us, and travel no further."""
+PROMPTS = frozenset({"input", "prompt", "prompt_token_ids"})
 TURNS = frozenset({"messages", "input", "system"})
 
 # What stands at a place: the user's own, turns, their parts, calls of tools, and what a part is made from.
@@ -42,10 +44,12 @@ BYTES = frozenset(
         (PART, "input_image", "image_url"),
         (PART, "computer_screenshot", "image_url"),
         (PART, "input_file", "file_data"),
+        (PART, "input_file", "file_url"),
         (SOURCE, "base64", "data"),
+        (SOURCE, "url", "url"),
     }
 )
-BYTES_WITHIN = {"image_url": "url", "input_audio": "data", "file": "file_data"}
+BYTES_WITHIN = {"image_url": "url", "video_url": "url", "audio_url": "url", "input_audio": "data", "file": "file_data"}
 """Types of parts that hold their bytes one level below, in a field of the same name."""
 
 MARKS = {
@@ -62,15 +66,44 @@ MARKS = {
 }
 FIELDS = frozenset(
     {
-        *("arguments", "cache_control", "call_id", "citations", "content", "custom", "file", "file_data", "filename", "function", "id"),
-        *("image_url", "input", "input_audio", "is_error", "media_type", "name", "output", "refusal", "role", "signature", "source"),
-        *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type"),
+        *(
+            "arguments",
+            "cache_control",
+            "call_id",
+            "citations",
+            "content",
+            "custom",
+            "data",
+            "file",
+            "file_data",
+            "file_url",
+            "filename",
+            "function",
+            "id",
+        ),
+        *(
+            "audio_url",
+            "image_url",
+            "input",
+            "input_audio",
+            "is_error",
+            "media_type",
+            "name",
+            "output",
+            "refusal",
+            "role",
+            "signature",
+            "source",
+        ),
+        *("status", "summary", "text", "thinking", "title", "tool_call_id", "tool_calls", "tool_use_id", "type", "url", "video_url"),
     }
 )
-_SHOWN = FIELDS | TURNS | {"data", "instructions", "prompt", "schema", "tools", "parameters", "url"}
-_HEAD = re.compile(r"data:[^,]{0,200},")
-_PEEK_CHARS = 1024  # of a file, a multiple of four: whether it is text shows in its beginning
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_SHOWN = FIELDS | TURNS | PROMPTS | {"instructions", "metadata", "parameters", "schema", "tools", "user"}
+_API_NAME = re.compile("[a-z_]{1,40}")  # at the top; what is written like this is no number, address or key
+_FEW_DIGITS = 6  # a number of so many characters at the top is a setting
+_DATA_URL = re.compile(r"data:[^,]*base64\s*,", re.IGNORECASE)
+UNREAD = frozenset({"bytes", "tokens"})
+"""Forms of what cannot be read: in its place stands an empty text."""
 
 
 class Piece(NamedTuple):
@@ -79,7 +112,7 @@ class Piece(NamedTuple):
     text: str
     path: Path = ()
     role: str = ""  #: of the turn that it stands in, as the client wrote it
-    form: str = "text"  #: `text`, `name` of a field, `number`, or the text of a `file`
+    form: str = "text"  #: `text`, `name` of a field, `number`, the text of a `file`, or one of `UNREAD`
 
     @property
     def where(self) -> str:
@@ -98,8 +131,27 @@ def pieces(body: Mapping[str, object]) -> Iterator[Piece]:
     [('/messages/0/content', 'hello')]
     """
     for name, value in body.items():
-        if name not in NOT_READ and isinstance(value, (str, list, dict)):
-            yield from _walk(value, TURN if name in TURNS else OWN, (name,))
+        if not _API_NAME.fullmatch(name):
+            yield Piece(name, (name,), form="name")
+        if name in PROMPTS and isinstance(value, list) and (tokens := sum(map(_is_tokens, value))):
+            yield Piece("", (name,), form="tokens")
+            if tokens == len(value):
+                continue
+        if name == "metadata" and isinstance(value, dict):
+            yield from _walk({inner: said for inner, said in value.items() if not inner.startswith(OURS)}, OWN, (name,))
+        elif isinstance(value, (str, list, dict)):
+            if name != "model":  # which never travels: the upstream's own name for it does
+                yield from _walk(value, TURN if name in TURNS else OWN, (name,))
+        elif _is_number(value) and len(number := repr(value)) > _FEW_DIGITS:
+            yield Piece(number, (name,), form="number")
+
+
+def _is_tokens(one: object) -> bool:
+    return _is_number(one) or (isinstance(one, list) and any(map(_is_number, one)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 _Entry = tuple[int, object, Path, str]
@@ -109,18 +161,16 @@ def _walk(value: object, place: int, path: Path) -> Iterator[Piece]:
     level: list[_Entry] = [(place, value, path, "")]
     while level:
         place, item, path, role = level.pop()
-        if isinstance(item, str):
-            yield Piece(item, path, role)
-        elif isinstance(item, Piece):
+        if isinstance(item, Piece):
             yield item
+        elif place == OWN or not isinstance(item, (list, dict)):
+            yield from _own(item, path, role)
         elif isinstance(item, list):
             level.extend(reversed(tuple(_items(item, place, path, role))))
-        elif isinstance(item, dict):
+        else:
             if place == TURN and isinstance(said := item.get("role"), str):
                 role = said
-            level.extend(reversed(tuple(_own(item, path, role) if place == OWN else _fields(item, place, path, role))))
-        elif isinstance(item, (int, float)) and not isinstance(item, bool):
-            yield Piece(repr(item), path, role, "number")
+            level.extend(reversed(tuple(_fields(item, place, path, role))))
 
 
 def _items(items: list[object], place: int, path: Path, role: str) -> Iterator[_Entry]:
@@ -129,11 +179,27 @@ def _items(items: list[object], place: int, path: Path, role: str) -> Iterator[_
         yield OWN if isinstance(inner, list) else place, inner, (*path, at), role
 
 
-def _own(item: Mapping[str, object], path: Path, role: str) -> Iterator[_Entry]:
-    for name, inner in item.items():
-        within = (*path, name)
-        yield OWN, Piece(name, within, role, "name"), within, role
-        yield OWN, inner, within, role
+def _own(item: object, path: Path, role: str) -> list[Piece]:
+    """All that the user's own structure holds."""
+    found: list[Piece] = []
+    level: list[tuple[object, Path]] = [(item, path)]
+    while level:
+        item, path = level.pop()
+        if isinstance(item, Piece):
+            found.append(item)
+        elif isinstance(item, str):
+            found.append(Piece(item, path, role))
+            if item[:5].lower() == "data:" and _DATA_URL.match(item):
+                found += _file(item, path, role)
+        elif isinstance(item, dict):
+            for name in reversed(item):
+                within = (*path, name)
+                level += (item[name], within), (Piece(name, within, role, "name"), within)
+        elif isinstance(item, list):
+            level += [(item[at], (*path, at)) for at in range(len(item) - 1, -1, -1)]
+        elif _is_number(item):
+            found.append(Piece(repr(item), path, role, "number"))
+    return found
 
 
 def _fields(item: Mapping[str, object], place: int, path: Path, role: str) -> Iterator[_Entry]:
@@ -146,7 +212,7 @@ def _fields(item: Mapping[str, object], place: int, path: Path, role: str) -> It
             yield OWN, Piece(name, within, role, "name"), within, role
         if isinstance(inner, str):
             if (place, kind, name) in BYTES:
-                yield from _file(inner, within, role)
+                yield from ((OWN, piece, within, role) for piece in _file(inner, within, role, item))
             elif inner not in MARKS.get(name, ()):
                 yield OWN, inner, within, role
         elif place == PART and name == kind and name in BYTES_WITHIN and isinstance(inner, dict):
@@ -160,43 +226,14 @@ def _holder(holder: Mapping[str, object], field: str, path: Path, role: str) -> 
     if not isinstance(held, str):
         yield OWN, holder, path, role
         return
-    yield from _own({name: value for name, value in holder.items() if name != field}, path, role)
-    yield from _file(held, (*path, field), role)
+    yield OWN, {name: value for name, value in holder.items() if name != field}, path, role
+    yield from ((OWN, piece, path, role) for piece in _file(held, (*path, field), role, holder))
 
 
-def _file(data: str, path: Path, role: str) -> Iterator[_Entry]:
-    text = text_of(data)
-    if text is not None:
-        yield OWN, Piece(text, path, role, "file"), path, role
-
-
-def text_of(data: str) -> str | None:
-    """The text that a data URL or base64 holds; `None` when it holds something else. An address on the web is text as it stands.
-
-    >>> text_of("data:text/plain;base64,aGVsbG8="), text_of("data:,a%20b"), text_of("iVBORw0KGgo="), text_of("https://a.b")
-    ('hello', 'a b', None, 'https://a.b')
-    """
-    head = _HEAD.match(data)
-    if head is None and data[:8].lower().startswith(("http://", "https://")):
-        return data
-    if head is not None and not head[0].lower().endswith(";base64,"):
-        return unquote(data[head.end() :])
-    start = head.end() if head else 0
-    if not _is_text(_bytes(data[start : start + _PEEK_CHARS])):
-        return None
-    return _bytes(data[start:]).decode("utf-8", "replace")
-
-
-def _bytes(data: str) -> bytes:
-    cut = data.rstrip("=\r\n ")
-    try:
-        return binascii.a2b_base64(cut.replace("-", "+").replace("_", "/") + "===")
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _is_text(start: bytes) -> bool:
-    if not start:
-        return False
-    text = start.decode("utf-8", "replace")
-    return text.count("\ufffd") <= 1 and _CONTROL.search(text) is None
+def _file(data: str, path: Path, role: str, beside: Mapping[str, object] | None = None) -> Iterator[Piece]:
+    said = " ".join(str(beside[name]) for name in ("media_type", "filename") if name in beside) if beside else ""
+    text, whole = read_file(data, said)
+    if text:
+        yield Piece(text, path, role, "file")
+    if not whole:
+        yield Piece("", path, role, "bytes")

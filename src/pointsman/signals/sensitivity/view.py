@@ -42,7 +42,8 @@ class View:
         if self.before is None:
             return start, end
         stretches = self.stretches()
-        return self.before.origin(_back(stretches, start, last=False), _back(stretches, end, last=True))
+        first, last = _back(stretches, start, last=False), _back(stretches, end, last=True)
+        return self.before.origin(min(first, last), max(first, last))
 
 
 def _back(stretches: Sequence[Stretch], position: int, *, last: bool) -> int:
@@ -87,6 +88,11 @@ def replaced(view: View, way: Way, replacements: Iterable[tuple[int, int, str]])
     far = _far(text, done, len(text))
     parts.append(text[done : far[0] if far else len(text)])
     return View("".join(parts), (*view.ways, way), view, lambda: stretches)
+
+
+def uneven(start: int, end: int, new: str) -> tuple[int, int, str]:
+    """A replacement that is not as long as what it replaces, which would say that letter stands for letter."""
+    return start, end, f"{new} " if len(new) == end - start else new
 
 
 def _far(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -39,6 +39,7 @@ FINANCIAL = (
         r"(?i)\b(?:account|acct|a/c|konto|cuenta|compte|conto|conta|rekening)(?:nummer|\s{0,2}(?:number|num|no"
         r"|nr|#|n[uú]mero))?[\s.:#]{1,4}(?:is|ist|es|e|:|=)?\s{0,3}([0-9](?:[ -]?[0-9]){5,19})\b",
         0.7,
+        "number",
     ),
     Recogniser("sort_code", "financial", r"\b[0-9]{2}-[0-9]{2}-[0-9]{2}\b", 0.7, None, ("sort code", "sortcode")),
     Recogniser("bitcoin", "financial", r"\b(?:bc1[a-z0-9]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})\b", 0.9, "stdnum:bitcoin"),

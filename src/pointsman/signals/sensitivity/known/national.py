@@ -153,10 +153,10 @@ NATIONAL = (
         "driver_license",
         "pii",
         r"(?i)\b(?:driv(?:er|ing)(?:'?s)?\s?(?:licen[sc]e|permit)|dl|fuhrerschein|permis de conduire|licencia "
-        r"de conducir|licen[sc]e)\s{0,2}(?:number|num|no|nr|#|id)?[\s.:#]{1,4}(?:is|:|=)?\s{0,3}([A-Z]{0,3}[ -"
-        r"]?[0-9][0-9A-Z -]{4,18}[0-9A-Z])\b",
+        r"de conducir|licen[sc]e)\s{0,2}(?:number|num|no|nr|#|id)?[\s.:#]{1,4}(?:is|:|=)?\s{0,3}([A-Z]{0,5}[ -"
+        r"]?[0-9][0-9A-Z]{0,18}(?:[ -][A-Z]{0,3}[0-9][0-9A-Z]{0,9}){0,5})\b",
         0.75,
-        "has_digit",
+        "number",
     ),
     Recogniser("tax_number", "pii", r"\b[0-9]{2,3}[/ ][0-9]{3,4}[/ ][0-9]{4,5}\b", 0.6, None, _TAX),
 )

@@ -45,24 +45,43 @@ _PHONE = (
     ),
     *("numero", "nummer", "registered", "mobil", "puhelin", "тел", "телефон", "电话", "手机", "電話", "전화", "هاتف"),
 )
+_EXTENSION = r"(?:[ ,]{0,2}(?i:x|ext|extension)[ .:]{0,2}[0-9]{1,6})?"
 _STREET = (
     r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|circle|cir|place|pl|square|sq|terrace|ter|parkway|pkwy|highway|hwy|"
     r"way|trail|trl|crescent|close|gardens|grove|mews|row|walk|alley|plaza|loop)"
 )
-_CAPITALISED = r"[A-Z][\w'.-]{1,24}"
-_NAMES = rf"({_CAPITALISED}(?:\s(?:[A-Z]\.?|de|van|von|der|da|la|bin|al)){{0,2}}(?:\s{_CAPITALISED}){{0,2}})"
+_FLAT = r"(?:[,\n ]{1,3}(?i:apt|apartment|suite|ste|unit|flat)\b\.?[ ]?#?[0-9]{1,5}[A-Za-z]?\b)?"
+_CAPITAL = r"[A-Z\x{C0}-\x{DE}\x{386}-\x{3AB}\x{400}-\x{42F}]"
+_LETTER = r"[A-Za-z\x{C0}-\x{24F}\x{300}-\x{52F}]"
+_GAP = r"[ \t+]{1,2}"
+_TITLE = r"(?:(?:Mrs?|Ms|Mx|Dra?|Prof|Rev|Sra?|Hr|Fr|Mme|Mlle|Ing|Lic|Mag)\.[ \t]?)"
+_PARTICLE = (
+    r"(?:(?:de[lirsmn]?|dell[ae]|d[aiou]|d[ao]s|l[ae]s?|los|v[ao]n|vom|zu[mr]?|der|het|t[er]{1,2}|ten|bint?|ibn|ben|[ae]l|a[fv]|[ye])"
+    rf"{_GAP})"
+)
+_ONE = rf"(?:(?:[dl]'|[ae]l-|St[ae]?\.[ \t-]?)?{_CAPITAL}(?:['-]?{_LETTER}){{1,39}})"
+_FIRST = rf"(?:{_CAPITAL}\.[ \t-]?){{0,4}}{_ONE}"
+# A dot is a part of the name after an initial alone: after a word it ends the sentence.
+_NAMES = rf"({_TITLE}{{0,2}}{_PARTICLE}{{0,3}}{_FIRST}(?:{_GAP}{_PARTICLE}{{0,3}}(?:{_FIRST}|(?:{_CAPITAL}\.){{1,4}}|[A-Z]\b)){{0,6}})"
+_NAME_FIELD = (
+    r"(?:^|[\n,;|>\"'{(])[ \t\"']{0,4}(?i:(?:full|first|last|middle|family|given|customer|client|patient|employee|account|cardholder|"
+    r"card holder|applicant|contact)?[ _]?(?:name|surname)(?: on (?:the )?(?:card|account))?)[\"'*]{0,3}\s{0,2}[:=][ \t\"'*]{0,4}"
+)
 
 PERSONAL = (
     Recogniser(
         "email",
         "pii",
-        r"[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}\s?(?:@|[\[({<]\s?(?i:at)\s?[\])}>])\s?(?:[A-Za-z0-9-]{1,63}\s?(?:"
-        r"\.|[\[({<]\s?(?i:dot)\s?[\])}>])\s?){1,6}[A-Za-z]{2,24}\b",
+        r"://[^\s/:\"'<>]{0,60}:[^\s/\"'<>]{2,200}@[A-Za-z0-9]|[A-Za-z0-9\x{C0}-\x{24F}\x{370}-\x{52F}][A-Za-z0-9\x{C0}-\x{24F}\x{370}-\x{52F}._%+'-]{0,63}\s?(?:@|[\[("
+        r"{<]\s?(?i:at)\s?[\])}>])\s?(?:[A-Za-z0-9-]{1,63}\s?(?:\.|[\[({<]\s?(?i:dot)\s?[\])}>])\s?){1,6}[A-Za-z]{2,24}\b",
         0.95,
+        "email",
     ),
-    Recogniser("phone_international", "pii", r"(?:\+|\b00)[ ]?[0-9][0-9 ()./-]{6,22}[0-9]\b", 0.9, "phone"),
-    Recogniser("phone_us", "pii", r"(?:\b1[ .-]?)?(?:\([0-9]{3}\)[ ]?|\b[0-9]{3}[ .-])[0-9]{3}[ .-][0-9]{4}\b", 0.85, "phone"),
-    Recogniser("phone_by_context", "pii", r"(?:[+(]|\b)[0-9][0-9 ()./-]{5,22}[0-9]\b", 0.65, "phone_digits", _PHONE),
+    Recogniser("phone_international", "pii", rf"(?:\+|\b00)[ ]?[0-9][0-9 ()./-]{{6,22}}[0-9]{_EXTENSION}\b", 0.9, "phone"),
+    Recogniser(
+        "phone_us", "pii", rf"(?:\b1[ .-]?)?(?:\([0-9]{{3}}\)[ ]?|\b[0-9]{{3}}[ .-])[0-9]{{3}}[ .-][0-9]{{4}}{_EXTENSION}\b", 0.85, "phone"
+    ),
+    Recogniser("phone_by_context", "pii", rf"(?:[+(]|\b)[0-9][0-9 ()./-]{{5,22}}[0-9]{_EXTENSION}\b", 0.65, "phone_digits", _PHONE),
     Recogniser(
         "phone_national",
         "pii",
@@ -87,16 +106,15 @@ PERSONAL = (
         "pii",
         rf"\b(?i:my (?:full |last |first |middle |maiden )?name is|(?:his|her|their) (?:full )?name is|name'?s|"
         rf"mi nombre es|me llamo|je m'appelle|ich heisse|mein name ist|mi chiamo|meu nome e|call me)[ :]{{1,"
-        rf"3}}{_NAMES}",
+        rf"3}}[\"'*_]{{0,3}}{_NAMES}",
         0.65,
         "name",
     ),
+    Recogniser("form_name", "pii", rf"{_NAME_FIELD}{_NAMES}", 0.65, "name"),
     Recogniser(
-        "form_name",
+        "form_name_reversed",
         "pii",
-        rf"(?:^|[\n,;|>\"'{{(])[ \t\"']{{0,4}}(?i:(?:full|first|last|middle|family|given|customer|client|patien"
-        rf"t|employee|account|cardholder|card holder|applicant|contact)?[ _]?(?:name|surname)(?: on (?:the )?(?"
-        rf":card|account))?)[\"']?\s{{0,2}}[:=][ \t\"']{{0,4}}{_NAMES}",
+        rf"(?m){_NAME_FIELD}({_PARTICLE}{{0,3}}{_ONE},[ \t]?{_ONE}(?:{_GAP}(?:{_ONE}|{_CAPITAL}\.?))?)[ \t]{{0,2}}(?:$|[.,;|)}}\"'\\])",
         0.65,
         "name",
     ),
@@ -111,7 +129,7 @@ PERSONAL = (
     Recogniser(
         "street_address",
         "pii",
-        rf"\b[0-9]{{1,5}}[A-Za-z]?,?\s(?:[NSEW]\.?\s)?(?:[A-Z][\w'.-]{{1,20}}\s){{1,3}}(?i:{_STREET})\b\.?",
+        rf"\b[0-9]{{1,5}}[A-Za-z]?,?[ \t](?:[NSEW]\.?[ \t])?(?:[A-Z](?:[\w'-]{{1,20}}|[a-z]{{0,3}}\.)[ \t]){{1,3}}(?i:{_STREET})\b{_FLAT}",
         0.65,
     ),
     Recogniser(
@@ -135,14 +153,16 @@ PERSONAL = (
         "pii",
         r"(?i)\b(?:(?:my|his|her|our|their|the|home|new|billing|shipping|postal|mailing|delivery|street) addre"
         r"ss(?: is|:| to)|(?:i|he|she|we|they)(?:'m|'s|'re)?\s?(?:lives?|living|resides?|reside|moved) (?:at|t"
-        r"o))[ :]{1,3}([0-9]{1,6}[A-Za-z]?[ ,][^\n?!]{4,80}|[^\n?!]{4,60}?[ ,][0-9]{1,6}[A-Za-z]?\b)",
+        r"o))[ :]{1,3}([0-9]{1,6}[A-Za-z]?[ ,][^\n?!;]{4,80}|[^\n?!;]{4,60}?[ ,][0-9]{1,6}[A-Za-z]?\b)",
         0.6,
+        "address",
     ),
     Recogniser(
         "postal_code",
         "pii",
         r"(?i)\b(?:zip(?: ?code)?|postal code|postcode|post code|plz|postleitzahl|code postal|codigo postal|ca"
-        r"p)\s?(?:is|:|=|#)\s?([A-Z0-9]{2,5}[ -]?[A-Z0-9]{2,5})\b",
+        r"p)\s?(?:is|:|=|#)\s?((?-i:[0-9]{4} ?[A-Z]{2})|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|"
+        r"[0-9]{5}-[0-9]{3,4}|[0-9]{2,3}[ -][0-9]{2,4}|[A-Z]{0,2}-?[0-9]{3,7})\b",
         0.6,
         "has_digit",
     ),

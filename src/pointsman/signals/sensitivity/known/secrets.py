@@ -68,7 +68,7 @@ SECRETS = (
     Recogniser(
         "connection_string",
         "credential",
-        r"(?i)\b[a-z][a-z0-9+.-]{1,24}://[^\s:/@\"'<>]{0,100}:([^\s/@\"'<>]{2,200})@[a-z0-9\[][a-z0-9._:\[\]-"
+        r"(?i)\b[a-z][a-z0-9+.-]{1,24}://[^\s:/@\"'<>]{0,100}:([^\s/\"'<>]{2,200})@[a-z0-9\[][a-z0-9._:\[\]-"
         r"]{1,200}",
         0.9,
         "not_stand_in",
@@ -94,7 +94,7 @@ SECRETS = (
         "assigned_secret",
         "credential",
         rf"(?i)(?:\b|_)[\w.-]{{0,40}}{_KEYWORD}[\w.-]{{0,20}}[\"'`]?\s{{0,3}}(?::=|=>|->|:|=)\s{{0,3}}[\"'`]?(["
-        rf"^\s\"'`,;]{{8,200}})",
+        rf"^\s\"'`,;<>]{{8,200}})",
         0.75,
         "random_value",
     ),
@@ -103,7 +103,7 @@ SECRETS = (
         "credential",
         r"(?i)\b(?:password|passwd|passphrase|passcode|pwd|passwort|contrasena|mot de passe|senha|wachtwoord|п"
         r"ароль|密码|パスワード)(?: (?:for|to|of|on) [^\n:=]{1,40}?)?\s{0,2}(?:is|was|=|:|ist|es|est|was set to|to)"
-        r"\s{0,2}[:=]?\s{0,2}[\"'`]?([^\s\"'`,;]{4,64})",
+        r"\s{0,2}[:=]?\s{0,2}[\"'`]?([^\s\"'`,;<>]{4,200})",
         0.7,
         "password",
     ),
