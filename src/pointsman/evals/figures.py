@@ -111,7 +111,9 @@ def _frontier_figures(
 ) -> dict[str, float]:
     low, high = float(single_cost.min()), float(single_cost.max())
     hull, zero = frontier.hull(cost, quality), frontier.hull(single_cost, single_quality)
-    aiq, parity = frontier.aiq_range(hull, low, high), frontier.cost_at_parity(hull, best_cost, best)
+    aiq = frontier.aiq_range(hull, low, high)
+    # Whoever loses by routing may always take that model itself.
+    fallback = frontier.hull(np.append(cost, best_cost), np.append(quality, best))
     return {
         "aiq": aiq,
         "aiq_over_zero": aiq - frontier.aiq_range(zero, low, high),
@@ -122,11 +124,11 @@ def _frontier_figures(
         "over_best": hull.at(best_cost) - best,
         "over_zero_at_best_cost": hull.at(best_cost) - zero.at(best_cost),
         "ogr": gains.ogr(float(hull.quality[-1]), best, oracle),
-        "cp0": parity,
-        "cp1": frontier.cost_at_parity(hull, best_cost, best, 1.0),
+        "cp0": frontier.cost_at_parity(fallback, best_cost, best),
+        "cp1": frontier.cost_at_parity(fallback, best_cost, best, 1.0),
         "qnc": frontier.qnc(hull, single_quality, single_cost),
         "perf_gain": gains.perf_gain(float(hull.quality[-1]), best),
-        "cost_save": gains.cost_save(parity),
+        "cost_save": gains.cost_save(frontier.cost_at_parity(hull, best_cost, best)),
         "arena": max(gains.arena(q, 1000 * c) for q, c in zip(hull.quality, hull.cost, strict=True)),
     }
 

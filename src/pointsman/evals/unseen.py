@@ -10,7 +10,7 @@ import numpy as np
 from pointsman.estimators.learned import Learner
 from pointsman.estimators.outcomes import Outcomes
 from pointsman.evals.crossfit import best_single, fold_predictions
-from pointsman.evals.folds import leave_one_task_out
+from pointsman.evals.folds import budget, leave_one_task_out
 from pointsman.evals.resample import DRAWS, Interval, draws, interval
 from pointsman.evals.sweep import choose
 
@@ -24,10 +24,22 @@ class Unseen:
     over_best: Interval
 
 
-def unseen_tasks(learner: Learner, outcomes: Outcomes, seed: int, tell: Callable[[str], None], count: int = DRAWS) -> tuple[Unseen, ...]:
-    """Leave out each task in turn; the worst comes first."""
+def unseen_tasks(
+    learner: Learner,
+    outcomes: Outcomes,
+    seed: int,
+    tell: Callable[[str], None],
+    count: int = DRAWS,
+    *,
+    labels: int | None = None,
+    least: int = 1,
+) -> tuple[Unseen, ...]:
+    """Leave out each task of `least` queries or more in turn, with at most `labels` queries of the others; the worst comes first."""
     found = []
-    for task, fold in leave_one_task_out(outcomes.queries):
+    for task, whole in leave_one_task_out(outcomes.queries):
+        if len(whole.judged) < least:
+            continue
+        fold = budget(whole, labels, seed)
         tell(f"{learner.name}: without task {task}")
         chosen = choose(fold_predictions(learner, outcomes, fold, seed), 0.0)
         judged, rows = outcomes.rows(fold.judged), np.arange(len(fold.judged))

@@ -1,0 +1,146 @@
+"""A learned confidence as one file, and back: no pickle, nothing in it is run, and nothing in it is believed unchecked.
+
+"pointsman confidence 1\\n" | length of the head, 8 bytes | head, JSON | arrays, one after the other | SHA-256 of all before
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pointsman.errors import ConfigError
+from pointsman.estimators.accord import FURTHER_SIZE, OF_ANSWER, Accord
+from pointsman.estimators.confidence import OWN, Confidence, Curve
+from pointsman.estimators.forest import Forest
+from pointsman.estimators.said import SIZE
+
+FEATURES = 1  #: changes whenever what is read off an answer does
+MOST_BYTES = 1 << 28
+_MAGIC = b"pointsman confidence 1\n"
+_TREES = ("roots", "feature", "threshold", "below", "other", "value")
+_KINDS = ("<i4", "<i4", "<f4", "<i4", "<i4", "<f4")
+_BESIDE = 3  # numbers about a further model
+
+
+def dump(learned: Confidence) -> bytes:
+    """The file. The same confidence gives the same bytes."""
+    arrays: list[np.ndarray[Any, Any]] = [
+        learned.means,
+        learned.curve.by_model,
+        learned.curve.by_task,
+        learned.accord.stands,
+        learned.accord.further,
+    ]
+    forests = [forest for forest in (learned.forest, learned.gains) if forest is not None]
+    for forest in forests:
+        arrays += [np.asarray(getattr(forest, name), kind) for name, kind in zip(_TREES, _KINDS, strict=True)]
+    head = {
+        "features": FEATURES,
+        "checks": learned.checks,
+        "models": learned.models,
+        "labels": learned.labels,
+        "curve": [learned.curve.slope, learned.curve.trust, learned.curve.offset, learned.curve.models, learned.curve.tasks],
+        "voices": learned.accord.models,
+        "forests": [learned.forest is not None, learned.gains is not None],
+        "shapes": [array.shape for array in arrays],
+    }
+    text = json.dumps(head, separators=(",", ":"), sort_keys=True).encode()
+    body = b"".join((_MAGIC, len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(array).tobytes() for array in arrays)))
+    return body + hashlib.sha256(body).digest()
+
+
+def digest(file: bytes) -> str:
+    """The name of a file: `sha256:` and 64 hex digits."""
+    return f"sha256:{hashlib.sha256(file).hexdigest()}"
+
+
+def load(file: bytes, most_bytes: int = MOST_BYTES) -> Confidence:
+    """The confidence in a file. Raises `ConfigError` for one that is damaged, too large, of another version, or made to mislead."""
+    if len(file) > most_bytes:
+        raise ConfigError(f"the confidence file has {len(file):,} bytes: at most {most_bytes:,} are read")
+    if not file.startswith(_MAGIC) or len(file) < len(_MAGIC) + 40:
+        raise ConfigError("this is no confidence file of a version known here: train anew with `pointsman train confidence`")
+    if hashlib.sha256(file[:-32]).digest() != file[-32:]:
+        raise ConfigError("the confidence file is damaged: its hash does not fit: copy it again, or train anew")
+    try:
+        learned = _loaded(file[len(_MAGIC) : -32])
+        with np.errstate(all="raise", under="ignore"):
+            _try(learned)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError, FloatingPointError) as error:
+        raise ConfigError(f"the confidence file does not hold a confidence: {error}: train anew") from error
+    return learned
+
+
+def _loaded(body: bytes) -> Confidence:
+    length = int.from_bytes(body[:8], "little")
+    head = json.loads(body[8 : 8 + length])
+    if head["features"] != FEATURES:
+        raise ValueError(f"it reads answers in way {head['features']}, this version in way {FEATURES}")
+    there = [bool(one) for one in head["forests"]]
+    kinds = ["<f8"] * 5 + list(_KINDS) * sum(there)
+    arrays = _arrays(kinds, head["shapes"], body[8 + length :])
+    means, by_model, by_task, stands, further, *rest = arrays
+    trees = iter([Forest(*rest[at : at + len(_TREES)]) for at in range(0, len(rest), len(_TREES))])
+    forest, gains = (next(trees) if one else None for one in there)
+    slope, trust, offset, models, tasks = head["curve"]
+    curve = Curve(float(slope), float(trust), float(offset), _names(models), by_model, _names(tasks), by_task)
+    accord = Accord(_names(head["voices"]), stands, further)
+    learned = Confidence(_names(head["checks"]), forest, curve, gains, _names(head["models"]), means, int(head["labels"]), accord)
+    _fits(learned)
+    return learned
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        raise ValueError("a list of names is none")
+    return tuple(said)
+
+
+def _arrays(kinds: Sequence[str], shapes: Any, raw: bytes) -> list[np.ndarray[Any, Any]]:
+    arrays, at = [], 0
+    for kind, shape in zip(kinds, shapes, strict=True):
+        if not all(type(size) is int and 0 <= size <= len(raw) for size in shape) or len(shape) > 2:
+            raise ValueError("an array is of an unknown shape")
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        if size > len(raw) - at:
+            raise ValueError("its arrays are longer than the file")
+        array = np.frombuffer(raw[at : at + size], kind).reshape(shape)
+        if kind.startswith("<f") and not np.isfinite(array).all():
+            raise ValueError("an array holds what is no number")
+        arrays.append(array)
+        at += size
+    if at != len(raw):
+        raise ValueError("something follows its arrays")
+    return arrays
+
+
+def _fits(learned: Confidence) -> None:
+    """Parts that differ in length, and trees that look at what there is not."""
+    width = SIZE + OWN + 2 * len(learned.checks)
+    lengths = (
+        (learned.models, learned.means),
+        (learned.curve.models, learned.curve.by_model),
+        (learned.curve.tasks, learned.curve.by_task),
+        (range(OF_ANSWER + 2 * len(learned.accord.models)), learned.accord.stands),
+        (range(FURTHER_SIZE), learned.accord.further),
+    )
+    if any(values.shape != (len(names),) for names, values in lengths):
+        raise ValueError("parts of it differ in length")
+    for forest, seen in ((learned.forest, width), (learned.gains, width + _BESIDE)):
+        if forest is not None and (not len(forest.roots) or not 0 <= int(forest.feature.min()) <= int(forest.feature.max()) < seen):
+            raise ValueError("a tree looks at a number that there is not")
+        if forest is not None and (forest.value.ndim != 2 or not forest.value.shape[1]):
+            raise ValueError("its trees say nothing")
+
+
+def _try(learned: Confidence) -> None:
+    """What does not fit shows here, not in the first request."""
+    for model in ("", *learned.models[:1]):
+        found = [learned.predict(model, "", 0.5, (), "an answer"), *learned.gain(model, 0.5, (), "an answer", [("", 0.5)])]
+        if not all(math.isfinite(one) for one in found):
+            raise ValueError("it expects what is no number")
