@@ -19,13 +19,14 @@ from pointsman.core.decision import Decision
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller
 from pointsman.errors import ConfigError
-from pointsman.estimators import bundle
+from pointsman.estimators import bundle, confidence, confidence_file
 from pointsman.estimators.blend import Blend
 from pointsman.estimators.neighbours import Neighbours
 from pointsman.evals.synthetic import World, generate
 from pointsman.gateway import Inquiry, decide_request
 from pointsman.signals import classifier
 from pointsman.signals.embedding import shipped
+from pointsman.testing.confidence import sample_answers
 from pointsman.wire.explanation import explanation
 from tests.estimators.learners import SMALL
 
@@ -198,3 +199,27 @@ def test_means_are_those_of_the_outcomes(not_worth_it: bytes) -> None:
     table = bundle.load(not_worth_it, shipped()).table
     found = [one.quality for one in decided(learned(), "law").signals.predicted]
     assert np.allclose(found, table.quality.overall(), atol=1e-4)
+
+
+def test_how_likely_answers_are_right_is_learned_too() -> None:
+    learned = confidence.fit(sample_answers()).confidence
+    Path("answers.confidence").write_bytes(confidence_file.dump(learned))
+    config = load(BASE + "learned: {confidence: answers.confidence, models: {large: small}}\n", "test", {})
+    world = offline_world(config)
+    assert world.confidence is not None
+    sure, doubtful = (world.confidence("large", "sums", 0.5, (), "4 + 1?", text) for text in ("4 + 1 = 5.", "I am not sure, perhaps 4"))
+    assert sure == learned.predict("small", "sums", 0.5, (), "4 + 1 = 5.", "4 + 1?")
+    assert sure > doubtful
+    assert world.snapshot.learned.confidence == confidence_file.digest(confidence_file.dump(learned))
+
+
+@pytest.mark.parametrize("said", ["learned: {}", "learned: {models: {small: a}}"])
+def test_what_was_learned_needs_a_file(said: str) -> None:
+    with pytest.raises(ConfigError, match="names no file"):
+        load(BASE + said, "test", {})
+
+
+def test_a_damaged_confidence_is_refused_by_its_place() -> None:
+    Path("answers.confidence").write_bytes(b"pointsman confidence 1\nnot one")
+    with pytest.raises(ConfigError, match=r"learned.confidence: answers.confidence: "):
+        offline_world(load(BASE + "learned: {confidence: answers.confidence}\n", "test", {}))

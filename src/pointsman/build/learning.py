@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.config.schema import Config, LearnedConfig
+from pointsman.core.answer import Confident, Grade
 from pointsman.core.signals import Prediction, Predictor
 from pointsman.core.snapshot import NOTHING_LEARNED, Learned
 from pointsman.errors import ConfigError
@@ -35,6 +36,7 @@ class Learning:
     names: Learned = NOTHING_LEARNED
     meaning: Meaning | None = field(default=None, repr=False)
     predictor: Predictor | None = field(default=None, repr=False)
+    confident: Confident | None = field(default=None, repr=False)
     remarks: tuple[str, ...] = ()  #: what to know of it before it is relied on
 
 
@@ -44,27 +46,31 @@ NOTHING = Learning()
 def learning_of(config: Config) -> Learning:
     """Read and fit what a configuration names (0.2 s for a hundred examples). Raises `ConfigError` for a file that cannot be used."""
     files = _classifier_files(config)
-    if not config.intents and not files and config.learned is None:
+    told = config.learned or LearnedConfig()
+    if not config.intents and not files and told == LearnedConfig():
         return NOTHING
     from pointsman.signals.embedding import shipped
 
     embedder = shipped()
     contents = {name: _read(f"classifiers.{name}", path) for name, path in files.items()}
-    bundle = None if config.learned is None else _read("learned.bundle", config.learned.bundle)
-    predictor, remarks = (None, ()) if config.learned is None or bundle is None else _predictor(config, config.learned, bundle, embedder)
+    bundle = _read("learned.bundle", told.bundle) if told.bundle else None
+    judged = _read("learned.confidence", told.confidence) if told.confidence else None
+    predictor, remarks = (None, ()) if bundle is None else _predictor(config, told, bundle, embedder)
     names = Learned(
         embedder=embedder.name,
         intents=_name(json.dumps([config.intents, config.intents_keep]).encode()) if config.intents else "",
         classifiers={name: _name(content) for name, content in contents.items()},
         bundle="" if bundle is None else _name(bundle),
+        confidence="" if judged is None else _name(judged),
     )
-    return Learning(names, _meaning(config, files, contents, embedder), predictor, remarks)
+    confident = None if judged is None else _confident(told, judged)
+    return Learning(names, _meaning(config, files, contents, embedder), predictor, confident, remarks)
 
 
 def learned_files(config: Config) -> tuple[Path, ...]:
     """The files that `learning_of` reads."""
-    bundle = () if config.learned is None else (config.learned.bundle,)
-    return tuple(map(Path, (*_classifier_files(config).values(), *bundle)))
+    told = config.learned or LearnedConfig()
+    return tuple(Path(file) for file in (*_classifier_files(config).values(), told.bundle, told.confidence) if file)
 
 
 def _classifier_files(config: Config) -> dict[str, str]:
@@ -120,6 +126,20 @@ def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Em
         return _by_query(fitted, columns), remarks
     means = _means(fitted, columns)
     return (lambda text, task, tools: (means, ())), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' means")
+
+
+def _confident(said: LearnedConfig, content: bytes) -> Confident:
+    from pointsman.estimators import confidence_file
+
+    try:
+        learned = confidence_file.load(content)
+    except ConfigError as error:
+        raise ConfigError(f"learned.confidence: {said.confidence}: {error}") from error
+
+    def confident(model: str, task: str, prior: float, grades: tuple[Grade, ...], question: str, answer: str) -> float:
+        return learned.predict(said.models.get(model, model), task, prior, grades, answer, question)
+
+    return confident
 
 
 def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place: str) -> tuple[dict[str, int], tuple[str, ...]]:

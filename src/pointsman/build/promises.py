@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pointsman.build.snapshot import requirement, scope_of
 from pointsman.config.schema import Config, ForbidConfig, PolicyTestConfig, PromiseConfig, RequireConfig
@@ -13,7 +14,7 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
 from pointsman.gateway import Inquiry, World, decide_request
 from pointsman.policy.matrix import BY_NAME, Cell, Who, meant, whoever
-from pointsman.policy.reach import Hole, broken_by, holes, reach, reach_by_name
+from pointsman.policy.reach import Hole, broken_by, counts, holes, reach, reach_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,42 @@ def refuse_broken_promises(config: Config, snapshot: Snapshot) -> None:
         raise ConfigError("\n".join(f"promise {each}" for each in broken))
 
 
-def turned_off(snapshot: Snapshot) -> Iterator[str]:
-    """Policies that more labels turn off, as sentences."""
-    return map(_told, holes(snapshot))
+class Verdict(NamedTuple):
+    """A policy, promise or test, and what is to be said of it. Not `ok`: each sentence says what is wrong."""
+
+    name: str
+    ok: bool
+    said: tuple[str, ...]
 
 
-def failed_tests(tests: Iterable[PolicyTestConfig], world: World) -> list[Broken]:
-    """The tests that fail."""
-    return [broken for test in tests for broken in _failed(test, world)]
+def policies_seen(snapshot: Snapshot) -> list[Verdict]:
+    """Each policy: whether more labels turn it off, and whether a proof can rest on it."""
+    found = {hole.policy: hole for hole in holes(snapshot)}
+    return [
+        Verdict(policy.name, ok=False, said=(_told(found[policy.name]),))
+        if policy.name in found
+        else Verdict(policy.name, ok=True, said=(_COUNTS if counts(snapshot, policy) else _COUNTS_NOT,))
+        for policy in snapshot.policies
+    ]
+
+
+_COUNTS = "proofs rest on it"
+_COUNTS_NOT = "it refuses, but no proof rests on it: more than labels decides when it applies"
+
+
+def promises_seen(config: Config, snapshot: Snapshot) -> list[Verdict]:
+    """Each promise: proved, or where it is broken."""
+    return [_verdict(promise.name, _broken(promise, snapshot), "proved") for promise in config.promises]
+
+
+def tests_seen(tests: Iterable[PolicyTestConfig], world: World) -> list[Verdict]:
+    """Each test: held, or where it fails."""
+    return [_verdict(test.name, _failed(test, world), "held") for test in tests]
+
+
+def _verdict(name: str, broken: Iterable[Broken], well: str) -> Verdict:
+    said = tuple(map(str, broken))
+    return Verdict(name, ok=not said, said=said or (well,))
 
 
 def _broken(promise: PromiseConfig, snapshot: Snapshot) -> Iterator[Broken]:

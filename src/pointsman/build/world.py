@@ -37,7 +37,7 @@ _ENOUGH = 20  # of a task class, to believe them
 def world_of(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord], learning: Learning) -> World:
     """The world of a configuration; `entries` are outcomes of the log, newest first; `learning` is the one that the snapshot names."""
     settings = signal_settings(config, snapshot, _observed(config, snapshot, entries), learning)
-    return _world(config, snapshot, settings, search_of(config))
+    return _world(config, snapshot, settings, search_of(config), learning)
 
 
 def current_snapshot(config: Config, learning: Learning | None = None) -> tuple[Snapshot, bytes]:
@@ -77,12 +77,12 @@ def offline_world(config: Config, learning: Learning | None = None) -> World:
             snapshot, _ = with_health(snapshot, body, {}, call_times(config, entries).measured())
         finally:
             log.close()
-    return _world(config, snapshot, signal_settings(config, snapshot, observed, learning), search_of(config, offline=True))
+    return _world(config, snapshot, signal_settings(config, snapshot, observed, learning), search_of(config, offline=True), learning)
 
 
-def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None) -> World:
+def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None, learning: Learning) -> World:
     settings = replace(settings, search=search)
-    return World(snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config))
+    return World(snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config), learning.confident)
 
 
 def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:

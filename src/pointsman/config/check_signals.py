@@ -38,6 +38,8 @@ def _intents(config: Config) -> Problems:
 def _learned(config: Config) -> Problems:
     if config.learned is None:
         return
+    if not config.learned.bundle and not config.learned.confidence:
+        yield Problem(("learned",), "names no file: give `bundle`, `confidence` or both")
     ids = {model.id for model in config.models}
     for name in config.learned.models:
         if name not in ids:

@@ -399,10 +399,11 @@ class ClassifiersConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedConfig:
-    """Estimates of quality learned from outcomes, in place of the models' priors. See docs/estimators.md."""
+    """What was learned from outcomes: estimates of quality in place of the models' priors, and how likely answers are right."""
 
-    bundle: Annotated[Name, says("file that `pointsman train quality` wrote")]
-    models: Annotated[dict[str, Name], says("models of the pool: what the bundle calls each; default: by its id")] = field(
+    bundle: Annotated[str, says("file that `pointsman train quality` wrote; see docs/estimators.md")] = ""
+    confidence: Annotated[str, says("file that `pointsman train confidence` wrote; see docs/confidence.md")] = ""
+    models: Annotated[dict[str, Name], says("models of the pool: what the files call each; default: by its id")] = field(
         default_factory=dict
     )
 
@@ -491,7 +492,7 @@ class Config:
         says("share of the requests of an intent that is to be recognised; more means more mistaken for one"),
     ] = 0.95
     classifiers: Annotated[ClassifiersConfig, says("trained classifiers of task, domain and difficulty")] = ClassifiersConfig()
-    learned: Annotated[LearnedConfig | None, says("estimates of quality learned from outcomes")] = None
+    learned: Annotated[LearnedConfig | None, says("what was learned from outcomes")] = None
     checks: Annotated[dict[Name, CheckConfig], says("checks of answers of your own, beside those of docs/checks.md")] = field(
         default_factory=dict
     )

@@ -35,6 +35,7 @@ class Learned:
     intents: str = ""  #: SHA-256 of the examples
     classifiers: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of each one's file, by what it tells
     bundle: str = ""  #: SHA-256 of the file of estimates
+    confidence: str = ""  #: SHA-256 of the file that says how likely answers are right
 
 
 Match = Literal["first", "all"]
