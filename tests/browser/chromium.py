@@ -20,9 +20,19 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --disable-dev-shm-usage --disable-extensions --hide-scrollbars --remote-debugging-pipe"
-).split()
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
 # Chromium reads descriptor 3 and writes 4, whatever numbers the pipes have here.
 _START = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execvp(sys.argv[3], sys.argv[3:])"
 _LONGEST_MESSAGE = 64 * 2**20
@@ -137,7 +147,7 @@ class Page:
             await self.js(look)
         except TimeoutError:
             seen = await self.js("document.body.innerText")
-            raise AssertionError(f"not so: {condition}\nalert: {self.errors}\n{seen}") from None
+            raise AssertionError(f"not so: {condition}\nerrors: {self.errors}\n{seen}") from None
 
     async def text(self, selector: str) -> str:
         return str(await self.js(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
@@ -151,8 +161,8 @@ class Page:
         await self.until(f"{what} && !{what}.disabled && {what}.offsetParent !== null")
         middle = "((box) => [box.x + box.width / 2, box.y + box.height / 2])"
         x, y = await self.js(f"{what}.scrollIntoView({{block: 'center'}}), {middle}({what}.getBoundingClientRect())")
-        for type in ("mousePressed", "mouseReleased"):
-            await self.call("Input.dispatchMouseEvent", type=type, x=x, y=y, button="left", clickCount=1)
+        for event in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
 
     async def type(self, text: str) -> None:
         """As if by keyboard, where the focus is."""

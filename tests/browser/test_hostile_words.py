@@ -64,14 +64,14 @@ def hostile(text: str) -> Contents:
 
 async def names(found: Any, at: int, text: str) -> str:
     """A ticket that is called so in every way. One of two was decided, with those words."""
-    id, now_ns = f"rev_{at}", time.time_ns()
-    named = {name: text for name in ("decision", "route", "reason", "org", "team", "key", "task")}
-    await found.opened(id, hostile(text), **named, labels=(text,), failures=(Failure(text, text, 500, 1),))
+    review, now_ns = f"rev_{at}", time.time_ns()
+    named = dict.fromkeys(("decision", "route", "reason", "org", "team", "key", "task"), text)
+    await found.opened(review, hostile(text), **named, labels=(text,), failures=(Failure(text, text, 500, 1),))
     if at % 2:
-        await found.desk.store.act(id, Action("edit", text=text, call=1, note=text), Caller(text, role="root"), now_ns)
+        await found.desk.store.act(review, Action("edit", text=text, call=1, note=text), Caller(text, role="root"), now_ns)
     elif at % 4 == 2:
-        await found.desk.store.act(id, Action("claim"), Caller(text, role="root"), now_ns)
-    return id
+        await found.desk.store.act(review, Action("claim"), Caller(text, role="root"), now_ns)
+    return review
 
 
 def assert_unharmed(page: Page, origin: str, asked: list[str]) -> None:
@@ -94,13 +94,17 @@ async def test_no_word_runs_wherever_it_stands(scene, part, guarded):
         await sign_in(page, found.url, OPERATOR)
         await page.js("state.value = 'all', state.dispatchEvent(new Event('change', {bubbles: true}))")
         await page.until(f"queue.children.length === {len(ids)}")
-        for id in ids:
-            await page.js(f"location.hash = '{id}'")
-            await page.until(f"document.activeElement.tagName === 'H2' && ticket.querySelector('.facts').innerText.includes('{id}')")
+        for review in ids:
+            await page.js(f"location.hash = '{review}'")
+            await page.until(f"document.activeElement.tagName === 'H2' && ticket.querySelector('.facts').innerText.includes('{review}')")
         seen = await page.js(
             "[...document.querySelectorAll('script, style, link, iframe, img, svg, object, embed, base, meta, [onerror], [style]')].length"
         )
         assert seen == 6  # the page's own
+        assert await page.js("[document.documentElement.scrollWidth <= innerWidth, ticket.scrollWidth <= ticket.clientWidth]") == [
+            True,
+            True,
+        ]
         assert_unharmed(page, found.origin, asked)
 
 

@@ -51,7 +51,7 @@ async def test_a_reviewer_signs_in_claims_edits_and_releases(scene):
         await sign_in(page, found.url, key)
         await choose(page, "rev_1")
         assert WORDS in await page.text("#ticket")
-        assert ["20 %", "60 %"] == await page.texts(".card h4 span + span")
+        assert await page.texts(".card h4 span + span") == ["20 %", "60 %"]
         await page.click(CLAIM)
         await page.until(f"document.querySelector('{RELEASE}')")
         assert (await found.desk.store.get("rev_1")).assignee == id_of(key)
@@ -131,6 +131,26 @@ async def test_who_was_slower_keeps_what_was_written(scene):
         await page.until("document.getElementById('alert').textContent")
         assert await page.text("#alert") == "env was faster: the ticket is rejected. What you wrote is still here, and was not sent."
         assert await page.js("[words.value, document.getElementById('confirm').disabled]") == ["my long answer", True]
+        assert_sound(page)
+
+
+async def test_a_failing_gateway_is_told_once_and_what_is_written_stays(scene):
+    async with scene() as (found, browser):
+        await found.opened()
+        page = await browser.page()
+        await sign_in(page, found.url, await found.reviewer())
+        await choose(page, "rev_1")
+        await page.click(OWN)
+        await page.until("!decision.hidden")
+        await write(page, "#words", "my long answer")
+        found.gateway.app.draining = True
+        await page.click("#confirm")
+        await page.until("document.getElementById('alert').textContent.includes('being stopped')")
+        assert "What you wrote is still here" in await page.text("#alert")
+        found.gateway.app.draining = False
+        await page.click("#confirm")
+        await page.until("ticket.querySelector('.state').innerText.startsWith('answered')")
+        assert (await found.desk.store.resolution(await found.desk.store.get("rev_1"))).text == "my long answer"
         assert_sound(page)
 
 
@@ -267,6 +287,21 @@ async def test_everything_that_can_be_used_has_a_name(scene):
         assert {"button", "link", "textbox", "meter", "navigation", "main"} <= {role for role, _ in named}
         live = await page.js("[...document.querySelectorAll('[role=alert], [role=status]')].map((found) => found.id)")
         assert live == ["alert", "status"]
+
+
+@pytest.mark.parametrize("width", [400, 1000, 1600])
+async def test_nothing_is_out_of_sight_to_the_right(scene, width):
+    async with scene() as (found, browser):
+        await found.opened(labels=close(("pii",)))
+        page = await browser.page(width, 800)
+        await sign_in(page, found.url, await found.reviewer())
+        await choose(page, "rev_1")
+        await page.click(EDIT_2)
+        await page.until("!decision.hidden")
+        assert await page.js("document.documentElement.scrollWidth") == width
+        outside = "[...document.querySelectorAll('button, input, .words')].filter((box) => box.getBoundingClientRect().right > innerWidth)"
+        assert await page.js(f"{outside}.map((box) => box.outerHTML)") == []
+        assert_sound(page)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -42,14 +42,14 @@ HOLES = [
         POOL + POLICY + AUTO,
         "'\"pii\" in labels'",
         '\'"pii" in labels && !("restricted" in labels)\'',
-        "policy `stays` is turned off by more labels: it applies with pii, but not with confidential, internal, pii, public, restricted",
+        "policy `stays` is turned off by more labels: it applies with pii, not once `restricted` is added",
     ),
     Planted(
         "a policy for one exact set of labels",
         POOL + POLICY + STAYS + AUTO,
         "'\"pii\" in labels'",
         "'labels == [\"pii\"]'",
-        "policy `stays` is turned off by more labels: it applies with pii, but not with confidential, internal, pii, public",
+        "policy `stays` is turned off by more labels: it applies with pii, not once `confidential` is added",
     ),
     Planted(
         "a policy that counts labels",
@@ -305,6 +305,26 @@ REFUSED = {
     "a word list that does not exist": (
         POOL + "rules:\n  - {when: '\"nmaes\" in signals.keywords', labels: [pii]}\nkeywords: {names: [x]}\n" + AUTO,
         "unknown word list `nmaes`; did you mean `names`?",
+    ),
+    "a word list that does not exist, by index": (
+        POOL + 'rules:\n  - {when: \'"nmaes" in signals["keywords"]\', labels: [pii]}\nkeywords: {names: [x]}\n' + AUTO,
+        "unknown word list `nmaes`; did you mean `names`?",
+    ),
+    "a word list that does not exist, in a macro": (
+        POOL + "rules:\n  - {when: 'signals.keywords.exists(k, k == \"typo\")', labels: [pii]}\n" + AUTO,
+        "unknown word list `typo`: define it under `keywords`",
+    ),
+    "a role that does not exist": (
+        POOL + "policies:\n  - {name: p, when: key.role == 'calller', require: {perimeter: [on_prem]}}\n" + AUTO,
+        "unknown role `calller`; did you mean `caller`?",
+    ),
+    "a label misspelt beside something else": (
+        POOL + POLICY.replace("'\"pii\" in labels'", "'\"ppi\" in labels && tokens.input > 9'") + AUTO,
+        "unknown label `ppi`; did you mean `pii`?",
+    ),
+    "a signal that does not exist, in a policy that fails open": (
+        POOL + 'policies:\n  - {name: p, fail: open, when: \'signals["taks"] == "x"\', require: {perimeter: [on_prem]}}\n' + AUTO,
+        "unknown field `signals.taks`; did you mean `signals.task`?",
     ),
     "a scope for a route that does not exist": (
         POOL + "policies:\n  - {name: p, require: {perimeter: [on_prem]}, scope: {routes: [autp]}}\n" + AUTO,

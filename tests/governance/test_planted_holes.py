@@ -19,6 +19,9 @@ def test_a_hole_is_found_and_its_mended_twin_is_clean(planted: Planted, tmp_path
         said = " ".join(capsys.readouterr().out.split())
         assert (planted.said in said) is bool(status), said
         assert ("not usable as it is" in said) is bool(status)
+        file.write_text(text)
+        assert main(["check", "--config", str(file)]) == status, "without --matrix as well"
+        capsys.readouterr()
 
 
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED.keys())

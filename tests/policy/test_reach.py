@@ -16,7 +16,7 @@ from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Route, Snapshot
 from pointsman.policy.cel import compile_condition
 from pointsman.policy.gates import GATES
-from pointsman.policy.reach import broken_by, holes, reach, reach_by_name
+from pointsman.policy.reach import broken_by, counts, holes, reach, reach_by_name
 from tests.worlds import LABELS, cases, snapshot
 
 INSIDE, OUTSIDE = Model("inside", perimeter="on_prem"), Model("outside")
@@ -250,8 +250,25 @@ def test_by_name_leaves_out_what_a_route_covers():
 def test_a_policy_that_more_labels_turn_off_is_a_hole(when, found, own):
     holes_found = list(holes(world_of(policy(when), labels=own)))
     assert [(hole.policy, set(hole.holds) < set(hole.off)) for hole in holes_found] == ([] if found is None else [("p", True)])
+    if found is not None:
+        assert {holes_found[0].added} <= set(holes_found[0].off) - set(holes_found[0].holds)
     if found is not None and not own:
         assert holes_found[0].holds == found[0]
+
+
+@pytest.mark.parametrize(
+    ("when", "rests"),
+    [
+        ("'pii' in labels", True),
+        (None, True),
+        ("task == 'x'", False),
+        ("size(labels) > 1", False),
+        ("'pii' in labels && !('restricted' in labels)", False),
+    ],
+)
+def test_whether_a_proof_can_rest_on_a_policy(when, rests):
+    world = world_of(policy(when))
+    assert counts(world, world.policies[0]) is rests
 
 
 @pytest.mark.parametrize(

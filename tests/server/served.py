@@ -122,7 +122,7 @@ async def serving(
         service = await open_service(load(text, "test.yaml", {}))
         service.gateway = Gateway(service.gateway.live, log(service.log, upstream), snapshot_of, service.gateway.responses.ttl_s)
         app = App(service.gateway, Authenticator(service.keys, operator_key(OPERATOR)), service.waiting_for, limits, service.replays)
-        app.review(service.reviews)
+        app.administer(service.keys, service.reviews)
         state, settings = ServerState(), uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         settings.load()
         listening = await asyncio.get_running_loop().create_server(lambda: protocol(settings, state, {}), "127.0.0.1", 0)

@@ -69,7 +69,6 @@ class Tenants:
 async def tenants(serve: Callable[..., AbstractAsyncContextManager[Served]]) -> AsyncIterator[Tenants]:
     async with serve(routes=ROUTES) as gateway:
         keys = gateway.service.keys
-        gateway.app.administer(keys)
         for org in ("acme", "rival"):
             await keys.add_org(Org(org, 1))
             for team in ("ml", "ops"):

@@ -11,8 +11,10 @@ import pytest
 
 from pointsman.core.role import STANDINGS
 from pointsman.core.tenancy import Org, Team
-from pointsman.server.admin_endpoints import ENDPOINTS, PREFIX, Endpoint
+from pointsman.server.admin_endpoints import ENDPOINTS, PREFIX
 from pointsman.server.admin_fields import EVENT, KEY, ORG, TEAM
+from pointsman.server.administration import Administration
+from pointsman.server.tables import Endpoint
 from pointsman.stores.keys import Key, new_key
 from tests.server.conftest import Serve
 from tests.server.served import OPERATOR, Served
@@ -45,7 +47,7 @@ async def keys_of(gateway: Served) -> dict[str, str]:
     return texts
 
 
-async def target(gateway: Served, endpoint: Endpoint, role: str) -> str:
+async def target(gateway: Served, endpoint: Endpoint[Administration], role: str) -> str:
     """A path of the endpoint's, with things of its own to be managed."""
     org, made, keys = f"org-of-{role}", new_key(), gateway.service.keys
     if "{" in endpoint.path:
@@ -55,7 +57,7 @@ async def target(gateway: Served, endpoint: Endpoint, role: str) -> str:
     return PREFIX + endpoint.path.format(key=made.id, org=org, team="t")
 
 
-def expected(endpoint: Endpoint, role: str, field: str | None) -> int:
+def expected(endpoint: Endpoint[Administration], role: str, field: str | None) -> int:
     """What the table says."""
     if role not in endpoint.roles:
         return 403
@@ -66,9 +68,8 @@ def expected(endpoint: Endpoint, role: str, field: str | None) -> int:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
-async def test_each_role_may_call_give_and_see_what_the_table_says(serve: Serve, endpoint: Endpoint):
+async def test_each_role_may_call_give_and_see_what_the_table_says(serve: Serve, endpoint: Endpoint[Administration]):
     async with serve(routes={"auto": {}}) as gateway:
-        gateway.app.administer(gateway.service.keys)
         await gateway.service.keys.add_org(Org("acme", 1))
         await gateway.service.keys.add_team(Team("acme", "ml", 1))
         texts, connection, numbers = await keys_of(gateway), await gateway.connect(), itertools.count()
@@ -98,7 +99,6 @@ async def test_what_the_table_does_not_hold_does_not_exist(serve: Serve):
     table = {(endpoint.method, endpoint.path.format(key="k", org="o", team="t")) for endpoint in ENDPOINTS}
     paths = {path for _, path in table}
     async with serve() as gateway:
-        gateway.app.administer(gateway.service.keys)
         for method, path in itertools.product(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), sorted(paths)):
             status = (await gateway.ask(PREFIX + path, {}, method=method)).status
             assert (status == 405) is ((method, path) not in table), (method, path)

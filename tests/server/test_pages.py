@@ -68,7 +68,7 @@ def test_a_script_makes_text_and_nothing_else_of_what_it_reads(path):
     text = path.read_text(encoding="utf-8")
     assert re.findall(ways, text) == []
     assert re.findall(r"\.href = (.*)", text) == (["`#${encodeURIComponent(ticket.id)}`;"] if path.name == "reviews.js" else [])
-    assert {name for name in re.findall(r'setAttribute\("([\w-]+)"', text)} <= {"aria-label", "aria-current"}
+    assert set(re.findall(r'setAttribute\("([\w-]+)"', text)) <= {"aria-label", "aria-current"}
 
 
 def test_no_file_names_another_place_or_has_script_or_style_in_it():

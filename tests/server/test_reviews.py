@@ -14,11 +14,13 @@ from pointsman.core.labels import close
 from pointsman.core.request import Caller
 from pointsman.core.review import REVIEWS, Action
 from pointsman.core.role import STANDINGS
+from pointsman.core.tenancy import EVERYWHERE
 from pointsman.gateway.reviews import Desk
 from pointsman.server.reviews import ENDPOINTS, PREFIX, WHOLE
 from pointsman.server.tables import Endpoint
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.keys import Key, new_key
+from pointsman.stores.keys_trail import compare
 from pointsman.stores.sqlite_reviews import SqliteReviews
 from tests.server.conftest import Serve
 from tests.server.coroutines import soon
@@ -36,7 +38,7 @@ WANTED: dict[str, dict[str, Any]] = {"answer": {"text": "mine"}, "edit": {"text"
 async def with_desk(gateway: Served) -> AsyncIterator[Desk]:
     keys = ContentKeys(gateway.folder / "content-keys")
     desk = Desk(SqliteReviews(gateway.service.log, keys), clock=lambda: NOW_NS)
-    gateway.app.review(desk)
+    gateway.app.administer(gateway.service.keys, desk)
     yield desk
     keys.close()
 
@@ -294,6 +296,51 @@ async def test_a_caller_hears_of_its_own_tickets_alone(scene):
             answer = await found.gateway.ask(f"{PREFIX}/rev_mine", key=found.texts[name])
             assert answer.status == (200 if name == "ml caller" else 404), name
             assert (await found.gateway.ask(PREFIX, key=found.texts[name])).status == 403
+
+
+TRIED: dict[str, tuple[str, str, str, object, int, str | None]] = {
+    "another's ticket": ("ml reviewer", "GET", "/rev_5", None, 404, "/{review}"),
+    "another's ticket to decide": ("ml reviewer", "POST", "/rev_5/answer", {"text": WORDS, "note": WORDS}, 404, "/{review}/answer"),
+    "no ticket": ("gateway admin", "POST", "/rev_9/claim", {}, 404, "/{review}/claim"),
+    "a very long one": ("ml reviewer", "GET", f"/{'x' * 300}", None, 404, "/{review}"),
+    "a label that it may not see": ("narrow reviewer", "POST", "/rev_3/approve", {"note": WORDS}, 403, "/{review}/approve"),
+    "somebody else's own": ("ml caller", "GET", "/rev_2", None, 404, "/{review}"),
+    "the queue, by a caller": ("ml caller", "GET", "", None, 403, ""),
+    "a deed, by a caller": ("ml caller", "POST", "/rev_2/approve", {"note": WORDS}, 403, "/{review}/approve"),
+    "anything, by an auditor": ("ml auditor", "GET", "/rev_2", None, 403, "/{review}"),
+    "what stands otherwise": ("ml reviewer", "POST", "/rev_2/answer", {}, 409, None),
+    "what is malformed": ("ml reviewer", "POST", "/rev_2/answer", {"text": 1}, 400, None),
+    "no path": ("ml reviewer", "GET", "/rev_2/contents", None, 404, None),
+    "what may be seen": ("ml reviewer", "GET", "/rev_2", None, 200, None),
+}
+
+
+async def test_the_trail_says_who_reached_for_which_ticket_in_vain_and_holds_no_words(scene):
+    async with scene() as (found, _):
+        keys, log = found.gateway.service.keys, found.gateway.service.log
+        for case, (name, method, path, body, status, endpoint) in TRIED.items():
+            before = await keys.trail(EVERYWHERE, 1)
+            await found.connection.request(PREFIX + path, body, key=found.texts[name], method=method)
+            assert (await found.connection.answered()).status == status, case
+            after = await keys.trail(EVERYWHERE, 1)
+            if endpoint is None:
+                assert after == before, case
+                continue
+            holder = keys.look_up(found.id(name))
+            assert holder is not None, case
+            assert after != before, case
+            aimed = {"review": path.split("/")[1][:100]} if path else {}
+            assert (after[0].kind, after[0].body) == (
+                "key",
+                {
+                    "event": "refused", "by": holder.key.id, "as_role": holder.key.role, "org": holder.key.org, "team": holder.key.team,
+                    "endpoint": f"{method} {PREFIX}{endpoint}", "param": None, "aimed": aimed,
+                },
+            ), case  # fmt: skip
+        told = (await found.ask("ml auditor", "GET", "trail?limit=1")).json["data"][0]
+        assert (told["object"], told["endpoint"], told["aimed"]) == ("key", f"GET {PREFIX}/{{review}}", {"review": "rev_2"})
+        assert all(WORDS.encode() not in record.body for record in await log.recent(1_000, kind=None))
+    assert compare(found.gateway.folder / "log.db").ok
 
 
 def test_roles_of_the_table_are_those_that_review():

@@ -5,79 +5,109 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from pointsman import __version__
 from pointsman.build.endpoints import Engines
 from pointsman.build.learning import learning_of
-from pointsman.build.promises import broken_promises, failed_tests, turned_off
-from pointsman.build.world import offline_world
-from pointsman.cli.matrix_page import page
-from pointsman.cli.source import Source, argument, source
+from pointsman.build.promises import policies_seen, promises_seen, tests_seen
+from pointsman.build.snapshot import scope_of
+from pointsman.build.world import current_snapshot, offline_world
+from pointsman.cli.matrix_page import HEADS, Evidence, cells, page
+from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
-from pointsman.config.load import load_tests
+from pointsman.config.load import load_tests, test_warnings
+from pointsman.config.schema import Config, PolicyTestConfig
 from pointsman.config.sensitivity import Detection, detection
 from pointsman.core.codec import to_builtins
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
-from pointsman.policy.matrix import ANYONE, UNLABELLED, Cell, classes, matrix
+from pointsman.policy.matrix import ANYONE, UNLABELLED, Cell, Row, classes, grouped, matrix
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     argument(parser)
-    parser.add_argument("--matrix", action="store_true", help="tell apart whom policies tell apart, and look for holes in these")
+    parser.add_argument("--matrix", action="store_true", help="tell apart whom policies and promises tell apart")
     parser.add_argument("--tests", type=Path, metavar="FILE", help="policy tests that must hold")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write the table as a page")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write a page to keep: what was proved, when and of what, and the table"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the reach; 1 if a promise is broken, a test fails, a policy has a hole, or a route has no legal model at all."""
-    found = source(given)
-    Engines().add(found.config.models)  # finds the local models' weights, or says how to get them
-    learning = learning_of(found.config)
-    world = offline_world(found.config, learning)
+    found = source(given, secrets=False)
+    config = found.config
+    Engines().add(config.models)  # finds the local models' weights, or says how to get them
+    learning, detected = learning_of(config), detection(config)
+    world = offline_world(config, learning)
     snapshot = world.snapshot
-    cells = list(matrix(snapshot, classes(snapshot) if given.matrix or given.html else (ANYONE,)))
-    tests = () if given.tests is None else load_tests(given.tests, found.config).tests
-    detected = detection(found.config)
+    tests, doubts = _tests(given.tests, config)
+    apart = classes(snapshot, (scope_of(promise.scope) for promise in config.promises)) if given.matrix or given.html else (ANYONE,)
+    reach = list(matrix(snapshot, apart))
+    policies, promises, tried = policies_seen(snapshot), promises_seen(config, snapshot), tests_seen(tests, world)
     wrong = [
-        *map(_stranded, _without_models(cells), [snapshot] * len(cells)),
-        *(turned_off(snapshot) if given.matrix else ()),
-        *(f"promise {broken}" for broken in broken_promises(found.config, snapshot)),
-        *(f"test {broken}" for broken in failed_tests(tests, world)),
+        *map(_stranded, _without_models(reach), [snapshot] * len(reach)),
+        *(said for policy in policies if not policy.ok for said in policy.said),
+        *(f"promise {said}" for promise in promises if not promise.ok for said in promise.said),
     ]
+    failed = [f"test {said}" for test in tried if not test.ok for said in test.said]
+    evidence = Evidence(
+        origin=found.origin,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        program=__version__,
+        snapshot=current_snapshot(config, learning)[0].id,
+        policies=policies,
+        promises=promises,
+        tests=tried,
+        wrong=[*wrong, *failed],
+        remarks=[*found.notes, *doubts, *learning.remarks],
+        rows=grouped(reach),
+    )
     if given.html is not None:
-        _write(given.html, page(cells, found.origin, wrong))
+        _write(given.html, page(evidence))
     if given.json:
-        print(
-            json.dumps(
-                {
-                    "origin": found.origin,
-                    "notes": found.notes,
-                    "detection": detected._asdict(),
-                    "learned": {**to_builtins(learning.names), "remarks": learning.remarks},
-                    "reach": [cell._asdict() for cell in cells],
-                    "wrong": wrong,
-                },
-                indent=2,
-            )
-        )
-        return 1 if wrong else 0
-    _say(found, learning.remarks, cells, wrong)
-    proved = f", {len(found.config.promises)} promises proved" if found.config.promises and not wrong else ""
-    held = f", {len(tests)} tests held" if tests and not wrong else ""
-    counted = f", with {len(found.notes)} remarks above" if found.notes else ""
-    print(f"{found.origin}: {'not usable as it is' if wrong else 'ok'}{proved}{held}{counted}; {_told(detected)}")
-    return 1 if wrong else 0
+        learned = {**to_builtins(learning.names), "remarks": learning.remarks}
+        told = {"notes": [*found.notes, *doubts], "detection": detected._asdict(), "learned": learned}
+        print(json.dumps(_json(evidence) | told | {"reach": [cell._asdict() for cell in reach]}, indent=2))
+    else:
+        for line in (*evidence.remarks, table(_columns(evidence.rows)), *evidence.wrong):
+            print(line)
+        print(f"{found.origin}: {_in_short(evidence, usable=not wrong)}; {_told(detected)}")
+    return 1 if evidence.wrong else 0
 
 
-def _say(found: Source, remarks: Sequence[str], cells: Sequence[Cell], wrong: Sequence[str]) -> None:
-    """What there is to remark, the table, and what is wrong."""
-    heads = ("route", "label", "who", "models that any call of such a request could reach")
-    rows = ((cell.route, cell.label, cell.who, ", ".join(cell.models) or "no model") for cell in cells)
-    for line in (*found.notes, *remarks, table(_columns([heads, *rows])), *wrong):
-        print(line)
+def _tests(path: Path | None, config: Config) -> tuple[Sequence[PolicyTestConfig], list[str]]:
+    """The tests of a file, and what it says that its author may not have meant."""
+    if path is None:
+        return (), []
+    read = load_tests(path, config)
+    return read.tests, [f"warning: {path}: {problem}" for problem in test_warnings(read, config)]
+
+
+def _json(found: Evidence) -> dict[str, object]:
+    verdicts = {name: [verdict._asdict() for verdict in getattr(found, name)] for name in ("policies", "promises", "tests")}
+    return {"origin": found.origin, "at": found.at, "program": found.program, "snapshot": found.snapshot, **verdicts, "wrong": found.wrong}
+
+
+def _in_short(found: Evidence, *, usable: bool) -> str:
+    failed = sum(not test.ok for test in found.tests)
+    held = _counted(len(found.tests), "test") + " held" if found.tests and usable and not failed else ""
+    parts = (
+        "" if usable and failed else "ok" if usable else "not usable as it is",
+        _counted(failed, "test") + " failed" if failed else "",
+        _counted(len(found.promises), "promise") + " proved" if found.promises and usable else "",
+        held,
+        f"with {_counted(len(found.remarks), 'remark')} above" if found.remarks else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _told(detected: Detection) -> str:
@@ -94,11 +124,12 @@ def _stranded(route: str, snapshot: Snapshot) -> str:
     return f"route `{route}`: no model may ever answer it: policies or `disabled` remove all of {models}"
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-    """Without the column of who asks where nobody is told apart."""
-    if {row[2] for row in rows[1:]} == {ANYONE.name}:
-        return [(*row[:2], *row[3:]) for row in rows]
-    return rows
+def _columns(rows: Sequence[Row]) -> Sequence[tuple[str, ...]]:
+    """The table's lines; without the column of who asks where nobody is told apart."""
+    lines = [HEADS, *map(cells, rows)]
+    if {row.who for row in rows} == {(ANYONE.name,)}:
+        return [(*line[:2], *line[3:]) for line in lines]
+    return lines
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,17 +7,24 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pointsman.build.asking import asking, pressed
 from pointsman.build.service import open_log
 from pointsman.build.world import offline_world
 from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
+from pointsman.config.problem import did_you_mean, short
 from pointsman.config.schema import Config
-from pointsman.core.request import Caller
+from pointsman.core.labels import KNOWN
+from pointsman.core.prices import usd
+from pointsman.core.role import STANDINGS
 from pointsman.errors import ConfigError
-from pointsman.gateway import Inquiry, decide_request
+from pointsman.gateway import Inquiry, World
+from pointsman.gateway.understand import decide_understood, understand
+from pointsman.stores.sqlite import SqliteLog
 from pointsman.wire.explanation import explanation
 
 _TERMS = ("quality", "cost", "latency", "security", "energy")
@@ -29,9 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--route", default="auto", help="route or model to ask for (default: %(default)s)")
     parser.add_argument("--label", action="append", default=[], metavar="LABEL", help="data label the request carries; may be repeated")
     parser.add_argument("--task", help="task class of the request")
+    parser.add_argument("--key", default="", metavar="ID", help="id of the key that asks, with the rights that the store has of it")
+    parser.add_argument("--org", default="", metavar="ORG", help="org of whoever asks")
+    parser.add_argument("--team", default="", metavar="TEAM", help="team of whoever asks, of that org")
+    parser.add_argument("--role", choices=STANDINGS, help="role of whoever asks (default: the key's, else caller)")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="output limit of the request")
     parser.add_argument("--request", type=Path, metavar="FILE", help="a whole chat completion request as JSON, in place of a text")
-    parser.add_argument("--decision", metavar="ID", help="explain a recorded decision, with its calls")
+    parser.add_argument("--decision", metavar="ID", help="explain a recorded decision, with its calls; the beginning of its id is enough")
     argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, everything included")
 
@@ -41,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
     asked = [given.text is not None, given.request is not None, given.decision is not None]
     if sum(asked) != 1:
         raise ConfigError("name one thing to explain: a text, --request FILE or --decision ID")
-    found = source(given)
+    found = source(given, secrets=False)
     tell(found.notes)
     shown = asyncio.run(_recorded(found.config, given.decision)) if given.decision is not None else _fresh(found.config, given)
     print(json.dumps(shown, indent=2) if given.json else describe(shown))
@@ -51,8 +62,26 @@ def run(given: argparse.Namespace) -> int:
 def _fresh(config: Config, given: argparse.Namespace) -> dict[str, Any]:
     world = offline_world(config)
     headers = {"x-pointsman-labels": ",".join(given.label)} | ({"x-pointsman-task": given.task} if given.task else {})
-    decision = decide_request(Inquiry(_body(given), Caller(key="command-line"), headers), world)
-    return explanation(decision, world.snapshot)
+    who = asking(config, given.key, given.org, given.team, given.role)
+    tell(who.remarks)
+    request, signals = understand(Inquiry(_body(given), who.caller, headers), world)
+    tell(tuple(_unknown(request.labels, world)))
+    _require_route(request.model, world)
+    decision = decide_understood(request, replace(signals, budget=pressed(config, request, signals.task)), world)
+    return {**explanation(decision, world.snapshot), "id": None}  # nobody could look it up
+
+
+def _unknown(labels: Sequence[str], world: World) -> Iterator[str]:
+    known = KNOWN | world.snapshot.labels
+    for label in labels:
+        if label not in known:
+            yield f"`{short(label)}` is not a known label{did_you_mean(label, known)}: it counts as all of them"
+
+
+def _require_route(name: str, world: World) -> None:
+    if world.snapshot.route(name) is None:
+        hint = did_you_mean(name, (*world.snapshot.routes, *world.snapshot.models)) or ": `pointsman models` lists both"
+        raise ConfigError(f"no route or model `{short(name)}`{hint}")
 
 
 def _body(given: argparse.Namespace) -> bytes:
@@ -71,9 +100,18 @@ def _body(given: argparse.Namespace) -> bytes:
 async def _recorded(config: Config, decision: str) -> dict[str, Any]:
     gateway, log = open_log(config)
     try:
-        return await gateway.recorded(decision, None)
+        return await gateway.recorded(_whole(decision, log), None)
     finally:
         await log.close()
+
+
+def _whole(decision: str, log: SqliteLog) -> str:
+    """The id that begins so. Raises `ConfigError` where there are several."""
+    query = "SELECT DISTINCT decision FROM log WHERE kind = 'decision' AND decision >= ? AND decision < ? ORDER BY 1 LIMIT 3"
+    found = [row[0] for row in log.reader().rows(query, (decision, f"{decision}\U0010ffff"))]
+    if len(found) > 1 and decision not in found:
+        raise ConfigError(f"several decisions begin with `{short(decision)}`, {found[0]} and {found[1]} among them: write more of the id")
+    return found[0] if found else decision
 
 
 def describe(shown: Mapping[str, Any]) -> str:
@@ -89,7 +127,7 @@ def describe(shown: Mapping[str, Any]) -> str:
         parts.append("answers\n" + "\n".join(_step(step) for course in courses for step in course["steps"]))
     if shown.get("reviews"):
         parts.append("\n".join(f"review  {review['id']}  {review['state']}: {review['reason']}" for review in shown["reviews"]))
-    elif not shown["calls"] and shown["plan"] and shown["request"]["caller"]["key"] != "command-line":
+    elif not shown["calls"] and shown["plan"] and "at" in shown:
         parts.append("calls\n  no outcome is recorded: in progress, or the process ended before it was")
     return "\n\n".join(part for part in parts if part)
 
@@ -107,8 +145,9 @@ def _step(step: Mapping[str, Any]) -> str:
 def _head(shown: Mapping[str, Any]) -> str:
     signals = shown["signals"]
     counted = ", ".join(f"{c['tokenizer']}{'' if c['exact'] else '~'} {c['tokens']:,}" for c in signals["tokens"]["counts"])
+    recorded = f"{shown['id']}  {shown['at']}  " if "at" in shown else ""
     lines = [
-        f"decision  {shown['id']}  {shown['at'] + '  ' if 'at' in shown else ''}route {shown['route']}  ->  {shown['model'] or 'no model'}",
+        f"decision  {recorded}route {shown['route']}  ->  {shown['model'] or 'no model'}{_answered(shown)}",
         f"because   {shown['reason']}",
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",
@@ -118,11 +157,27 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines += _about(shown)
     if asked := _asked(shown["service_level"]):
         lines.append(f"asked     {asked}")
+    if signals.get("budget") is not None:
+        lines.append(f"budget    {_pressure(signals['budget'])}")
     if shown["flags"]:
         lines.append(f"flags     {', '.join(shown['flags'])}")
     weights = ", ".join(f"{term} {shown['weights'][term]:g}" for term in _TERMS if shown["weights"][term])
     lines.append(f"weights   {weights} ({shown['form']})")
     return "\n".join(lines)
+
+
+def _answered(shown: Mapping[str, Any]) -> str:
+    """Whose answer was delivered, where it is not the chosen model's."""
+    delivered = {course["delivered"] for course in shown.get("courses", ())}
+    whole = [call["model"] for call in shown["calls"] if call["status"] == "ok" and (not delivered or call["attempt"] in delivered)]
+    return f", answered by {whole[-1]}" if whole and whole[-1] != shown["model"] else ""
+
+
+def _pressure(asked: Mapping[str, Any]) -> str:
+    """What budgets ask, and what hard ones have left."""
+    left = [] if asked["left_picousd"] is None else [f"{usd(asked['left_picousd'])} USD left"]
+    left += [] if asked["left_tokens"] is None else [f"{asked['left_tokens']:,} tokens left"]
+    return "; ".join([f"{asked['does']}, by {asked['budget']}" if asked["budget"] else "within its limits", *left])
 
 
 def _about(shown: Mapping[str, Any]) -> Iterator[str]:
@@ -185,4 +240,7 @@ def _call(call: Mapping[str, Any]) -> str:
     tokens = f"{usage.get('input_tokens', '?')} in, {usage.get('output_tokens', '?')} out ({call['usage_source']})"
     ending = call["finish_reason"] or call["error"] or "-"
     cost = f"${call['cost_usd']}" if call["cost_usd"] else "cost unknown"
-    return f"  {call['attempt']}. {call['model']}  {call['status']} ({ending})  {tokens}  {cost}  {call['total_ms']:,.0f} ms"
+    if not call["attempt"]:
+        return f"  -  {call['model']}  not called ({ending})"
+    masked = f"  masked values: {call['masked']}" if call["masked"] else ""
+    return f"  {call['attempt']}. {call['model']}  {call['status']} ({ending})  {tokens}  {cost}  {call['total_ms']:,.0f} ms{masked}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.config.defaults import default_config
-from pointsman.config.load import load_file, warnings
+from pointsman.config.load import load_file, load_without_secrets, warnings
 from pointsman.config.schema import Config
 from pointsman.config.servers import FoundServer, found_servers
 
@@ -36,17 +36,19 @@ def argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def source(arguments: argparse.Namespace, servers: Sequence[FoundServer] | None = None) -> Source:
+def source(arguments: argparse.Namespace, servers: Sequence[FoundServer] | None = None, *, secrets: bool = True) -> Source:
     """Load what the arguments name. Raises `ConfigError` with every problem of the file.
 
     Without a file the pool is made of what is here: `servers`, or those that a probe of this machine's usual ports finds.
+    Without `secrets` the variables that they come from need not be set.
     """
     path: Path | None = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path is None:
         config, notes = default_config(os.environ, probe() if servers is None else servers)
         return Source(config, "the built-in pool", tuple(notes))
-    config = load_file(path, os.environ)
-    return Source(config, str(path), tuple(f"warning: {path}: {problem}" for problem in warnings(config)), path)
+    config, unset = (load_file(path, os.environ), ()) if secrets else load_without_secrets(path, os.environ)
+    notes = (f"environment variable `{name}` is not set: `pointsman serve` refuses the file without it" for name in unset)
+    return Source(config, str(path), tuple(f"warning: {path}: {said}" for said in (*notes, *warnings(config))), path)
 
 
 def tell(notes: tuple[str, ...]) -> None:

@@ -3,121 +3,111 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final
 
-from pointsman.core.authority import Authority
 from pointsman.core.request import Caller
 from pointsman.core.tenancy import EVERYWHERE, RIGHTS, Org, Rights, Scope, Team
 from pointsman.errors import RequestError
 from pointsman.server.admin_fields import EVERYBODY, KEY, Field
 from pointsman.server.administration import Administration
+from pointsman.server.tables import Asked, page
 from pointsman.stores.keys import Key, KeyLookup
 from pointsman.stores.sqlite_keys import Event
-
-_PAGE, _LONGEST_PAGE = 50, 200
 
 _TOLD: Final = ("event", "by", "as_role", "org", "team", "key", "set", "was", "endpoint", "param", "aimed")
 
 ME: Final = {**KEY, "effective": Field(read=EVERYBODY)}
 
 
-class Ask(NamedTuple):
-    """What is asked of an endpoint, every part of it checked."""
-
-    who: Authority
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    values: Mapping[str, Any]
-
-
-async def me(on: Administration, ask: Ask) -> dict[str, Any]:
+async def me(on: Administration, ask: Asked) -> dict[str, Any]:
     """The asker's own key."""
-    holder = None if ask.who.role == "root" else on.keys.look_up(ask.who.key)
+    who = on.authority(ask.by)
+    holder = None if who.role == "root" else on.keys.look_up(who.key)
     if holder is None:
-        return {"object": "key", "id": ask.who.key, "role": ask.who.role, "org": "", "team": "", "effective": _held(ask.who.rights)}
+        return {"object": "key", "id": who.key, "role": who.role, "org": "", "team": "", "effective": _held(who.rights)}
     return {**key_json(holder.key, on.keys), "effective": _held(holder.caller)}
 
 
-async def keys(on: Administration, ask: Ask) -> dict[str, Any]:
+async def keys(on: Administration, ask: Asked) -> dict[str, Any]:
     """A page of keys."""
-    limit, wanted = _limit(ask), Scope(ask.query.get("org", ""), ask.query.get("team", ""))
+    limit, wanted = ask.limit(), Scope(ask.query.get("org", ""), ask.query.get("team", ""))
     if wanted.team and not wanted.org:
         raise RequestError("`team` needs `org`: a team's id is unique within its org only", param="team")
-    within = _narrower(ask.who.scope, wanted)
+    within = _narrower(on.authority(ask.by).scope, wanted)
     after = _moment_and_id(ask.query.get("after", ""))
     found = [] if within is None else await on.keys.list_keys(within, limit + 1, after)
-    return _page([key_json(key, on.keys) for key in found], limit, [f"{key.created_at_ns}.{key.id}" for key in found])
+    return page([key_json(key, on.keys) for key in found], limit, [f"{key.created_at_ns}.{key.id}" for key in found])
 
 
-async def create_key(on: Administration, ask: Ask) -> dict[str, Any]:
+async def create_key(on: Administration, ask: Asked) -> dict[str, Any]:
     """A new key with its text."""
-    key, text = await on.create_key(ask.who, ask.values)
+    key, text = await on.create_key(on.authority(ask.by), ask.values)
     return {**key_json(key, on.keys), "key": text}
 
 
-async def key(on: Administration, ask: Ask) -> dict[str, Any]:
+async def key(on: Administration, ask: Asked) -> dict[str, Any]:
     """One key."""
-    return key_json(await on.key(ask.who, ask.path["key"]), on.keys)
+    return key_json(await on.key(on.authority(ask.by), ask.path["key"]), on.keys)
 
 
-async def change_key(on: Administration, ask: Ask) -> dict[str, Any]:
+async def change_key(on: Administration, ask: Asked) -> dict[str, Any]:
     """A key as changed."""
-    return key_json(await on.change_key(ask.who, ask.path["key"], ask.values), on.keys)
+    return key_json(await on.change_key(on.authority(ask.by), ask.path["key"], ask.values), on.keys)
 
 
-async def revoke_key(on: Administration, ask: Ask) -> dict[str, Any]:
+async def revoke_key(on: Administration, ask: Asked) -> dict[str, Any]:
     """A key as revoked."""
-    return key_json(await on.revoke_key(ask.who, ask.path["key"]), on.keys)
+    return key_json(await on.revoke_key(on.authority(ask.by), ask.path["key"]), on.keys)
 
 
-async def rotate_key(on: Administration, ask: Ask) -> dict[str, Any]:
+async def rotate_key(on: Administration, ask: Asked) -> dict[str, Any]:
     """A key with its new text."""
-    key, text = await on.rotate_key(ask.who, ask.path["key"], ask.values.get("grace_s", 0))
+    key, text = await on.rotate_key(on.authority(ask.by), ask.path["key"], ask.values.get("grace_s", 0))
     return {**key_json(key, on.keys), "key": text}
 
 
-async def orgs(on: Administration, ask: Ask) -> dict[str, Any]:
+async def orgs(on: Administration, ask: Asked) -> dict[str, Any]:
     """A page of orgs."""
-    limit = _limit(ask)
-    found = [] if ask.who.scope.team else await on.keys.list_orgs(ask.who.scope, limit + 1, ask.query.get("after", ""))
-    return _page([place_json(org) for org in found], limit, [org.id for org in found])
+    limit, within = ask.limit(), on.authority(ask.by).scope
+    found = [] if within.team else await on.keys.list_orgs(within, limit + 1, ask.query.get("after", ""))
+    return page([place_json(org) for org in found], limit, [org.id for org in found])
 
 
-async def teams(on: Administration, ask: Ask) -> dict[str, Any]:
+async def teams(on: Administration, ask: Asked) -> dict[str, Any]:
     """A page of teams; of somebody else's org none, as of one that does not exist."""
-    limit, within = _limit(ask), _narrower(ask.who.scope, Scope(ask.path["org"]))
+    limit, within = ask.limit(), _narrower(on.authority(ask.by).scope, Scope(ask.path["org"]))
     found = [] if within is None else await on.keys.list_teams(within, limit + 1, ask.query.get("after", ""))
-    return _page([place_json(team) for team in found], limit, [team.id for team in found])
+    return page([place_json(team) for team in found], limit, [team.id for team in found])
 
 
-async def create_place(on: Administration, ask: Ask) -> dict[str, Any]:
+async def create_place(on: Administration, ask: Asked) -> dict[str, Any]:
     """A new org, or a new team of the org in the path."""
-    return place_json(await on.create_place(ask.who, ask.path.get("org", ""), ask.values))
+    return place_json(await on.create_place(on.authority(ask.by), ask.path.get("org", ""), ask.values))
 
 
-async def place(on: Administration, ask: Ask) -> dict[str, Any]:
+async def place(on: Administration, ask: Asked) -> dict[str, Any]:
     """The org or team of the path."""
-    return place_json(await on.place(ask.who, Scope(**ask.path)))
+    return place_json(await on.place(on.authority(ask.by), Scope(**ask.path)))
 
 
-async def change_place(on: Administration, ask: Ask) -> dict[str, Any]:
+async def change_place(on: Administration, ask: Asked) -> dict[str, Any]:
     """An org or a team as changed."""
-    return place_json(await on.change_place(ask.who, Scope(**ask.path), ask.values))
+    return place_json(await on.change_place(on.authority(ask.by), Scope(**ask.path), ask.values))
 
 
-async def close_place(on: Administration, ask: Ask) -> dict[str, Any]:
+async def close_place(on: Administration, ask: Asked) -> dict[str, Any]:
     """An org or a team as closed."""
-    return place_json(await on.close_place(ask.who, Scope(**ask.path)))
+    return place_json(await on.close_place(on.authority(ask.by), Scope(**ask.path)))
 
 
-async def trail(on: Administration, ask: Ask) -> dict[str, Any]:
+async def trail(on: Administration, ask: Asked) -> dict[str, Any]:
     """A page of the trail."""
-    limit, after = _limit(ask), ask.query.get("after", "")
+    limit, after = ask.limit(), ask.query.get("after", "")
     if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
         raise RequestError("`after` takes what a page said under `next`", param="after")
-    found = await on.keys.trail(ask.who.scope, limit + 1, int(after) if after else None)
-    return _page([event_json(event) for event in found], limit, [str(event.number) for event in found])
+    found = await on.keys.trail(on.authority(ask.by).scope, limit + 1, int(after) if after else None)
+    return page([event_json(event) for event in found], limit, [str(event.number) for event in found])
 
 
 def key_json(key: Key, lookup: KeyLookup) -> dict[str, Any]:
@@ -168,18 +158,6 @@ def _held(by: Rights | Caller) -> dict[str, Any]:
 
 def _seconds(times: dict[str, int | None]) -> dict[str, int | None]:
     return {name: None if at_ns is None else at_ns // 10**9 for name, at_ns in times.items()}
-
-
-def _page(entries: Sequence[dict[str, Any]], limit: int, marks: Sequence[str]) -> dict[str, Any]:
-    """The first `limit` entries, of one more that was asked for to see whether there are more."""
-    return {"object": "list", "data": list(entries[:limit]), "next": marks[limit - 1] if len(entries) > limit else None}
-
-
-def _limit(ask: Ask) -> int:
-    given = ask.query.get("limit", str(_PAGE))
-    if not (given.isascii() and given.isdecimal() and len(given) < 4 and 1 <= int(given) <= _LONGEST_PAGE):
-        raise RequestError(f"`limit` takes a number from 1 to {_LONGEST_PAGE}", param="limit")
-    return int(given)
 
 
 def _moment_and_id(after: str) -> tuple[int, str]:

@@ -1,60 +1,21 @@
-"""The admin API as a table: each endpoint, who may call it, which fields each role may give and sees. The router is made from it.
-
-What is not in the table does not exist: no path, no field. So whoever walks it has seen every way in.
-"""
+"""The admin API as a table: each endpoint, who may call it, which fields each role may give and sees. The router is made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from pointsman.server import admin_answers as answers
-from pointsman.server.admin_fields import ADMINS, EVENT, EVERYBODY, GRACE, KEY, NOBODY, OPERATORS, ORG, READERS, SECRET, TEAM, Field
+from pointsman.server.admin_fields import ADMINS, EVENT, EVERYBODY, GRACE, KEY, OPERATORS, ORG, READERS, SECRET, TEAM
 from pointsman.server.administration import Administration
+from pointsman.server.tables import Endpoint
 
 PREFIX: Final = "/v1/admin/"
-
-
-Run = Callable[[Administration, answers.Ask], Awaitable[dict[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One method on one path."""
-
-    method: Literal["GET", "POST", "PATCH"]
-    path: str
-    purpose: str
-    roles: frozenset[str]
-    run: Run
-    reads: Mapping[str, Field]  #: fields of the answer, or of each of its entries
-    gives: Mapping[str, Field] | None = None  #: fields of the body
-    giving: Literal["create", "change"] = "create"
-    required: frozenset[str] = NOBODY
-    query: frozenset[str] = NOBODY
-    listing: bool = False
-
-    @property
-    def object(self) -> Literal["key", "team", "org"]:
-        """What it is about."""
-        return "key" if not self.path.startswith("orgs") else "team" if "teams" in self.path else "org"
-
-    def givers(self) -> dict[str, frozenset[str]]:
-        """Which roles may give which field; a field that is not here is refused from everyone."""
-        found = {name: getattr(field, self.giving) for name, field in (self.gives or {}).items()}
-        return {name: roles & self.roles for name, roles in found.items() if roles}
-
-    def readers(self) -> dict[str, frozenset[str]]:
-        """Which roles see which field."""
-        return {name: field.read & self.roles for name, field in self.reads.items()}
-
 
 _PAGE = frozenset({"limit", "after"})
 _WITH_SECRET = {**KEY, "key": SECRET}
 _ID = frozenset({"id"})
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+ENDPOINTS: Final[tuple[Endpoint[Administration], ...]] = (
     Endpoint("GET", "me", "the key that asks, and what it may do with its team and org put together", EVERYBODY, answers.me, answers.ME),
     Endpoint("GET", "keys", "keys, oldest first", READERS, answers.keys, KEY, query=_PAGE | {"org", "team"}, listing=True),
     Endpoint(
@@ -82,7 +43,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "orgs/{org}/teams/{team}", "one team", READERS, answers.place, TEAM),
     Endpoint("PATCH", "orgs/{org}/teams/{team}", "change a team", ADMINS, answers.change_place, TEAM, TEAM, "change"),
     Endpoint("POST", "orgs/{org}/teams/{team}/close", "close a team: its keys open nothing any more", ADMINS, answers.close_place, TEAM),
-    Endpoint(
-        "GET", "trail", "who changed what, newest first", READERS, answers.trail, EVENT, query=frozenset({"limit", "after"}), listing=True
-    ),
+    Endpoint("GET", "trail", "who changed what, newest first", READERS, answers.trail, EVENT, query=_PAGE, listing=True),
 )

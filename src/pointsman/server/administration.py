@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from pointsman.core.authority import Authority, no_such_place
+from pointsman.core.request import Caller
 from pointsman.core.tenancy import RIGHTS, Org, Rights, Scope, Team
-from pointsman.errors import Forbidden, NotFound, RequestError
+from pointsman.errors import AuthenticationError, Forbidden, NotFound, RequestError
 from pointsman.stores.keys import Key, new_key
 from pointsman.stores.sqlite_keys import By, SqliteKeys
 
@@ -32,6 +33,15 @@ class Administration:
     def __init__(self, keys: SqliteKeys, clock: Callable[[], int] = time.time_ns) -> None:
         self.keys = keys
         self._clock = clock
+
+    def authority(self, caller: Caller) -> Authority:
+        """What the caller may manage, as of now. Raises `AuthenticationError` where the key is gone."""
+        if caller.role == "root":
+            return Authority(caller.key, "root")
+        if (holder := self.keys.look_up(caller.key)) is None:
+            raise AuthenticationError("the key is not one of this gateway's, or it is no longer valid")
+        key = holder.key
+        return Authority(key.id, key.role, key.scope, key, key.expires_at_ns)
 
     async def create_key(self, who: Authority, values: Values) -> tuple[Key, str]:
         """Make a key; returns it and its text, which nobody can show again. What is not said is as with the key that makes it."""

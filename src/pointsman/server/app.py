@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,7 +28,8 @@ from pointsman.errors import (
 from pointsman.gateway import Gateway, Inquiry
 from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.reviews import Desk
-from pointsman.server.admin import PREFIX, Admin
+from pointsman.server import pages
+from pointsman.server.admin import Admin
 from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, body_here, client_of, headers_of, respond, wait_for_body
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
@@ -85,8 +86,7 @@ class App:
         self.limits = limits
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
-        self._admin: Admin | None = None  # what answers under `PREFIX`
-        self._reviews: Table[Desk] | None = None
+        self._tables: tuple[Table[Any], ...] = ()
         self._gateway = gateway
         self._authenticator = authenticator
         self._ready = ready
@@ -113,35 +113,23 @@ class App:
         else:
             await self._http(scope, receive, send)
 
-    def administer(self, keys: SqliteKeys) -> None:
-        """Answer under `PREFIX`, for these keys."""
-        self._admin = Admin(keys, self._authenticator.who, lambda: self._gateway.world.snapshot)
-
-    def review(self, desk: Desk) -> None:
-        """Answer for the tickets of this desk."""
-        self._reviews = reviews(desk, self._authenticator.who)
+    def administer(self, keys: SqliteKeys, desk: Desk) -> None:
+        """Answer for these keys, and for the tickets of this desk."""
+        who = self._authenticator.who
+        self._tables = (Admin(keys, who, lambda: self._gateway.world.snapshot), reviews(desk, keys, who))
 
     async def cut(self) -> None:
         """End every request in progress with `ShuttingDown`."""
         self._gateway.cut(ShuttingDown("the gateway was stopped before the answer was whole"))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
         self._in_progress += 1
         try:
             if self.draining:
                 raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
             if self._in_progress > self.limits.max_concurrent:
                 raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
-            headers = headers_of(scope)
-            caller = await self._authenticator.caller(headers)
-            if self._admin is not None and path.startswith(PREFIX):
-                await self._admin(scope, headers, caller, receive, send)
-            elif self._reviews is not None and self._reviews.holds(path):
-                await self._reviews(scope, headers, caller, receive, send)
-            else:
-                handler, name = self._find(scope["method"], path)
-                await handler(Call(scope, headers, caller, name, receive, send))
+            await self._answer(scope, receive, send)
         except ClientLeftError:
             pass
         except PointsmanError as error:
@@ -152,6 +140,16 @@ class App:
             await self._failed(scope, send, unexpected())
         finally:
             self._in_progress -= 1
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, headers = scope["path"], headers_of(scope)
+        caller = await self._authenticator.caller(headers)
+        for table in self._tables:
+            if table.holds(path):
+                await table(scope, headers, caller, receive, send)
+                return
+        handler, name = self._find(scope["method"], path)
+        await handler(Call(scope, headers, caller, name, receive, send))
 
     async def _failed(self, scope: Scope, send: Send, error: PointsmanError) -> None:
         if isinstance(error, AuthenticationError):
@@ -234,6 +232,9 @@ class App:
     def _may_read_names(self, scope: Scope) -> bool:
         """Whether whoever asks for health shows a key that may know what models, promises and files are called."""
         try:
+            if pages.holds(path):  # a browser has no key yet
+                await pages.serve(scope, send)
+                return
             headers = headers_of(scope)
             if not headers.keys() & {"authorization", "x-api-key"}:
                 return False

@@ -25,11 +25,12 @@ from pointsman.core.tenancy import Scope
 from pointsman.errors import RequestError
 from pointsman.gateway.reviews import Desk
 from pointsman.server.admin_fields import NOBODY, Check, Field
-from pointsman.server.tables import Asked, Endpoint, Table, Who
+from pointsman.server.tables import Asked, Endpoint, Table, Who, page
 from pointsman.stores.reviews import FIRST, WAITING, Filter, Rank
+from pointsman.stores.sqlite_keys import SqliteKeys
 
 PREFIX: Final = "/v1/reviews"
-_PAGE, _LONGEST_PAGE, _MOST_CHARACTERS, _MOST_CALLS = 50, 200, 100_000, 128
+_MOST_CHARACTERS, _MOST_CALLS = 100_000, 128
 _MARK = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,19})\.(.{1,100})", re.ASCII)
 _ASKERS: Final[frozenset[str]] = REVIEWS | {"caller"}
 _WHYS: Final[tuple[str, ...]] = get_args(Why)
@@ -82,10 +83,9 @@ WHOLE: Final[Mapping[str, Field]] = {
 
 async def _queue(desk: Desk, ask: Asked) -> dict[str, Any]:
     """A page of the queue."""
-    limit = _limit(ask)
+    limit = ask.limit()
     found = await desk.store.queue(_filter(ask), limit + 1, _rank(ask.query.get("after", "")))
-    more = ".".join(map(str, found[limit - 1].rank)) if len(found) > limit else None
-    return {"object": "list", "data": [ticket_json(ticket) for ticket in found[:limit]], "next": more}
+    return page([ticket_json(ticket) for ticket in found], limit, [".".join(map(str, ticket.rank)) for ticket in found])
 
 
 async def _show(desk: Desk, ask: Asked) -> dict[str, Any]:
@@ -123,9 +123,9 @@ ENDPOINTS: Final[tuple[Endpoint[Desk], ...]] = (
 )
 
 
-def reviews(desk: Desk, who: Who) -> Table[Desk]:
-    """What answers requests under `PREFIX`; `who` is the authenticator's."""
-    return Table(PREFIX, ENDPOINTS, desk, who, most_bytes=1_000_000)
+def reviews(desk: Desk, keys: SqliteKeys, who: Who) -> Table[Desk]:
+    """What answers requests under `PREFIX`; `who` is the authenticator's, `keys` keep the trail."""
+    return Table(PREFIX, ENDPOINTS, desk, keys, who, most_bytes=1_000_000)
 
 
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
@@ -182,13 +182,6 @@ def _states(given: str | None) -> tuple[State, ...]:
 def _assignee(by: Caller, query: Mapping[str, str]) -> str | None:
     given = query.get("assignee")
     return by.key if given == "me" else given
-
-
-def _limit(ask: Asked) -> int:
-    given = ask.query.get("limit", str(_PAGE))
-    if not (given.isascii() and given.isdecimal() and len(given) < 4 and 1 <= int(given) <= _LONGEST_PAGE):
-        raise RequestError(f"`limit` takes a number from 1 to {_LONGEST_PAGE}", param="limit")
-    return int(given)
 
 
 def _rank(after: str) -> Rank:

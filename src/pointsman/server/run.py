@@ -166,8 +166,7 @@ async def _meanwhile(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def _app(service: Service, start: Start) -> App:
     authenticator = Authenticator(service.keys, operator_key(start.operator) if start.operator else None, service.till.rates)
     app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
-    app.administer(service.keys)
-    app.review(service.reviews)
+    app.administer(service.keys, service.reviews)
     app.audit = lambda: service.audit.problem
     service.keys.look_up("")  # read now, so that no request waits for it
     return app

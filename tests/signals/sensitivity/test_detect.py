@@ -29,6 +29,8 @@ FOUND = {
     "12 4111-1111-1111-1111 7": ("financial",),
     "GB82 WEST 1234 5698 7654 32 is where it goes": ("financial",),
     "DE89370400440532013000": ("financial",),
+    "DE89.3704.0044.0532.0130.00": ("financial",),
+    "3782,822463,10005": ("financial",),
     "cvv: 123": ("financial",),
     "my account number is 12345678": ("financial",),
     "routing 021000021": ("financial",),
@@ -86,6 +88,9 @@ HARMLESS = (
     "Albert Einstein moved to Princeton in 1933",
     "123-45-67890",
     "000-12-3456",
+    "quarters: 4512, 4688, 5010, 5230",
+    "1999, 2003, 2011, 2020",
+    "a=10, b==20",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 from urllib.parse import quote
 
@@ -28,6 +29,18 @@ DISGUISES = {
     "keycaps": "".join(c + "\ufe0f\u20e3" for c in SECRET),
     "Arabic": "".join(chr(0x660 + int(c)) for c in SECRET),
     "circled": "".join(chr(0x2460 + int(c) - 1) for c in SECRET),
+    "negative circled": "".join(chr(0x2776 + int(c) - 1) for c in SECRET),
+    "braille blanks": "\u2800".join(SECRET),
+    "tatweel": "\u0640".join(SECRET),
+    "lines": "4111\n1111\n1111\n1111",
+    "lines of Windows": "4111 1111\r\n1111 1111",
+    "commas": "4111,1111,1111,1111",
+    "cells": "| 4111 | 1111 | 1111 | 1111 |",
+    "bold": "**4111** **1111** **1111** **1111**",
+    "tags of HTML": "4111<b>1111</b>1111<i>1111</i>",
+    "comments of HTML": "4111<!-- -->1111<!-- -->1111<!-- -->1111",
+    "a list": '["4111", "1111", "1111", "1111"]',
+    "a list in JSON": r'"[\"4111\", \"1111\", \"1111\", \"1111\"]"',
     "spaced": " ".join(SECRET),
     "dashed": "-".join(SECRET),
     "in pairs": "41 11 11 11 11 11 11 11",
@@ -38,6 +51,12 @@ DISGUISES = {
     "base64 wrapped": b64(SECRET * 6)[:40] + "\n" + b64(SECRET * 6)[40:],
     "base64 thrice": b64(b64(b64(SECRET))),
     "UTF-16 in base64": base64.b64encode(SECRET.encode("utf-16-le")).decode(),
+    "gzip in base64": base64.b64encode(gzip.compress(SECRET.encode())).decode(),
+    "Latin-1 in base64": base64.b64encode(f"für Müller: {SECRET}".encode("latin-1")).decode(),
+    "quoted-printable": "".join(f"={ord(c):02X}" for c in SECRET),
+    "quoted-printable in lines": "=\r\n".join("".join(f"={ord(c):02X}" for c in SECRET[at : at + 5]) for at in (0, 5, 10, 15)),
+    "octal": "".join(f"\\{ord(c):03o}" for c in SECRET),
+    "hex with a prefix": "0x" + SECRET.encode().hex(),
     "hex": SECRET.encode().hex(),
     "hex with gaps": SECRET.encode().hex(" "),
     "percent": "".join(f"%{ord(c):02x}" for c in SECRET),
@@ -121,3 +140,22 @@ def test_no_text_is_too_odd_to_be_read(text):
 @given(st.text(alphabet="0123456789abcdefABCDEF+/=%&#;x\\u -", max_size=200))
 def test_no_almost_encoded_text_is_too_odd_either(text):
     assert list(views(View(text + html.escape(text))))
+
+
+@pytest.mark.parametrize(
+    "table", ["4111,1111,1111,1111\n5500,0000,0000,0004\n", "| Jane | 4111 | 1111 | 1111 | 1111 |\n| Bob | 5500 | 0000 | 0000 | 0004 |"]
+)
+def test_every_row_of_a_table_of_cards_is_read(table):
+    together = "".join(view.text for view in views(View(table)))
+    assert SECRET in together
+    assert "5500000000000004" in together
+
+
+def test_a_table_of_figures_is_none_of_cards():
+    figures = "\n".join(f"| item | {at} | 4111 | 1111 | {at + 3} |" for at in range(1000, 1040))
+    assert [view.text for view in views(View(figures))] == [figures]
+
+
+def test_what_is_unpacked_is_no_longer_than_what_was_packed():
+    packed = base64.b64encode(gzip.compress(b"a" * 1_000_000)).decode()
+    assert all(len(view.text) <= len(packed) for view in views(View(packed)))

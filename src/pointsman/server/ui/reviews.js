@@ -24,7 +24,7 @@ const $ = (id) => document.getElementById(id);
 const form = { words: $("words"), calls: $("calls"), note: $("note") };
 const drafts = new Map(); // of a ticket's id: what is being written for it; in memory only
 const me = { key: null, id: "" };
-let tickets = null, pages = 1, shown = null, timer = 0, wait = REFRESH_MS, asked = 0;
+let tickets = null, pages = 1, shown = null, timer = 0, wait = REFRESH_MS, asked = 0, reading = 0;
 
 // Messages
 
@@ -61,7 +61,7 @@ async function ask(method, path, body) {
   throw new Refused(response.status, said?.error?.message ?? `the gateway answers ${response.status}`);
 }
 
-async function fail(error) {
+function fail(error) {
   if (error.status === 401) leave(error.message);
   else warn(error.message);
 }
@@ -75,7 +75,6 @@ function enter(key) {
     $("me").textContent = me.id;
     $("door").hidden = true;
     $("desk").hidden = false;
-    say("");
     view();
     return refresh();
   });
@@ -89,6 +88,7 @@ function leave(why = "") {
   tickets = null;
   shown = null;
   asked += 1; // what is still under way is not shown any more
+  reading += 1;
   for (const id of ["queue", "ticket", "routes", "labels"]) $(id).replaceChildren();
   for (const box of [$("key"), $("route"), $("label"), ...Object.values(form)]) box.value = "";
   $("decision").hidden = $("desk").hidden = true;
@@ -119,27 +119,26 @@ async function page() {
 /** Read the queue again, and the ticket on view where it has changed; then once more in a while. */
 async function refresh() {
   clearTimeout(timer);
-  const key = me.key;
+  const turn = ++reading;
   try {
     if (document.visibilityState === "visible") {
       const { found, next } = await page();
-      if (me.key !== key) return;
+      if (turn !== reading) return; // asked again since, with other filters or by somebody else
       list(found, next);
       const now = found.find((ticket) => ticket.id === shown?.id);
       if (shown && !ended(shown) && now?.version !== shown.version) await load(shown.id);
     }
+    if (wait > REFRESH_MS) say("The gateway answers again.");
     wait = REFRESH_MS;
     $("fresh").textContent = "live";
   } catch (error) {
-    if (me.key !== key) return;
+    if (turn !== reading) return;
+    // Once, not at every try, and not in place of what somebody has yet to read.
+    if (error.status === 401 || (wait === REFRESH_MS && !$("alert").textContent)) fail(error);
     wait = Math.min(2 * wait, SLOWEST_MS);
     $("fresh").textContent = `not fresh, next try in ${wait / 1000} s`;
-    await fail(error);
   }
-  if (me.key === key && key !== null) {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, wait);
-  }
+  if (turn === reading) timer = setTimeout(refresh, wait);
 }
 
 function list(found, next) {
@@ -156,7 +155,7 @@ function list(found, next) {
   offer("routes", found.map((ticket) => ticket.route));
   offer("labels", found.flatMap((ticket) => ticket.labels));
   document.title = `(${visible.length}${next === null ? "" : "+"}) Reviews`;
-  if (fresh) say(fresh === 1 ? "One more ticket." : `${fresh} more tickets.`);
+  if (fresh && !$("alert").textContent) say(fresh === 1 ? "One more ticket." : `${fresh} more tickets.`);
 }
 
 function offer(id, names) {
@@ -203,6 +202,7 @@ function wanted() {
 async function view() {
   const id = wanted();
   shown = null;
+  say("");
   $("decision").hidden = true;
   $("ticket").replaceChildren(element("p", "hint", id ? "Reading…" : "Choose a ticket."));
   for (const link of $("queue").querySelectorAll("a")) current(link);
@@ -211,15 +211,23 @@ async function view() {
     await load(id);
     if (shown) $("ticket").querySelector("h2").focus();
   } catch (error) {
-    $("ticket").replaceChildren();
-    await fail(error);
+    fail(error);
   }
 }
 
 async function load(id) {
   const mark = ++asked;
-  const found = await ask("GET", `/${encodeURIComponent(id)}`);
-  if (mark === asked && id === wanted()) show(found);
+  try {
+    const found = await ask("GET", `/${encodeURIComponent(id)}`);
+    if (mark === asked && id === wanted()) show(found);
+  } catch (error) {
+    if ([403, 404].includes(error.status) && id === wanted()) { // not, or no longer, for these eyes
+      shown = null;
+      $("ticket").replaceChildren();
+      $("decision").hidden = true;
+    }
+    throw error;
+  }
 }
 
 function show(ticket) {
@@ -401,11 +409,14 @@ async function lost(id, error) {
 
 /** Open the form of a decision. Who decides has the ticket: it is claimed first. */
 async function begin(name, found) {
+  const id = shown.id, kept = drafts.get(id);
   if (!shown.assignee && !(await act("claim", {}, "Claimed: it is yours"))) return;
+  if (shown?.id !== id) return;
   const calls = found?.answer.tool_calls ?? [];
-  drafts.set(shown.id, {
+  const same = kept?.name === name && kept.call === found?.call;
+  drafts.set(id, same ? kept : {
     name, call: found?.call, title: DEEDS[name].title(found ? `answer ${found.call} of ${found.model}` : ""),
-    words: found?.answer.text ?? "", calls: calls.length ? json(calls) : "", note: "",
+    words: found?.answer.text ?? "", calls: calls.length ? json(calls) : "", note: "", sent: false,
   });
   draw(true);
   (["edit", "answer"].includes(name) ? form.words : form.note).focus();
@@ -419,10 +430,11 @@ function draw(anew = false) {
   if (!draft) return;
   const writes = ["edit", "answer"].includes(draft.name);
   $("decision-title").replaceChildren(...spoken(draft.title));
-  $("words-row").hidden = $("calls-row").hidden = !writes;
+  $("words-row").hidden = !writes;
+  $("calls-row").hidden = !writes || !(draft.calls || shown.request?.tools);
   $("confirm").textContent = DEEDS[draft.name].confirm;
   $("confirm").className = draft.name === "reject" ? "no" : "main";
-  $("confirm").disabled = ended(shown) || !mine(shown);
+  $("confirm").disabled = draft.sent || ended(shown) || !mine(shown); // once, however often it is pressed
   if (anew || wasHidden) for (const [part, box] of Object.entries(form)) box.value = draft[part];
 }
 
@@ -446,12 +458,16 @@ async function decide() {
       return;
     }
   }
-  $("confirm").disabled = true; // once, however often it is pressed
+  draft.sent = true;
+  draw();
   if (await act(draft.name, body, DEEDS[draft.name].done)) {
     drafts.delete(id);
     draw();
     if (id === wanted()) $("ticket").querySelector("h2").focus();
-  } else if (me.key) draw();
+  } else {
+    draft.sent = false;
+    draw();
+  }
 }
 
 // Hands

@@ -1,0 +1,131 @@
+"""Which threshold of confidence keeps a share of quality, or saves a share of cost, in a cascade: read off answers not learned from.
+
+A threshold promises something where the 95 % bound of what it gave keeps it, and so do all that are safer: they are tried in one order,
+and the first that fails ends the search (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, arXiv 2110.01052).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pointsman.errors import ConfigError
+from pointsman.estimators import confidence, mixing
+from pointsman.estimators.confidence import Confidence
+from pointsman.evals import cascades
+from pointsman.evals.folds import k_fold
+from pointsman.evals.resample import Interval, draws, interval
+from pointsman.evals.sight import accord_of, examples, priors, see
+from pointsman.signals.embedding import shipped
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Matrix, Outcomes
+
+Goal = Literal["keep_quality", "save_cost"]
+THRESHOLDS = tuple(round(float(one), 3) for one in np.linspace(0.0, 1.0, 41))
+FOLDS = 5
+LEAST_QUERIES = 40
+_RISK = 0.05
+_DRAWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one threshold gave, with 95 % intervals; shares of the best single model's."""
+
+    threshold: float
+    quality: float
+    cost_usd: float
+    calls: float  #: mean number, of a query
+    kept: Interval
+    saved: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What was found."""
+
+    goal: Goal
+    wanted: float
+    tiers: tuple[str, ...]
+    found: Reached | None  #: `None`: no threshold is sure to keep the promise
+    nearest: Reached
+    best: str  #: best single model
+    best_quality: float
+    best_cost_usd: float
+    queries: int
+
+
+def learn(outcomes: Outcomes, seed: int) -> Confidence:
+    """Confidence, and how answers speak for each other, from whole outcomes with answers. Raises `ConfigError` where there are too few."""
+    _check(outcomes)
+    unseen = mixing.fit(outcomes, shipped(), mixing.Settings(), seed).unseen
+    shown = examples(outcomes, unseen)
+    fitted = confidence.fit(shown, seed)
+    return replace(fitted.confidence, accord=accord_of(outcomes, unseen, fitted, shown, seed))
+
+
+def _check(outcomes: Outcomes) -> None:
+    if not outcomes.answers or not any(text for row in outcomes.answers for text in row):
+        raise ConfigError("no answers were kept: record `response` with the outcomes")
+    if len(outcomes.queries) < LEAST_QUERIES or len(outcomes.models) < 2:
+        raise ConfigError(f"{len(outcomes.queries)} queries, {len(outcomes.models)} models: at least {LEAST_QUERIES} and 2 are needed")
+
+
+def tiers_of(outcomes: Outcomes) -> tuple[str, ...]:
+    """The models that are better than every cheaper one, the cheapest first; of more than three, the ends and the middle."""
+    cost, quality = outcomes.cost_usd.mean(axis=0), outcomes.quality.mean(axis=0)
+    kept: list[int] = []
+    for m in np.argsort(cost, kind="stable"):
+        if not kept or quality[m] > quality[kept[-1]]:
+            kept.append(int(m))
+    some = kept if len(kept) <= 3 else [kept[0], kept[len(kept) // 2], kept[-1]]
+    return tuple(outcomes.models[m] for m in some)
+
+
+def calibrate(outcomes: Outcomes, tiers: Sequence[str], goal: Goal, wanted: float, seed: int, tell: Callable[[str], None]) -> Calibrated:
+    """Find the threshold on whole outcomes with answers, each query judged by what was learned from other groups of queries."""
+    _check(outcomes)
+    chain = [outcomes.models.index(name) for name in tiers]
+    shape = (len(outcomes.queries), len(THRESHOLDS))
+    quality, cost, calls = np.empty(shape), np.empty(shape), np.empty(shape)
+    for number, fold in enumerate(k_fold(outcomes.queries, FOLDS, seed), 1):
+        sight = see(outcomes, fold, priors(outcomes, fold, seed), seed)
+        tell(f"fold {number} of {FOLDS}: learned from {len(fold.train):,}, judged {len(fold.judged):,}")
+        for row, i in enumerate(fold.judged):
+            courses = cascades.chained(sight, row, chain, THRESHOLDS)
+            quality[i] = [outcomes.quality[i, course.delivered] for course in courses]
+            cost[i] = [outcomes.cost_usd[i, list(course.asked)].sum() for course in courses]
+            calls[i] = [len(course.asked) for course in courses]
+    return _found(outcomes, tuple(tiers), quality, cost, calls, goal, wanted, seed)
+
+
+def _found(
+    outcomes: Outcomes, tiers: tuple[str, ...], quality: Matrix, cost: Matrix, calls: Matrix, goal: Goal, wanted: float, seed: int
+) -> Calibrated:
+    mean_quality, mean_cost = outcomes.quality.mean(axis=0), outcomes.cost_usd.mean(axis=0)
+    best = int(np.lexsort((mean_cost, -mean_quality))[0])
+    if not mean_quality[best] or not mean_cost[best]:
+        raise ConfigError(f"the best single model `{outcomes.models[best]}` has no quality or no cost: there is nothing to keep a share of")
+    values = np.concatenate((quality, cost, outcomes.quality[:, [best]], outcomes.cost_usd[:, [best]]), axis=1)
+    drawn = draws([query.group for query in outcomes.queries], seed, _DRAWS)
+    rows = [values.mean(axis=0, keepdims=True)]
+    rows += [counts @ values / counts.sum(axis=1, keepdims=True) for counts in drawn.chunks()]
+    table, n = np.concatenate(rows), len(THRESHOLDS)
+    kept, saved = table[:, :n] / table[:, [2 * n]], 1 - table[:, n : 2 * n] / table[:, [2 * n + 1]]
+    reached = kept if goal == "keep_quality" else saved
+    order = np.arange(n)[::-1] if goal == "keep_quality" else np.arange(n)
+    sure = (np.quantile(reached[1:], _RISK, axis=0) >= wanted)[order]
+    last = len(sure) if sure.all() else int(np.argmin(sure))
+
+    def given(at: int) -> Reached:
+        shares = (interval(float(part[0, at]), part[1:, at]) for part in (kept, saved))
+        return Reached(THRESHOLDS[at], float(table[0, at]), float(table[0, n + at]), float(calls[:, at].mean()), *shares)
+
+    found = None if not last else given(int(order[last - 1]))
+    nearest = given(int(np.argmax(reached[0]))) if found is None else found
+    single = (outcomes.models[best], float(mean_quality[best]), float(mean_cost[best]))
+    return Calibrated(goal, wanted, tiers, found, nearest, *single, len(outcomes.queries))

@@ -1,0 +1,155 @@
+"""Cascades on recorded answers, every call paid: asking on while it is worth it, or while confidence is below a threshold, or voting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointsman.core import worth
+from pointsman.estimators.accord import Given, Unasked
+
+if TYPE_CHECKING:
+    from pointsman.estimators.outcomes import Matrix, Outcomes
+    from pointsman.estimators.tabular import Vector
+    from pointsman.evals.sight import Sight
+
+SETTINGS = 20  #: of a knob
+_MOST_FURTHER = 4  # models that are thought of at one step: those that no other is both cheaper and better than come first
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one query went."""
+
+    delivered: int
+    asked: tuple[int, ...]
+
+
+Policy = Callable[[int], Course]
+"""From the number of a query to how it goes."""
+
+
+def paid(outcomes: Outcomes, courses: Sequence[Course]) -> tuple[Vector, Vector]:
+    """Quality of what was delivered, and the recorded cost of every call, query by query."""
+    quality = np.array([outcomes.quality[i, course.delivered] for i, course in enumerate(courses)])
+    return quality, np.array([outcomes.cost_usd[i, list(course.asked)].sum() for i, course in enumerate(courses)])
+
+
+def worths(cost_usd: Matrix, settings: int = SETTINGS) -> Vector:
+    """What a right answer may be worth, in dollars: from where the cheapest call is hardly worth it to where every gain is."""
+    mean = cost_usd.mean(axis=0)
+    return np.geomspace(float(mean.min()) / 2, float(mean.max()) * 200, settings)
+
+
+def routed(sight: Sight, at: int, worths: Sequence[float], most: int = 3) -> list[Course]:
+    """Cascade routing on one query, for each worth of a right answer: at most so many calls, each where it gains more than it costs."""
+    known: dict[tuple[int, ...], _State] = {}
+
+    def state(asked: tuple[int, ...]) -> _State:
+        if asked not in known:
+            known[asked] = _state(sight, at, asked)
+        return known[asked]
+
+    return [_walk(state, float(one), most) for one in worths]
+
+
+def _walk(state: Callable[[tuple[int, ...]], _State], value: float, most: int) -> Course:
+    asked: tuple[int, ...] = ()
+    while len(asked) < most:
+        here = state(asked)
+        chosen = worth.next_call(here.confidence, here.further, value)
+        if chosen is None and asked:
+            break
+        asked = (*asked, here.places[_least_lost(here, value) if chosen is None else chosen])
+    return Course(state(asked).delivered, asked)
+
+
+def _least_lost(here: _State, value: float) -> int:
+    """Some model must be asked: where none is worth its price, the one of which least is lost."""
+    return int(np.argmax([one.quality * value - one.cost_usd for one in here.further]))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known once some models were asked."""
+
+    delivered: int
+    confidence: float
+    further: tuple[worth.Further, ...]
+    places: tuple[int, ...]
+
+
+def _state(sight: Sight, at: int, asked: tuple[int, ...]) -> _State:
+    rest = [m for m in range(len(sight.models)) if m not in asked]
+    cost = [max(float(sight.cost_usd[at, k]), 0.0) for k in rest]
+    if not asked:
+        quality = [min(max(float(sight.prior[at, m]), 0.0), 1.0) for m in rest]
+        kept = _undominated(cost, quality)
+        further = [_alone(sight.models[rest[i]], quality[i], cost[i], float(sight.discern[rest[i]])) for i in kept]
+        return _State(-1, 0.0, tuple(further), tuple(rest[i] for i in kept))
+    given = _given(sight, at, asked)
+    best, sure = sight.accord.best(given)
+    after = sight.after[at, list(asked)]
+    quality = [sight.accord.quality(Unasked(given, float(sight.prior[at, k]), tuple(after[:, k].tolist())), sure) for k in rest]
+    kept = _undominated(cost, quality)
+    further = [_beside(sight, given, best, sure, rest[i], quality[i], cost[i]) for i in kept]
+    return _State(asked[best], sure, tuple(further), tuple(rest[i] for i in kept))
+
+
+def _alone(model: str, quality: float, cost_usd: float, discern: float) -> worth.Further:
+    """A first answer will look right or not; how much that tells is known of the model."""
+    return worth.Further(model, quality, cost_usd, quality, quality + discern * (1 - quality), quality - discern * quality)
+
+
+def _beside(sight: Sight, given: Sequence[Given], best: int, sure: float, k: int, quality: float, cost_usd: float) -> worth.Further:
+    """A further answer will agree with the best one or not: how likely, follows from what either would make of the confidence in it."""
+    own = given[best].comes_to
+    if not own:
+        return worth.Further(sight.models[k], quality, cost_usd)
+    agree = sight.accord.stand([*given, Given(sight.models[k], quality, own)], best)
+    differ = sight.accord.stand([*given, Given(sight.models[k], quality, f"not {own}")], best)
+    if agree - differ < 1e-3:
+        return worth.Further(sight.models[k], quality, cost_usd)
+    chance = min(max((sure - differ) / (agree - differ), 0.0), 1.0)
+    other = min(max((quality - chance * agree) / max(1 - chance, 1e-6), 0.0), 1.0)
+    return worth.Further(sight.models[k], quality, cost_usd, chance, agree, max(differ, other))
+
+
+def _undominated(cost: Sequence[float], quality: Sequence[float]) -> list[int]:
+    """The models that are better than all cheaper ones; at most some, the cheapest and the best among them."""
+    kept: list[int] = []
+    for i in sorted(range(len(cost)), key=lambda i: (cost[i], -quality[i])):
+        if not kept or quality[i] > quality[kept[-1]]:
+            kept.append(i)
+    steps = np.linspace(0, len(kept) - 1, min(len(kept), _MOST_FURTHER)).round().astype(int)
+    return [kept[int(step)] for step in steps]
+
+
+def chained(sight: Sight, at: int, chain: Sequence[int], thresholds: Sequence[float]) -> list[Course]:
+    """A plain cascade on one query, for each threshold: on along the chain while the best answer's confidence is below it."""
+    states = [_best(sight, at, chain[: n + 1]) for n in range(len(chain))]
+    found = []
+    for threshold in thresholds:
+        n = next((n for n, (_, sure) in enumerate(states) if sure >= threshold), len(chain) - 1)
+        found.append(Course(states[n][0], tuple(chain[: n + 1])))
+    return found
+
+
+def _given(sight: Sight, at: int, asked: Sequence[int]) -> tuple[Given, ...]:
+    return tuple(Given(sight.models[m], float(sight.confidence[at, m]), sight.comes_to[at][m]) for m in asked)
+
+
+def _best(sight: Sight, at: int, asked: Sequence[int]) -> tuple[int, float]:
+    best, sure = sight.accord.best(_given(sight, at, asked))
+    return asked[best], sure
+
+
+def voted(sight: Sight, at: int, members: Sequence[int]) -> Course:
+    """A vote on one query: the answer that most come to, of equal ones the one of the model expected to be best."""
+    votes = Counter(told for m in members if (told := sight.comes_to[at][m]))
+    ranked = sorted(members, key=lambda m: (-votes.get(sight.comes_to[at][m], 0), -float(sight.prior[at, m])))
+    return Course(ranked[0], tuple(members))

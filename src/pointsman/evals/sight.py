@@ -1,0 +1,219 @@
+"""What a cascade would see of recorded answers: confidence in each, what each tells of the further models, and which of them agree.
+
+Everything is learned on other groups of queries: the prompt-only blend, the confidence in answers, and how answers speak for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointsman.core.answer import Answer, Grade
+from pointsman.estimators import confidence, mixing
+from pointsman.estimators.accord import Accord, Given, Unasked
+from pointsman.estimators.blend import Blend
+from pointsman.estimators.confidence import Confidence, Example, Fit, Further, Settings
+from pointsman.estimators.said import said
+from pointsman.evals.crossfit import fold_predictions
+from pointsman.plans.checks.asked import Asked
+from pointsman.plans.checks.normal import final
+from pointsman.plans.checks.table import grades
+from pointsman.signals.embedding import shipped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pointsman.estimators.forest import Forest
+    from pointsman.estimators.outcomes import Matrix, Outcomes, Query
+    from pointsman.estimators.tabular import Vector
+    from pointsman.evals.folds import Fold
+
+Look = Callable[["Query", str], tuple[Answer, tuple[Grade, ...]]]
+"""A recorded text as an answer, and what checks say of it."""
+
+CHECKED = ("refusal", "repetition", "language", "format", "arithmetic", "code", "self_report")
+"""Checks that a recorded text is given to."""
+
+_KEPT = 1 << 17  # texts whose numbers are remembered: every seed and fold asks for them again
+_BELIEVED = 0.5  # of how well a model's answers seem to be told apart: the whole of it asks cheap models too often
+_STATES = 6  # sets of answers by lot, of each query, that agreement is learned from
+_MOST = 4  # answers in one
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Priors:
+    """What the prompt alone says: of the training queries by fits that had not seen them, of the judged ones, and their costs."""
+
+    unseen: Matrix
+    quality: Matrix
+    cost_usd: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """Of judged queries, one a row: what a cascade can know. Columns are models."""
+
+    models: tuple[str, ...]
+    prior: Matrix
+    cost_usd: Matrix  #: predicted
+    confidence: Matrix  #: in each answer by itself
+    after: Matrix  #: query by model by further model: its expected quality once that answer is seen
+    comes_to: tuple[tuple[str, ...], ...]  #: what each answer comes to
+    accord: Accord
+    discern: Vector  #: how well answers of each model are told right from wrong
+
+
+def checked(query: Query, text: str) -> tuple[Answer, tuple[Grade, ...]]:
+    """A recorded text as an answer, with the grades of checks that need nothing but the question."""
+    return _checked(query.text, text)
+
+
+@lru_cache(maxsize=_KEPT)
+def _checked(question: str, text: str) -> tuple[Answer, tuple[Grade, ...]]:
+    answer = Answer(text)
+    return answer, grades(CHECKED, answer, Asked(question))
+
+
+_read = lru_cache(maxsize=_KEPT)(said)
+
+
+def priors(outcomes: Outcomes, fold: Fold, seed: int) -> Priors:
+    """Fit the blend, once for the judged queries and once for what it would have said of the training queries without them."""
+    learner = Blend(shipped())
+    train = outcomes.rows(fold.train)
+    told = fold_predictions(learner, outcomes, fold, seed)
+    return Priors(mixing.fit(train, learner.embedder, learner.settings, seed).unseen, told.quality, told.cost_usd)
+
+
+def examples(outcomes: Outcomes, prior: Matrix, look: Look = checked, *, further: bool = True) -> list[Example]:
+    """Every recorded answer as an example, query by query and model by model. Answers must have been kept."""
+    found = []
+    for i, (query, answers) in enumerate(zip(outcomes.queries, outcomes.answers, strict=True)):
+        others = [Further(model, float(prior[i, k]), float(outcomes.quality[i, k])) for k, model in enumerate(outcomes.models)]
+        for m, model in enumerate(outcomes.models):
+            text = answers[m] or ""
+            said_of_it = look(query, text)[1]
+            rest = tuple(one for one in others if one.model != model) if further else ()
+            found.append(
+                Example(
+                    model,
+                    query.task,
+                    float(prior[i, m]),
+                    float(outcomes.quality[i, m]),
+                    text,
+                    query.text,
+                    said_of_it,
+                    query.group or query.id,
+                    rest,
+                )
+            )
+    return found
+
+
+def see(
+    outcomes: Outcomes,
+    fold: Fold,
+    known: Priors,
+    seed: int,
+    settings: Settings | None = None,
+    look: Look = checked,
+) -> Sight:
+    """Learn on the fold's training queries, look at the judged ones."""
+    train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
+    trained = examples(train, known.unseen, look)
+    learned = confidence.fit(trained, seed, settings, _read)
+    models = len(outcomes.models)
+    by_answer = learned.unseen.reshape(-1, models)
+    spread = by_answer.var(axis=0) / np.maximum(by_answer.mean(axis=0) * (1 - by_answer.mean(axis=0)), 1e-6)
+    shown = examples(judged, known.quality, look)
+    seen_after = _after(learned.confidence, trained, by_answer, known.unseen)
+    accord = _accord(train, known.unseen, by_answer, seen_after, comings(train, look), seed)
+    sure = confident(learned.confidence, shown).reshape(-1, models)
+    after = _after(learned.confidence, shown, sure, known.quality)
+    return Sight(
+        outcomes.models,
+        known.quality,
+        known.cost_usd,
+        sure,
+        after,
+        comings(judged, look),
+        accord,
+        _BELIEVED * np.sqrt(np.clip(spread, 0, 1)),
+    )
+
+
+def accord_of(outcomes: Outcomes, unseen: Matrix, fitted: Fit, shown: Sequence[Example], seed: int) -> Accord:
+    """How the answers of whole outcomes speak for each other. `shown` are its `examples`, on which the confidence was fitted."""
+    sure = fitted.unseen.reshape(len(outcomes.queries), -1)
+    return _accord(outcomes, unseen, sure, _after(fitted.confidence, shown, sure, unseen), comings(outcomes), seed)
+
+
+def comings(outcomes: Outcomes, look: Look = checked) -> tuple[tuple[str, ...], ...]:
+    """What each recorded answer comes to."""
+    rows = zip(outcomes.queries, outcomes.answers, strict=True)
+    return tuple(tuple(_comes_to(look(query, text or "")[0]) for text in row) for query, row in rows)
+
+
+def _comes_to(answer: Answer) -> str:
+    """Programs that do the same are written in many ways: what they come to is not known."""
+    return "" if "```" in answer.text and "def " in answer.text else final(answer)
+
+
+def confident(learned: Confidence, shown: Sequence[Example]) -> Vector:
+    """Confidence in many answers at once."""
+    if learned.forest is None:
+        return np.array([learned.predict(one.model, one.task, one.prior, one.grades, one.text, one.question) for one in shown])
+    leaning = _leaning(learned.forest, learned.rows(shown, _read))
+    prior = np.array([one.prior for one in shown])
+    return learned.curve.many(leaning, prior, [one.model for one in shown], [one.task for one in shown])
+
+
+def _after(learned: Confidence, shown: Sequence[Example], sure: Matrix, prior: Matrix) -> Matrix:
+    """Expected quality of each model (last axis) once the answer of another (middle axis) is seen."""
+    n, models = prior.shape
+    found = np.repeat(prior[:, None, :], models, axis=1)
+    if learned.gains is None:
+        return found
+    rows = learned.rows(shown, _read).reshape(n, models, -1)
+    for m in range(models):
+        better = [k for k in range(models) if learned.mean(shown[k].model) > learned.mean(shown[m].model)]
+        for k in better:
+            beside = confidence.beside(prior[:, k], prior[:, m], learned.mean(shown[k].model))
+            lead = _leaning(learned.gains, np.concatenate((rows[:, m], beside), axis=1))
+            found[:, m, k] = np.clip(sure[:, m] + lead, 0.0, 1.0)
+    return found
+
+
+def _leaning(forest: Forest, rows: NDArray[np.float32]) -> Vector:
+    """What the trees say of many rows: their first output."""
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        places, at = np.arange(len(some))[:, None], np.tile(forest.roots, (len(some), 1))
+        while True:
+            onward = np.where(some[places, forest.feature[at]] < forest.threshold[at], forest.below[at], forest.other[at])
+            if np.array_equal(onward, at):
+                break
+            at = onward
+        found[start : start + _CHUNK] = forest.value[:, 0][at].mean(axis=1)
+    return found
+
+
+def _accord(train: Outcomes, prior: Matrix, sure: Matrix, after: Matrix, told: Sequence[Sequence[str]], seed: int) -> Accord:
+    """Learn from sets of answers by lot what it says for an answer that others agree, and of the models that were not asked."""
+    chance, models = np.random.default_rng(seed), len(train.models)
+    sets, right, then = [], [], []
+    for i in range(len(train.queries)):
+        for _ in range(_STATES):
+            picked = chance.permutation(models)[: 1 + int(chance.integers(min(_MOST, models - 1)))]
+            given = tuple(Given(train.models[m], float(sure[i, m]), told[i][m]) for m in picked)
+            sets.append(given)
+            right.append([float(train.quality[i, m]) for m in picked])
+            k = int(chance.choice(np.setdiff1d(np.arange(models), picked)))
+            then.append((Unasked(given, float(prior[i, k]), tuple(after[i, picked, k].tolist())), float(train.quality[i, k])))
+    return Accord.of(train.models, sets, right, then)

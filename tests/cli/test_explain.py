@@ -1,0 +1,187 @@
+"""`pointsman explain`: whoever asks, what budgets say, labels that nobody knows, and recorded decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pointsman.build.budgets import budgets_of
+from pointsman.build.world import current_snapshot, offline_world
+from pointsman.cli import main
+from pointsman.config.load import load_file
+from pointsman.core.answer import Course
+from pointsman.core.budget import Spend, Subjects, payers
+from pointsman.core.outcome import Outcome
+from pointsman.core.record import record
+from pointsman.core.request import Caller
+from pointsman.core.tenancy import Org, Team
+from pointsman.gateway import Inquiry, decide_request
+from pointsman.stores.budget_desk import Desk
+from pointsman.stores.keys import Key
+from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_budgets import SqliteBudgets
+from pointsman.stores.sqlite_keys import SqliteKeys
+
+CONFIG = """
+version: 1
+models:
+  - {id: own, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", perimeter: on_prem, price: {input: 1, output: 1}, quality: {general: 0.4}}
+  - {id: big, provider: openai, api_key: "${SOME_KEY}", model: gpt-4o-mini, price: {input: 5, output: 5}, quality: {general: 0.9}}
+policies:
+  - {name: the clinic stays inside, scope: {orgs: [acme], teams: [clinic]}, require: {perimeter: [on_prem]}}
+  - {name: one key stays inside, scope: {keys: [k1]}, require: {perimeter: [on_prem]}}
+  - {name: roots stay inside, when: 'key.role == "root"', require: {perimeter: [on_prem]}}
+budgets:
+  - {name: purse, org: acme, usd: 1, per: never, when_spent: cheapest}
+routes:
+  auto: {weights: {quality: 1}}
+  other: {}
+"""
+BODY = b'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    (tmp_path / "pointsman.yaml").write_text(f"{CONFIG}store: {{path: store.db}}\n")
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(("explain", *arguments))
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def chosen(capsys: pytest.CaptureFixture[str], *arguments: str) -> str | None:
+    found: str | None = json.loads(run(capsys, "hello", "--json", *arguments)[1])["model"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("who", "model"),
+    [
+        ((), "big"),
+        (("--org", "acme"), "big"),
+        (("--team", "clinic"), "big"),
+        (("--org", "acme", "--team", "clinic"), "own"),
+        (("--key", "k1"), "own"),
+        (("--key", "k2"), "big"),
+        (("--role", "root"), "own"),
+    ],
+)
+def test_policies_for_some_are_explained_for_whoever_is_named(capsys, who, model):
+    assert chosen(capsys, *who) == model
+
+
+def test_a_key_that_the_store_does_not_have_is_remarked_upon(capsys):
+    assert run(capsys, "hello", "--key", "k2")[2].splitlines()[-1] == (
+        "store.db has no key `k2`: what that key may do is not known, and not looked at"
+    )
+
+
+async def stored(path: Path) -> None:
+    async with SqliteLog(path) as log:
+        keys = SqliteKeys(log)
+        await keys.add_org(Org("acme", created_at_ns=1))
+        await keys.add_team(Team("red", "acme", created_at_ns=1, models=("own",)))
+        await keys.add_key(Key("limited", bytes(32), 1, org="acme", team="red", routes=("auto",)))
+        await keys.add_key(Key("gone", bytes(32), 1, org="acme", revoked_at_ns=2))
+        await keys.add_key(Key("reads", bytes(32), 1, org="acme", role="auditor"))
+
+
+def test_a_key_of_the_store_has_the_rights_that_it_has_there(capsys, folder):
+    asyncio.run(stored(folder / "store.db"))
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert chosen(capsys, "--key", "limited") == "own"
+    assert chosen(capsys, "--org", "acme", "--team", "red") == "own"
+    status, out, _ = run(capsys, "hello", "--key", "limited", "--route", "other")
+    assert status == 1
+    assert "may not use" in out
+    assert "key `gone` opens nothing: it was revoked or has expired" in run(capsys, "hello", "--key", "gone")[2]
+    status, _, err = run(capsys, "hello", "--key", "limited", "--team", "blue")
+    assert (status, err.splitlines()[-1]) == (2, "key `limited` has team `red`, not `blue`: leave out --team")
+    assert "calls no models" in run(capsys, "hello", "--key", "reads")[2]
+    assert before["store.db"] == (folder / "store.db").read_bytes()
+
+
+async def spent(config: Path) -> None:
+    made = load_file(config, {"SOME_KEY": "x"})
+    async with SqliteLog(made.store.path) as log:
+        desk = Desk(SqliteBudgets(log), lambda: 1_000)
+        hold = await desk.hold(payers(budgets_of(made), Subjects(org="acme")), Spend(10**12, 10))
+        desk.settle(hold, Spend(10**12, 10))
+        await desk.close()
+
+
+def test_budgets_count_as_the_store_has_them(capsys, folder):
+    assert chosen(capsys, "--org", "acme") == "big"
+    asyncio.run(spent(folder / "pointsman.yaml"))
+    assert chosen(capsys) == "big", "nobody's budget"
+    assert chosen(capsys, "--org", "acme") == "own"
+    assert "\nbudget    cheapest, by budget `purse` of org `acme`" in run(capsys, "hello", "--org", "acme")[1]
+
+
+def test_a_label_that_nobody_knows_is_remarked_upon(capsys):
+    assert "`nolabel` is not a known label: it counts as all of them\n" in run(capsys, "hello", "--label", "nolabel")[2]
+    assert "`ppi` is not a known label; did you mean `pii`?: it" not in run(capsys, "hello", "--label", "ppi")[2]
+    assert "label" not in run(capsys, "hello", "--label", "pii")[2]
+
+
+def test_a_dry_run_has_no_id_that_nobody_could_look_up(capsys):
+    status, out, err = run(capsys, "hello")
+    assert (status, out.splitlines()[0]) == (0, "decision  route auto  ->  big")
+    assert json.loads(run(capsys, "hello", "--json")[1])["id"] is None
+    assert "environment variable `SOME_KEY` is not set: `pointsman serve` refuses the file without it" in err
+
+
+def test_an_unknown_route_is_answered_in_the_words_of_the_command_line(capsys):
+    assert run(capsys, "hello", "--route", "nowhere")[2].splitlines()[-1] == "no route or model `nowhere`: `pointsman models` lists both"
+    assert run(capsys, "hello", "--route", "atuo")[2].splitlines()[-1] == "no route or model `atuo`; did you mean `auto`?"
+
+
+async def recorded(config: Path, *outcomes: Outcome, course: Course | None = None) -> None:
+    made = load_file(config, {"SOME_KEY": "x"})
+    snapshot, body = current_snapshot(made)
+    world = offline_world(made)
+    async with SqliteLog(made.store.path) as log:
+        await log.put_snapshot(snapshot.id, body)
+        for id in {outcome.decision for outcome in outcomes}:
+            decision = decide_request(Inquiry(BODY, Caller(), {}, id=id), world)
+            await log.append("decision", id, msgspec.json.encode(record(decision)))
+        for outcome in outcomes:
+            await log.append("outcome", outcome.decision, msgspec.json.encode(outcome))
+        if course is not None:
+            await log.append("course", course.decision, msgspec.json.encode(course))
+
+
+def test_the_head_says_who_answered_where_the_first_choice_did_not(capsys, folder):
+    skipped = Outcome("dec_a1", 0, "big", "error", error="cannot_mask", fault="refused", sent=False)
+    asyncio.run(
+        recorded(folder / "pointsman.yaml", skipped, Outcome("dec_a1", 1, "own", "ok", masked=2), Outcome("dec_b1", 1, "big", "ok"))
+    )
+    _, out, _ = run(capsys, "--decision", "dec_a1")
+    assert out.splitlines()[0].endswith("->  big, answered by own")
+    assert "\n  -  big  not called (cannot_mask)\n" in out
+    assert "  masked values: 2" in out
+    _, out, _ = run(capsys, "--decision", "dec_b1")
+    assert out.splitlines()[0].endswith("->  big")
+    assert "masked" not in out
+
+
+def test_the_beginning_of_an_id_is_enough_where_one_begins_so(capsys, folder):
+    asyncio.run(recorded(folder / "pointsman.yaml", *(Outcome(id, 1, "big", "ok") for id in ("dec_a1", "dec_a2", "dec_b1", "dec_b11"))))
+    assert run(capsys, "--decision", "dec_a2")[1].startswith("decision  dec_a2")
+    assert run(capsys, "--decision", "dec_b1")[1].startswith("decision  dec_b1  ")
+    assert run(capsys, "--decision", "dec_b11")[1].startswith("decision  dec_b11  ")
+    status, _, err = run(capsys, "--decision", "dec_a")
+    assert (status, err.splitlines()[-1]) == (
+        2,
+        "several decisions begin with `dec_a`, dec_a1 and dec_a2 among them: write more of the id",
+    )
+    assert run(capsys, "--decision", "dec_c")[2].splitlines()[-1] == "no decision `dec_c`"
