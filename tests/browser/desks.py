@@ -8,30 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from pointsman.core.review import Contents, Offered, Ticket
-from pointsman.errors import PointsmanError
 from pointsman.gateway.reviews import Desk
-from pointsman.server import pages
-from pointsman.server.app import App
 from tests.server.served import Served, serving
 from tests.tickets import CONTENTS, ticket
 
 HOUR_NS = 3_600 * 10**9
-
-
-class Paged(App):
-    """The application with the pages in it."""
-
-    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
-        if not pages.holds(scope["path"]):
-            await super()._http(scope, receive, send)
-            return
-        try:
-            await pages.serve(scope, send)
-        except PointsmanError as error:
-            await self._failed(scope, send, error)
 
 
 @dataclass
@@ -67,6 +50,5 @@ class Desked:
 
 @asynccontextmanager
 async def desked(folder: Path) -> AsyncIterator[Desked]:
-    with patch("tests.server.served.App", Paged):
-        async with serving(folder) as gateway:
-            yield Desked(gateway)
+    async with serving(folder) as gateway:
+        yield Desked(gateway)

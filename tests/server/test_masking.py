@@ -160,6 +160,11 @@ async def test_what_cannot_be_masked_goes_to_a_model_inside_or_nowhere(serve: Se
         answer = await gateway.chat("auto", "hello", tools=[tool])
         assert (answer.status, answer.headers["x-pointsman-model"]) == (200, "in")
         assert [exchange.model for exchange in gateway.ledger] == ["ok@in"]
+        assert [(outcome.model, outcome.attempt, outcome.error, outcome.sent) for outcome in await gateway.outcomes()] == [
+            ("out", 0, "cannot_mask", False),
+            ("out", 0, "cannot_mask", False),
+            ("in", 1, None, True),
+        ]
 
 
 async def test_each_model_of_a_chain_gets_what_it_may_see(serve: Serve):

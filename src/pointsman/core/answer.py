@@ -40,6 +40,7 @@ class Judged:
 
     confidence: float  #: 0 to 1: how likely it is right
     grades: tuple[Grade, ...] = ()
+    learned: bool = False  #: the confidence is a probability, learned from outcomes
 
 
 Judge = Callable[[str, Answer, tuple[Grade, ...]], Judged]

@@ -33,6 +33,8 @@ from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
 from pointsman.upstream.health import Ticket
 
+_UNMASKABLE = "cannot_mask"
+
 
 class Driver:
     """One request's calls. Owns them until one is delivered; in `clocks` are those that wait, for who has to interrupt them."""
@@ -118,6 +120,8 @@ class Driver:
                 held = await self._hold(self._purse, asked, model, letter)
             ticket = self._admit(call, held)
         except UpstreamError as error:
+            if error.code == _UNMASKABLE and all(model != before for before, _, _ in self._failures):
+                await self._record_nothing(model, error.code, error.fault)  # another model may answer: then nothing else would tell of it
             self._failures.append((model, error, 0))
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
         self._made += 1
@@ -259,8 +263,8 @@ class Driver:
         return tuple(Failure(model, error.code or error.fault, error.status, number) for model, error, number in self._failures)
 
     async def _failed(self) -> PointsmanError:
-        if not self._made:
-            model, refusal, _ = self._failures[0]
+        model, refusal, _ = self._failures[0]
+        if not self._made and refusal.code != _UNMASKABLE:
             await self._record_nothing(model, refusal.code, refusal.fault)
         called = (error for _, error, _ in self._failures if error.fault not in ("unavailable", "over_budget"))
         error: PointsmanError = next(called, self._failures[0][1])

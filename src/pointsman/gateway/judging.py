@@ -34,6 +34,8 @@ def judge_of(decision: Decision, world: World) -> Judge | None:
         given = (*grades(_names(world), answer, asked(), world.own_checks), *further)
         estimate = decision.estimate(model)
         prior = 0.5 if estimate is None else estimate.quality
-        return Judged(confident(model, decision.ruling.task, prior, given, asked().question, answer.text), given)
+        return Judged(
+            confident(model, decision.ruling.task, prior, given, asked().question, answer.text), given, world.confidence is not None
+        )
 
     return judge

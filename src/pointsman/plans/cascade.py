@@ -13,7 +13,7 @@ from pointsman.core.answer import Judge
 from pointsman.core.decision import Decision
 from pointsman.core.plan import Execution
 from pointsman.core.prices import PICO
-from pointsman.core.worth import Further, next_call
+from pointsman.core.worth import Further, moved, next_call
 from pointsman.plans.fallback import Ask, after
 from pointsman.plans.looking import Looking, Seen, unseen, weighed
 from pointsman.plans.retry import Patience, retry
@@ -75,19 +75,25 @@ def _further(run: Looking, left: tuple[str, ...]) -> tuple[str, ...]:
     worth_usd, best = run.execution.cascade.worth_usd, _best(run)
     if worth_usd is None:
         return () if _does(run, best) else left
-    further = [expected for model in left if (expected := _expected(run, model)) is not None]
+    further = [expected for model in left if (expected := _expected(run, model, best)) is not None]
     at = next_call(0.0 if best.barred else best.judged.confidence, further, worth_usd)
     if at is None:
         return ()
     return further[at].model, *(model for model in left if model != further[at].model)
 
 
-def _expected(run: Looking, model: str) -> Further | None:
-    """What asking it promises; `None` where nobody knows what it costs, since that is not to be had for nothing."""
-    estimate = run.decision.estimate(model)
+def _expected(run: Looking, model: str, best: Seen) -> Further | None:
+    """What asking it promises; `None` where nobody knows what it costs, since that is not to be had for nothing.
+
+    A question that turned out hard is harder for the next model, too, as far as it is known how hard it turned out.
+    """
+    estimate, asked = run.decision.estimate(model), run.decision.estimate(best.reached.model)
     if estimate is None or estimate.cost_picousd is None:
         return None
-    return Further(model, estimate.quality, estimate.cost_picousd / PICO)
+    quality = estimate.quality
+    if best.judged.learned and asked is not None:
+        quality = moved(quality, asked.quality, best.judged.confidence)
+    return Further(model, quality, estimate.cost_picousd / PICO)
 
 
 def _streamed(run: Looking) -> bool:

@@ -142,7 +142,11 @@ class App:
             self._in_progress -= 1
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, headers = scope["path"], headers_of(scope)
+        path = scope["path"]
+        if pages.holds(path):  # a browser has no key yet
+            await pages.serve(scope, send)
+            return
+        headers = headers_of(scope)
         caller = await self._authenticator.caller(headers)
         for table in self._tables:
             if table.holds(path):
@@ -232,9 +236,6 @@ class App:
     def _may_read_names(self, scope: Scope) -> bool:
         """Whether whoever asks for health shows a key that may know what models, promises and files are called."""
         try:
-            if pages.holds(path):  # a browser has no key yet
-                await pages.serve(scope, send)
-                return
             headers = headers_of(scope)
             if not headers.keys() & {"authorization", "x-api-key"}:
                 return False
