@@ -236,7 +236,7 @@ def test_the_page_escapes_every_name(capsys, folder):
     assert set(reader.tags) == {"html", "meta", "title", "style", "h1", "p", "ul", "li", "table", "tr", "th", "td", "h2"}
     assert "script" not in reader.tags
     models = f'"><img src=x onerror=alert(2)>, {HOSTILE}'
-    assert models in reader.cells
+    assert models in [cell.strip() for cell in reader.cells]
     shown = " ".join(reader.cells)
     assert all(name in shown for name in ("<h1>&lt;", "b&b", "team <i>", "team ';--", "key &amp;", "team <i> and key &amp;"))
     assert any("promise `<b onclick=x>` is broken on `<h1>&lt;`" in text for text in reader.texts)

@@ -89,7 +89,7 @@ async def stored(path: Path) -> None:
     async with SqliteLog(path) as log:
         keys = SqliteKeys(log)
         await keys.add_org(Org("acme", created_at_ns=1))
-        await keys.add_team(Team("red", "acme", created_at_ns=1, models=("own",)))
+        await keys.add_team(Team("acme", "red", created_at_ns=1, models=("own",)))
         await keys.add_key(Key("limited", bytes(32), 1, org="acme", team="red", routes=("auto",)))
         await keys.add_key(Key("gone", bytes(32), 1, org="acme", revoked_at_ns=2))
         await keys.add_key(Key("reads", bytes(32), 1, org="acme", role="auditor"))
@@ -128,8 +128,8 @@ def test_budgets_count_as_the_store_has_them(capsys, folder):
 
 
 def test_a_label_that_nobody_knows_is_remarked_upon(capsys):
-    assert "`nolabel` is not a known label: it counts as all of them\n" in run(capsys, "hello", "--label", "nolabel")[2]
-    assert "`ppi` is not a known label; did you mean `pii`?: it" not in run(capsys, "hello", "--label", "ppi")[2]
+    assert "`nolabel` is not a known label and counts as all of them\n" in run(capsys, "hello", "--label", "nolabel")[2]
+    assert "`ppi` is not a known label and counts as all of them; did you mean `pii`?\n" in run(capsys, "hello", "--label", "ppi")[2]
     assert "label" not in run(capsys, "hello", "--label", "pii")[2]
 
 
@@ -141,7 +141,7 @@ def test_a_dry_run_has_no_id_that_nobody_could_look_up(capsys):
 
 
 def test_an_unknown_route_is_answered_in_the_words_of_the_command_line(capsys):
-    assert run(capsys, "hello", "--route", "nowhere")[2].splitlines()[-1] == "no route or model `nowhere`: `pointsman models` lists both"
+    assert run(capsys, "hello", "--route", "xyz")[2].splitlines()[-1] == "no route or model `xyz`: `pointsman models` lists both"
     assert run(capsys, "hello", "--route", "atuo")[2].splitlines()[-1] == "no route or model `atuo`; did you mean `auto`?"
 
 
@@ -151,9 +151,9 @@ async def recorded(config: Path, *outcomes: Outcome, course: Course | None = Non
     world = offline_world(made)
     async with SqliteLog(made.store.path) as log:
         await log.put_snapshot(snapshot.id, body)
-        for id in {outcome.decision for outcome in outcomes}:
-            decision = decide_request(Inquiry(BODY, Caller(), {}, id=id), world)
-            await log.append("decision", id, msgspec.json.encode(record(decision)))
+        for name in {outcome.decision for outcome in outcomes}:
+            decision = decide_request(Inquiry(BODY, Caller(), {}, id=name), world)
+            await log.append("decision", name, msgspec.json.encode(record(decision)))
         for outcome in outcomes:
             await log.append("outcome", outcome.decision, msgspec.json.encode(outcome))
         if course is not None:
@@ -175,7 +175,7 @@ def test_the_head_says_who_answered_where_the_first_choice_did_not(capsys, folde
 
 
 def test_the_beginning_of_an_id_is_enough_where_one_begins_so(capsys, folder):
-    asyncio.run(recorded(folder / "pointsman.yaml", *(Outcome(id, 1, "big", "ok") for id in ("dec_a1", "dec_a2", "dec_b1", "dec_b11"))))
+    asyncio.run(recorded(folder / "pointsman.yaml", *(Outcome(name, 1, "big", "ok") for name in ("dec_a1", "dec_a2", "dec_b1", "dec_b11"))))
     assert run(capsys, "--decision", "dec_a2")[1].startswith("decision  dec_a2")
     assert run(capsys, "--decision", "dec_b1")[1].startswith("decision  dec_b1  ")
     assert run(capsys, "--decision", "dec_b11")[1].startswith("decision  dec_b11  ")

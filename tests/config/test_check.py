@@ -84,7 +84,9 @@ def test_every_path_leads_into_the_configuration(config: Config) -> None:
 
 def test_warnings_do_not_stop_a_configuration() -> None:
     config = load("version: 1\nmodels: [{id: a, provider: openai}]\nroutes: {}", "c", {})
-    assert warnings(config) == [Problem(("models", 0), "has no `api_key`, or an empty one: `openai` wants a key, such as `${OPENAI_API_KEY}`", "warning")]
+    assert warnings(config) == [
+        Problem(("models", 0), "has no `api_key`, or an empty one: `openai` wants a key, such as `${OPENAI_API_KEY}`", "warning")
+    ]
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "api.localhost"])

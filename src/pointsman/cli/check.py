@@ -21,6 +21,7 @@ from pointsman.config.load import load_tests, test_warnings
 from pointsman.config.schema import Config, PolicyTestConfig
 from pointsman.config.sensitivity import Detection, detection
 from pointsman.core.codec import to_builtins
+from pointsman.core.labels import KNOWN
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
 from pointsman.policy.matrix import ANYONE, UNLABELLED, Cell, Row, classes, grouped, matrix
@@ -60,6 +61,7 @@ def run(given: argparse.Namespace) -> int:
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         program=__version__,
         snapshot=current_snapshot(config, learning)[0].id,
+        labels=sorted(KNOWN | snapshot.labels),
         policies=policies,
         promises=promises,
         tests=tried,

@@ -75,7 +75,7 @@ def _unknown(labels: Sequence[str], world: World) -> Iterator[str]:
     known = KNOWN | world.snapshot.labels
     for label in labels:
         if label not in known:
-            yield f"`{short(label)}` is not a known label{did_you_mean(label, known)}: it counts as all of them"
+            yield f"`{short(label)}` is not a known label and counts as all of them{did_you_mean(label, known)}"
 
 
 def _require_route(name: str, world: World) -> None:

@@ -24,6 +24,7 @@ class Evidence:
     at: str
     program: str
     snapshot: str
+    labels: Sequence[str]
     policies: Sequence[Verdict]
     promises: Sequence[Verdict]
     tests: Sequence[Verdict]
@@ -34,7 +35,13 @@ class Evidence:
 
 def page(found: Evidence) -> str:
     """The whole page."""
-    made = (("configuration", found.origin), ("snapshot", found.snapshot), ("checked", found.at), ("by", f"Pointsman {found.program}"))
+    made = (
+        ("configuration", found.origin),
+        ("snapshot", found.snapshot),
+        ("checked", found.at),
+        ("by", f"Pointsman {found.program}"),
+        ("labels", ", ".join(found.labels)),
+    )
     kept = "Every promise holds." if all(promise.ok for promise in found.promises) else ""
     parts = (
         _table(made),

@@ -99,7 +99,7 @@ def _endpoint(model: ModelConfig, path: Path) -> Problems:
     if any(c.isspace() or not c.isprintable() for c in model.api_key):
         yield Problem((*path, "api_key"), "has a space, line break or control character in it: look at the variable it comes from")
     if not model.api_key and not model.base_url and (provider := PROVIDERS.get(model.provider)):
-        yield warning(path, f"`{provider.id}` wants a key: add `api_key: ${{{provider.key_variables[0]}}}`")
+        yield warning(path, f"has no `api_key`, or an empty one: `{provider.id}` wants a key, such as `${{{provider.key_variables[0]}}}`")
 
 
 def _local(model: ModelConfig, path: Path) -> Problems:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 
+from pointsman.config.check_names import named_problems
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.schema import (
     Config,
@@ -28,7 +29,6 @@ from pointsman.policy.cel import CelCondition, compile_condition
 Problems = Iterator[Problem]
 
 _QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
-_KEYWORD = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')\s+in\s+signals\.keywords")
 # A word compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
 _COMPARED = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')(?=\s+in\s|\s*==|\s*,|\s*\])|(?:==\s*)(?:\"([^\"\\]*)\"|'([^'\\]*)')")
 _TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
@@ -77,11 +77,13 @@ def promise_problems(config: Config) -> Problems:
         yield from label_problems(promise.labels, config, (*path, "labels"))
         yield from _scope(promise.scope, config, (*path, "scope"))
         yield from _attributes(promise.only, config, (*path, "only"))
-        yield from _attributes(promise.never, config, (*path, "never"))
+        yield from _never(promise.never, config, (*path, "never"))
 
 
 def test_problems(tests: PolicyTests, config: Config) -> list[Problem]:
     """What is wrong with policy tests for this configuration."""
+    if not tests.tests:
+        return [Problem(("tests",), "is empty: nothing would be tested")]
     return [problem for at, test in enumerate(tests.tests) for problem in _test(test, config, ("tests", at))]
 
 
@@ -98,7 +100,7 @@ def _test(test: PolicyTestConfig, config: Config, path: Path) -> Problems:
     yield from label_problems(test.labels, config, (*path, "labels"))
     yield from name_problems(test.reaches, {model.id for model in config.models}, (*path, "reaches"))
     yield from _attributes(test.only, config, (*path, "only"))
-    yield from _attributes(test.never, config, (*path, "never"))
+    yield from _never(test.never, config, (*path, "never"))
 
 
 def _askable(config: Config) -> set[str]:
@@ -133,11 +135,19 @@ def _attributes(wanted: RequireConfig | ForbidConfig | None, config: Config, pat
             yield from _of_no_model(name, values, config, (*path, name))
 
 
+def _never(never: ForbidConfig | None, config: Config, path: Path) -> Problems:
+    yield from _attributes(never, config, path)
+    values = {f.name: set(value) for f in fields(never) if (value := getattr(never, f.name))} if never is not None else {}
+    if values and not any(values[name].intersection(_HELD[name](model)) for name in values for model in config.models):
+        yield warning(path, "fits no model of the pool: nothing here could break it")
+
+
 _HELD: Mapping[str, Callable[[ModelConfig], Iterable[str]]] = {
     "perimeter": lambda model: (model.perimeter,),
     "region": lambda model: (model.region,),
     "provider": lambda model: (model.provider,),
     "tags": lambda model: model.tags,
+    "model": lambda model: (model.id,),
 }
 
 
@@ -155,18 +165,9 @@ def _condition(source: str, config: Config, path: Path) -> Problems:
     except ConditionSyntaxError as error:
         yield Problem(path, f"does not compile: line {error.line}, column {error.column} of the expression: {error}")
         return
-    yield from _about_keywords(source, config, path)
+    yield from named_problems(source, config, path, labels_only=condition.labels_only)
     if condition.labels_only:
         yield from _about_labels(condition, config, path)
-
-
-def _about_keywords(source: str, config: Config, path: Path) -> Problems:
-    """A word list that does not exist is never found: what the condition protects would be open."""
-    for double, single in _KEYWORD.findall(source):
-        name = double or single
-        if name not in config.keywords:
-            hint = did_you_mean(name, set(config.keywords)) or ": define it under `keywords`"
-            yield Problem(path, f"unknown word list `{short(name)}`{hint}")
 
 
 def _about_labels(condition: CelCondition, config: Config, path: Path) -> Problems:

@@ -261,15 +261,15 @@ class _Reader:
             self.variables[name] = found or ""
             if found is None and default is None:
                 cure = f"set it, or give a default: `${{{name}:-…}}`"
-                self._fault(event, path, f"environment variable `{name}` is not set: {cure}")
+                self._fault(event, path, f"environment variable `{name}` is not set: {cure}", unset=name)
             elif not (found or "").isascii() and _lone_surrogates(found or ""):
                 self._fault(event, path, f"environment variable `{name}` does not hold UTF-8")
             return found or default or ""
 
         return _VARIABLE.sub(value, event.value), tuple(variables)
 
-    def _fault(self, event: yaml.Event, path: Path, sentence: str) -> None:
-        self.faults.append(Fault(*_place(event), path, sentence))
+    def _fault(self, event: yaml.Event, path: Path, sentence: str, unset: str = "") -> None:
+        self.faults.append(Fault(*_place(event), path, sentence, unset))
 
     def _stop(self, event: yaml.Event, sentence: str, path: Path = ()) -> ConfigError:
         # What was collected goes along: the reader may have stopped because of it.

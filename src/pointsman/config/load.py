@@ -23,6 +23,7 @@ SECRET: Final = frozenset({"api_key", "secret"})
 Kind = TypeVar("Kind")
 
 _MOST_LINES = 50
+_CURE: Final = ": `pointsman init` writes one"
 _WRONG: Final = object()  # stands where a fault was noted
 
 
@@ -38,7 +39,19 @@ def load(text: str, name: str, env: Mapping[str, str]) -> Config:
 
 def load_file(path: str | FilePath, env: Mapping[str, str]) -> Config:
     """Read a configuration file. Raises ConfigError as `load` does, and when the file cannot be read."""
-    return load(_text(path, ": `pointsman init` writes one"), str(path), env)
+    return load(_text(path, _CURE), str(path), env)
+
+
+def load_without_secrets(path: str | FilePath, env: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
+    """The same where variables that hold nothing but secrets need not be set, for what makes no calls; and their names."""
+    name = str(path)
+    text = _text(path, _CURE)
+    unset: dict[str, bool] = {}
+    for fault in read(text, name, env).faults:
+        if fault.unset:
+            unset[fault.unset] = unset.get(fault.unset, True) and fault.path[-1] in SECRET
+    names = tuple(variable for variable, secret in unset.items() if secret)
+    return load(text, name, {**env, **dict.fromkeys(names, "unset")}), names
 
 
 def load_tests(path: str | FilePath, config: Config) -> PolicyTests:
@@ -74,6 +87,11 @@ def _text(path: str | FilePath, cure: str = "") -> str:
 def warnings(config: Config) -> list[Problem]:
     """What a valid configuration says that its author may not have meant."""
     return [problem for problem in problems(config) if problem.severity == "warning"]
+
+
+def test_warnings(tests: PolicyTests, config: Config) -> list[Problem]:
+    """The same of policy tests."""
+    return [problem for problem in test_problems(tests, config) if problem.severity == "warning"]
 
 
 def _errors(document: Document, found: Iterable[Problem]) -> list[Fault]:

@@ -35,6 +35,7 @@ class Fault(NamedTuple):
     column: int
     path: Path
     sentence: str
+    unset: str = ""  #: the environment variable that is to blame, because it is not set
 
     def within(self, name: str) -> str:
         """The whole sentence, with the name of the file.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _FIELD = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\.\s*(?P<name>\w+)(?!\w|\s*\()")
+_INDEX = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\[\s*(?P<quote>['\"])(?P<name>[^'\"\\]*)(?P=quote)\s*\]")
 _LIST_MACRO = re.compile(r"\.\s*(map|filter)\s*\(")
 _LISTS = ("labels", "request.tools", "signals.keywords")
 _VARIABLES = ("request", "signals", "labels", "tokens", "task", "key", "metadata")
@@ -84,7 +85,7 @@ def compile_condition(source: str) -> CelCondition:
         raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
     # Strings are blanked out, at the same length, so that columns stay and nothing in quotes is taken for a name.
     code = _STRING.sub(lambda found: " " * len(found[0]), source)
-    _refuse_unknown_fields(code)
+    _refuse_unknown_fields(source, code)
     _refuse_order_of_maps(code)
     return CelCondition(source, _reads_labels_only(source), program, tuple(_reads(code)), comparison(source))
 
@@ -121,9 +122,10 @@ def _given(facts: Facts, reads: _Reads) -> dict[str, object]:
     return given
 
 
-def _refuse_unknown_fields(code: str) -> None:
-    """CEL checks the fields of maps only when they are read, and then every request would fail."""
-    for found in _FIELD.finditer(code):
+def _refuse_unknown_fields(source: str, code: str) -> None:
+    """CEL checks the fields of maps only when they are read, and then every request would fail. `code`: without its strings."""
+    by_index = (found for found in _INDEX.finditer(source) if code[found.start()] == source[found.start()])
+    for found in (*_FIELD.finditer(code), *by_index):
         record, name = found["record"], found["name"]
         if name not in FIELDS[record]:
             near = get_close_matches(name, FIELDS[record], 1)

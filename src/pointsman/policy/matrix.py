@@ -63,7 +63,7 @@ def meant(scope: PolicyScope | None) -> tuple[Who, ...]:
 
 
 def classes(snapshot: Snapshot, promised: Iterable[PolicyScope | None] = ()) -> tuple[Who, ...]:
-    """Everybody whom the scopes of policies and of promises tell apart, `ANYONE` first: by org, team or key alone, then as scopes combine them."""
+    """Whoever the scopes of policies and of promises tell apart: `ANYONE`, each org, team and key alone, then as scopes combine them."""
     scopes = [scope for scope in (*(policy.scope for policy in snapshot.policies), *promised) if scope is not None]
     alone = [
         whoever(**{kind: name})

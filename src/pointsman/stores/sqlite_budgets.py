@@ -11,6 +11,7 @@ import apsw
 from pointsman.core.budget import Account
 from pointsman.core.budget_allot import Ask, Line, Reply, Total, allot
 from pointsman.stores.budgets import KEEP_MS, Position
+from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.writer import Also
 
@@ -87,12 +88,7 @@ class SqliteBudgets:
     async def positions(self, now_ms: int, budget: str | None = None) -> list[Position]:
         """Every account, by account and slot."""
         await self._execute(_nothing)
-        found: dict[tuple[Account, int], list[int]] = {}
-        for *account, slot, granted, spent, live in await asyncio.to_thread(self._file.rows, _POSITIONS, (now_ms, budget, budget)):
-            figures = found.setdefault((Account(*account), slot), [0, 0, 0])
-            figures[0] += spent
-            figures[2 if live else 1] += granted - spent
-        return [Position(account, slot, *figures) for (account, slot), figures in found.items()]
+        return await asyncio.to_thread(positions_in, self._file, now_ms, budget)
 
     async def tidy(self, now_ms: int) -> None:
         """Drop what counts no more, and fold the leases of workers that are gone for good."""
@@ -119,6 +115,18 @@ class SqliteBudgets:
 
         await self._log.write("", "", b"", run)  # the log itself records nothing of it
         self._made = True
+
+
+def positions_in(file: LogFile, now_ms: int, budget: str | None = None) -> list[Position]:
+    """The same from a file that is only read; none where no budget was ever kept in it."""
+    if not file.rows("SELECT 1 FROM sqlite_schema WHERE name = 'budgets'"):
+        return []
+    found: dict[tuple[Account, int], list[int]] = {}
+    for *account, slot, granted, spent, live in file.rows(_POSITIONS, (now_ms, budget, budget)):
+        figures = found.setdefault((Account(*account), slot), [0, 0, 0])
+        figures[0] += spent
+        figures[2 if live else 1] += granted - spent
+    return [Position(account, slot, *figures) for (account, slot), figures in found.items()]
 
 
 def _nothing(_: apsw.Connection) -> bool:

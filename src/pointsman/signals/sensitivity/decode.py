@@ -47,7 +47,9 @@ _GROUPS = re.compile(
     rf"(?<![0-9A-Za-z])(?:[0-9]{{4}}(?:{_CUT}[0-9]{{4}}){{3,}}|3[47][0-9]{{2}}{_CUT}[0-9]{{6}}{_CUT}[0-9]{{5}}"
     rf"|[A-Z]{{2}}[0-9]{{2}}(?:{_CUT}[0-9A-Z]{{4}}){{2,7}}(?:{_CUT}[0-9A-Z]{{1,4}})?)(?![0-9A-Za-z])"
 )
-_GROUP = re.compile("[0-9A-Z]+(?![^<]*>)")
+_GROUP = re.compile("[0-9A-Z]+")
+_TAG = re.compile("<[^<>]*>")
+_USUAL = re.compile("[0-9A-Z]+(?:[ -][0-9A-Z]+)+")  # is read as it is written
 _CARD_GROUPS = 4
 _AS_DIGITS = str.maketrans("OoIl", "0011")
 _ENTITY = re.compile(r"&(#?[0-9A-Za-z]+);?")
@@ -79,8 +81,9 @@ def _patterns() -> tuple[_Pattern, _Pattern, _Pattern]:
 
 
 def _gate() -> Any:
-    """Two groups with something between them that no number has."""
-    return pattern(rf"[0-9]{{4}}{_CUT}[0-9]{{4}}{_CUT}[0-9]{{4}}|3[47][0-9]{{2}}{_CUT}[0-9]{{6}}|[A-Z]{{2}}[0-9]{{2}}{_CUT}[0-9A-Z]{{4}}")
+    """The first groups of such a row; without bounds, which cost more than they spare."""
+    cut = _CUT.replace("{0,40}", "*").replace("{1,12}", "+")
+    return pattern(rf"[0-9]{{4}}{cut}[0-9]{{4}}{cut}[0-9]{{4}}|3[47][0-9]{{2}}{cut}[0-9]{{6}}|[A-Z]{{2}}[0-9]{{2}}{cut}[0-9A-Z]{{4}}")
 
 
 def views(plain: View) -> Iterator[View]:
@@ -219,7 +222,8 @@ _READERS = (_percent, _entities, _escapes, _quoted_printable)
 
 def _grouped(text: str, patterns: _Pattern) -> Iterator[tuple[int, int, str]]:
     """What has the groups of a card or of an account put together, whatever stands between them."""
-    runs = [(found.span(), _GROUP.findall(found[0])) for found in patterns.matches(text)]
+    matches = (found for found in patterns.matches(text) if not _USUAL.fullmatch(found[0]))
+    runs = [(found.span(), _GROUP.findall(_TAG.sub(" ", found[0]))) for found in matches]
     # A row of four numbers is a card's one time in twenty, so most rows must be, else they are a table of figures.
     rows = sum(max(1, len(groups) // _CARD_GROUPS) for _, groups in runs if _are_fours(groups))
     likely = 2 * sum(len(_cards(groups)) for _, groups in runs if _are_fours(groups)) >= rows
