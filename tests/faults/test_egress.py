@@ -29,6 +29,8 @@ SENDS = {
     ("build/endpoints.py", "self._model.send"),  # a transport that waits for its model
     ("upstream/signed.py", "self._transport.send"),  # a transport that signs
     ("gateway/driver.py", "steps.send"),  # a generator's
+    ("gateway/reviews.py", "sender.send"),  # a webhook: which ticket, and what became of it, no words
+    ("upstream/webhook.py", "connection.send"),  # behind it
 }
 """Everything called `send` with an object before it, outside of the server and the fakes."""
 CALLS = {("gateway/attempt.py", "self._live.egress.call")}
@@ -67,6 +69,7 @@ def test_the_way_out_is_taken_at_one_place():
 def test_nothing_else_opens_a_connection_to_anywhere():
     assert {(path, name) for name in OPENS for path, _ in calls(name, outside=("testing/", "cli/"))} == {
         ("upstream/http.py", "create_connection"),
+        ("upstream/webhook.py", "create_connection"),  # to hosts that the operator has allowed
         ("upstream/local/door.py", "HTTPConnection"),  # a model in this process
     }
 

@@ -197,6 +197,36 @@ async def test_nobody_else_is_asked_about_what_only_the_answer_holds(serve: Serv
         assert reasons["verifier"] == "the call of `middle` failed: refused"
 
 
+async def test_a_helper_that_must_not_see_values_does_not_see_those_of_an_answer(serve: Serve):
+    """The request holds none, but carries the label."""
+    cascade = {"tiers": ["small", "large"], "accept": {"confidence": 0.45, "verifier": "middle"}}
+    told = f"{DOUBTED}, and my card is 378282246310005"
+    models = pool(small=f"says@{told}", middle=RIGHT, large="says@43")
+    for each in models:
+        each["perimeter"] = "external" if each["id"] == "middle" else "on_prem"
+    mask = {"mask": {"kinds": ["financial"]}}
+    async with serve(models, routes=auto("cascade", cascade=cascade), sensitivity=mask) as served:
+        answered = await served.ask(body=chat("auto", "what is your card?"), x_pointsman_labels="financial")
+        assert text(answered) == told
+        assert called(served) == ["small", "middle", "middle"]
+        assert all("378282246310005" not in json.dumps(call.json) for call in served.ledger if call.model.endswith("@middle"))
+
+
+async def test_a_condition_over_half_a_character_fails_the_check_and_nothing_else(serve: Serve):
+    own = {"short": {"when": "size(answer.text) < 1000 && answer.json != {}"}}
+    routes = auto("cascade", cascade={"accept": {"confidence": 0.0, "checks": ["short"]}})
+    models = pool(small='says@{"x": "\\ud800"}', large='says@{"x": 1}')
+    async with serve(models, routes=routes, checks=own) as served:
+        assert text(await served.chat("auto")) == '{"x": 1}'
+
+
+async def test_what_another_route_checks_says_nothing_here(serve: Serve):
+    routes = {**auto("cascade", cascade=LENIENT), "other": {"checks": ["polite"]}}
+    async with serve(pool(small="says@42", large="says@43"), routes=routes, checks={"polite": {"pattern": "please"}}) as served:
+        assert text(await served.chat("auto")) == "42"
+        assert called(served) == ["small"]
+
+
 async def test_a_budget_pays_for_every_call(serve: Serve):
     budgets = [{"name": "b", "usd": 0.0005, "per": "never"}]
     async with serve(pool(small=f"says@{DOUBTED}", large="says@43"), routes=auto("cascade", cascade=STRICT, max_output_tokens=1), budgets=budgets) as served:

@@ -130,6 +130,23 @@ async def test_a_sample_is_looked_at_afterwards(serve: Serve, api: str, stream: 
         assert [proposal.answer.text for proposal in contents.proposals] == ["It is there."]
 
 
+async def test_the_ticket_of_a_sampled_stream_holds_the_answer_that_was_given(serve: Serve):
+    cascade = {"tiers": ["weak", "m"], "accept": {"confidence": 0.9}}
+    models = [model("weak", "says@2 + 2 = 5"), model("m", "says@It is 4.")]
+    async with serve(models, routes=auto({"sample": 1.0}, plan="cascade", cascade=cascade)) as served:
+        assert (await served.chat("auto", stream=True)).text == "It is 4."
+        contents = await served.service.reviews.store.contents(await ticket(served))
+        assert contents is not None
+        assert [(proposal.call, proposal.answer.text) for proposal in contents.proposals] == [(1, "2 + 2 = 5"), (2, "It is 4.")]
+
+
+async def test_embeddings_have_nobody_to_ask(serve: Serve):
+    routes = auto({"contract": "holding"}, fallback=["human"])
+    async with serve([model("m", "error-503", apis=["embeddings"])], routes=routes) as served:
+        got = await served.ask("/v1/embeddings", {"model": "auto", "input": "where is it?"})
+        assert (got.status, got.error["code"]) == (503, "scripted_503")
+
+
 async def test_a_person_sees_every_answer_and_why_none_did(serve: Serve):
     routes = auto({}, plan="cascade", cascade={"accept": {"confidence": 0.9}}, fallback=["human"])
     models = [model("m", "says@2 + 2 = 5", quality={"general": 0.5})]

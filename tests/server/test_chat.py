@@ -92,6 +92,8 @@ FIELDS = [
     {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "description": "internal\nonly"}}},
     {"prediction": {"type": "content", "content": "internal only"}},
     {"prompt": "internal only"},
+    {"user": "internal only"},
+    {"metadata": {"note": "internal only"}},
 ]
 
 
@@ -101,9 +103,7 @@ async def test_text_cannot_hide_from_word_lists_in_an_unusual_field(serve: Serve
             chat("outside", **fields) for fields in FIELDS
         ]:
             assert (await gateway.ask(body=body)).status == 403, body
-        for body in (chat("outside", user="internal only"), chat("outside", metadata={"note": "internal only"})):
-            assert (await gateway.ask(body=body)).status == 200  # what the model does not read
-        assert len(gateway.ledger) == 2
+        assert gateway.ledger == []
 
 
 @pytest.mark.parametrize(

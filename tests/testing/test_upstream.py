@@ -19,6 +19,7 @@ PLAYED: dict[str, tuple[object, object]] = {
     # what a caller gets of a stream, and of a whole answer: the last bytes, a status, or `None` for a connection that is dropped
     "ok": (DONE, 200),
     "able": (DONE, 200),
+    "says": (DONE, 200),
     "no-usage": (DONE, 200),
     "wrong-usage": (DONE, 200),
     "huge-answer-1": (DONE, 200),

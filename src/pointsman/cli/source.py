@@ -47,8 +47,8 @@ def source(arguments: argparse.Namespace, servers: Sequence[FoundServer] | None 
         config, notes = default_config(os.environ, probe() if servers is None else servers)
         return Source(config, "the built-in pool", tuple(notes))
     config, unset = (load_file(path, os.environ), ()) if secrets else load_without_secrets(path, os.environ)
-    notes = (f"environment variable `{name}` is not set: `pointsman serve` refuses the file without it" for name in unset)
-    return Source(config, str(path), tuple(f"warning: {path}: {said}" for said in (*notes, *warnings(config))), path)
+    missing = [f"environment variable `{name}` is not set: `pointsman serve` refuses the file without it" for name in unset]
+    return Source(config, str(path), tuple(f"warning: {path}: {said}" for said in (*missing, *warnings(config))), path)
 
 
 def tell(notes: tuple[str, ...]) -> None:

@@ -46,6 +46,7 @@ logger = logging.getLogger("pointsman.calls")
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_ERROR_BYTES = 200_000
 _MAX_HELD_BYTES = 8_000_000
+_MOST_KEPT_BYTES = 2_000_000  # of a stream that is to be looked at afterwards: what is longer nobody reads
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -89,6 +90,7 @@ class Attempt:
         self._reply: Reply | None = None
         self._first: list[bytes] = []
         self._kept: list[bytes] | None = [] if kept and asked.stream else None
+        self._kept_bytes = 0
         self._completion: Completion | None = None
         self._ttft_ms: float | None = None
         self._cost_picousd: int | None = None
@@ -202,12 +204,17 @@ class Attempt:
             self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
 
     def _keep(self, chunk: bytes) -> None:
-        if self._kept is not None:
-            self._kept.append(chunk)
+        if self._kept is None:
+            return
+        self._kept.append(chunk)
+        self._kept_bytes += len(chunk)
+        if self._kept_bytes > _MOST_KEPT_BYTES:
+            self._kept = None
 
-    def said(self) -> Answer:
-        """What a stream that was `kept` has said, once it has ended."""
-        assert self._kept is not None
+    def said(self) -> Answer | None:
+        """What a stream that was `kept` has said, once it has ended; `None` where it was too long. Takes its time."""
+        if self._kept is None:
+            return None
         content = self._decision.request.content
         reader = DIALECTS[self._letter.api].reader({} if content is None else cast("dict[str, Any]", content.chat), own=False)
         events, unmasking = reader.read(b"".join(self._kept)), unmasking_of(self._letter, self._asked)
@@ -336,7 +343,7 @@ class Attempt:
             http_status=None if self._reply is None else self._reply.status,
             error=self._why if status == "aborted" else None if error is None else _name(error),
             fault=error.fault if isinstance(error, UpstreamError) else None,
-            finish_reason=_code(said.finish_reason) if said is not None and status == "ok" else None,
+            finish_reason=code_of(said.finish_reason) if said is not None and status == "ok" else None,
             usage=usage,
             usage_source=source,
             cost_picousd=self._cost_picousd,
@@ -413,7 +420,7 @@ def _at_least(said: Usage | None, seen: Usage | None) -> Usage | None:
 
 
 def _name(error: Exception) -> str:
-    return _code((error.code or error.type) if isinstance(error, PointsmanError) else "internal") or "upstream_error"
+    return code_of((error.code or error.type) if isinstance(error, PointsmanError) else "internal") or "upstream_error"
 
 
 def _cause(error: UpstreamError) -> str:
@@ -424,7 +431,7 @@ def _cause(error: UpstreamError) -> str:
     return f" with status {error.upstream_status}" if isinstance(error, UpstreamRefused) and error.upstream_status else ""
 
 
-def _code(text: str | None) -> str | None:
+def code_of(text: str | None) -> str | None:
     """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
     return text if text is not None and _CODE.fullmatch(text) else None
 

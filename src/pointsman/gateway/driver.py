@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pointsman.core.plan import Execution
 from pointsman.core.request import Request
 from pointsman.core.review import Proposal
 from pointsman.errors import Failure, OverBudget, PointsmanError, RateLimited, RequestError, UpstreamError, UpstreamRefused
-from pointsman.gateway.attempt import Attempt, reserved_tokens
+from pointsman.gateway.attempt import Attempt, code_of, reserved_tokens
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.judging import judge_of
 from pointsman.gateway.live import Live
@@ -28,12 +29,15 @@ from pointsman.gateway.reviewing import Reviewing, Spoken
 from pointsman.gateway.reviews import proposals
 from pointsman.gateway.varied import varied
 from pointsman.plans.start import start
-from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Wait, Waited
+from pointsman.plans.steps import All, Call, Deliver, Fail, First, Reached, Sent, Step, Steps, Wait, Waited
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
 from pointsman.upstream.health import Ticket
 
 _UNMASKABLE = "cannot_mask"
+
+
+_log = logging.getLogger("pointsman.reviews")
 
 
 class Driver:
@@ -61,32 +65,16 @@ class Driver:
 
         Raises the first call's failure where there is neither: it is about the best model that could be asked.
         """
-        steps = start(self._decision, self._execution, judge_of(self._decision, self._live.world))
         delivered: Attempt | None = None
-        step: Step | None = None
         try:
-            while True:
-                try:
-                    step = next(steps) if step is None else steps.send(await self._do(step))
-                except StopIteration as stop:
-                    ended: Deliver | Fail = stop.value
-                    break
+            ended = await self._carry_out(
+                start(self._decision, self._execution, judge_of(self._decision, self._execution, self._live.world))
+            )
             if ended.course:
                 await self._record_course(ended)
-            if isinstance(ended, Fail):
-                if ended.human:
-                    faults = [error.fault for _, error, _ in self._failures]
-                    return await self.reviewing.unanswered(ended.course, self._answers, self._told, faults)
-                raise await self._failed()
-            reached, self._course = self._attempts[ended.reached.number], ended.course
-            if reached.answer is not None and self.reviewing.approval:
-                spoken = await self.reviewing.approved(reached.number, self._proposed(reached, reached.answer))
-                if spoken is not None:
-                    return spoken
-            if reached.answer is not None and self.reviewing.sampled:
-                await self._sample(reached, reached.answer)
-            delivered = reached
-            return delivered
+            found = await (self._deliver(ended.reached.number, ended.course) if isinstance(ended, Deliver) else self._give_up(ended))
+            delivered = found if isinstance(found, Attempt) else None
+            return found
         except RateLimited as error:
             if not self._made:
                 await self._record_nothing(self._limited, error.code, "unavailable")
@@ -96,6 +84,31 @@ class Driver:
                 if attempt is not delivered:
                     self._superseded = delivered is not None
                     await self._release(attempt)
+
+    async def _carry_out(self, steps: Steps) -> Deliver | Fail:
+        step: Step | None = None
+        while True:
+            try:
+                step = next(steps) if step is None else steps.send(await self._do(step))
+            except StopIteration as stop:
+                ended: Deliver | Fail = stop.value
+                return ended
+
+    async def _deliver(self, number: int, course: tuple[Weighed, ...]) -> Attempt | Spoken:
+        """The call's answer, as far as people let it out."""
+        reached, self._course = self._attempts[number], course
+        if reached.answer is not None and self.reviewing.approval:
+            return await self.reviewing.approved(number, self._proposed(reached, reached.answer))
+        if reached.answer is not None and self.reviewing.sampled:
+            await self._sample(reached, reached.answer)
+        return reached
+
+    async def _give_up(self, ended: Fail) -> Spoken:
+        """What a person says. Raises where none is asked."""
+        if not ended.human or self._decision.request.api == "embeddings":
+            raise await self._failed()
+        faults = [error.fault for _, error, _ in self._failures]
+        return await self.reviewing.unanswered(ended.course, self._answers, self._told, faults)
 
     async def _do(self, step: Step) -> Sent:
         match step:
@@ -172,10 +185,15 @@ class Driver:
         if quotes:
             await refuse_news(asked, self._decision, world.signals.search)
         try:
-            if self._masker is None or not self._masker.mask.concerns(self._decision.signals, world.snapshot.models[model]):
+            # What a question quotes was not looked at when the request was: an answer is among it.
+            if self._masker is None or not (
+                self._masker.mask.hides_from(world.snapshot.models[model])
+                if quotes
+                else self._masker.mask.concerns(self._decision.signals, world.snapshot.models[model])
+            ):
                 return egress.write(model, asked, most)
             if quotes:
-                masked = await Masker(asked, self._masker.mask).masked()  # answers as well
+                masked = await Masker(asked, self._masker.mask).masked()
                 return replace(egress.write(model, masked.request, most), values=masked.values)
             masked = await self._masker.masked()
             return replace(egress.write(model, varied(masked.request, call), most), values=masked.values)
@@ -244,14 +262,21 @@ class Driver:
 
     async def looked_at(self, delivered: Attempt) -> None:
         """Keep what a stream has said for people to look at, where chance would have it."""
-        await self._sample(delivered, delivered.said())
+        try:
+            answer = await asyncio.to_thread(delivered.said)
+        except UpstreamError as error:  # the client has read it to its end, however odd it is
+            _log.warning("a stream drawn for review was not kept: %s (%s)", error, self._decision.request.id)
+            return
+        if answer is not None:
+            await self._sample(delivered, answer)
 
     async def _sample(self, delivered: Attempt, answer: Answer) -> None:
         await self.reviewing.look(self._proposed(delivered, answer), self._told)
 
     def _proposed(self, delivered: Attempt, answer: Answer) -> tuple[Proposal, ...]:
         """The answer, and those before it."""
-        return proposals(self._course, self._answers) or (Proposal(delivered.number, delivered.model, answer),)
+        answers = {**self._answers, delivered.number: answer}
+        return proposals(self._course, answers) or (Proposal(delivered.number, delivered.model, answer),)
 
     @property
     def _answers(self) -> dict[int, Answer]:
@@ -260,7 +285,8 @@ class Driver:
     @property
     def _told(self) -> tuple[Failure, ...]:
         """The calls that failed, as clients and reviewers hear of them."""
-        return tuple(Failure(model, error.code or error.fault, error.status, number) for model, error, number in self._failures)
+        # An upstream may call anything a code, even the client's own words.
+        return tuple(Failure(model, code_of(error.code) or error.fault, error.status, number) for model, error, number in self._failures)
 
     async def _failed(self) -> PointsmanError:
         model, refusal, _ = self._failures[0]

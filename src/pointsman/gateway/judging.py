@@ -6,7 +6,7 @@ from functools import cache
 
 from pointsman.core.answer import Answer, Grade, Judge, Judged
 from pointsman.core.decision import Decision
-from pointsman.core.plan import LOOKING
+from pointsman.core.plan import LOOKING, Execution
 from pointsman.gateway.understand import World
 from pointsman.plans.checks import CHECKS, Asked, asked_of, grades
 
@@ -15,11 +15,13 @@ def _by_checks(model: str, task: str, prior: float, grades: tuple[Grade, ...], q
     return min((grade.value for grade in grades if grade.value is not None), default=prior)
 
 
-def _names(world: World) -> tuple[str, ...]:
-    return (*CHECKS, *world.own_checks)
+def _names(execution: Execution, world: World) -> tuple[str, ...]:
+    """Every check that ships, and those of the user's that the route asks for: what another route wants says nothing here."""
+    asked = (*execution.checks, *execution.cascade.accept.checks)
+    return (*CHECKS, *(name for name in world.own_checks if name in asked))
 
 
-def judge_of(decision: Decision, world: World) -> Judge | None:
+def judge_of(decision: Decision, execution: Execution, world: World) -> Judge | None:
     """The judge of one request's answers; `None` where its plan looks at none."""
     if decision.plan is None or decision.plan.kind not in LOOKING:
         return None
@@ -31,7 +33,7 @@ def judge_of(decision: Decision, world: World) -> Judge | None:
         return asked_of(decision.request)
 
     def judge(model: str, answer: Answer, further: tuple[Grade, ...]) -> Judged:
-        given = (*grades(_names(world), answer, asked(), world.own_checks), *further)
+        given = (*grades(_names(execution, world), answer, asked(), world.own_checks), *further)
         estimate = decision.estimate(model)
         prior = 0.5 if estimate is None else estimate.quality
         return Judged(

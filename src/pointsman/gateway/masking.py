@@ -36,9 +36,13 @@ class Mask:
     perimeters: frozenset[str]
     search: Search
 
+    def hides_from(self, model: Model) -> bool:
+        """Whether there is anything that this model must not see."""
+        return model.perimeter in self.perimeters
+
     def concerns(self, signals: Signals, model: Model) -> bool:
         """Whether a request with these signals holds what this model must not see, or may do so."""
-        if model.perimeter not in self.perimeters:
+        if not self.hides_from(model):
             return False
         return UNSEARCHED in signals.labels or any(found.kind in self.kinds for found in signals.findings)
 

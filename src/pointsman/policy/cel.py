@@ -67,7 +67,10 @@ class CelCondition:
         return known
 
     def _evaluated(self, facts: Facts) -> bool:
-        result = self._program.eval(data=_given(facts, self._reads)).value()
+        try:
+            result = self._program.eval(data=_given(facts, self._reads)).value()
+        except RuntimeError as error:  # half of a surrogate pair, for example
+            raise ConditionError(f"`{self.source}` failed: what it reads is no text") from error
         if result is True or result is False:
             return bool(result)
         raise ConditionError(f"`{self.source}` failed: {result}")

@@ -12,7 +12,7 @@ from pointsman.plans.checks.asking import WARNING, fenced, seal, shown, task
 Preference = Literal["first", "second", "tie"]
 
 _LINE = re.compile(r"^[\s*_`#>\"']{0,8}better[\s*_`\"']{0,6}[:=][\s*_`\"']{0,6}(first|second|tie)[\s*_`.\"']{0,8}$", re.IGNORECASE)
-_MOST_LINES = 8
+_MOST_LINES = 2
 _TASK = (
     "Below are a task and two answers to it. Work out which answer is correct and serves the one who asked better. "
     "Length and tone are no merit, neither is the order."
@@ -45,7 +45,11 @@ def preference(text: str) -> Preference | None:
     >>> preference("The second forgets the units.\\nbetter: first"), preference("Both are fine.")
     ('first', None)
     """
-    said = {found[1].lower() for line in text[-4_000:].strip().split("\n")[-_MOST_LINES:] if (found := _LINE.match(line))}
+    said = {
+        found[1].lower()
+        for line in [line for line in text[-4_000:].split("\n") if line.strip()][-_MOST_LINES:]
+        if (found := _LINE.match(line))
+    }
     return next((each for each in _WORTH if said == {each}), None)
 
 

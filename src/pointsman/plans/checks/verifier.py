@@ -18,7 +18,7 @@ _REPLY = (
     "Solve the task yourself first, briefly. Then end with two lines and nothing after them: "
     "{}, and `probability: N`, where N, from 0 to 100, says how likely it is that the answer is right."
 )
-_MOST_LINES = 12  # from the end: before that it thinks aloud, and may quote
+_MOST_LINES = 3  # from the end: before that it thinks aloud, and may quote
 
 
 def question(asked: Asked, answer: Answer, swapped: bool) -> str:
@@ -49,7 +49,7 @@ def verdict(text: str) -> float | None:
     >>> verdict("It adds up.\\nverdict: right\\nprobability: 90"), verdict("verdict: wrong"), verdict("I am not sure")
     (0.9, 0.0, None)
     """
-    lines = text[-4_000:].strip().split("\n")[-_MOST_LINES:]
+    lines = [line for line in text[-4_000:].split("\n") if line.strip()][-_MOST_LINES:]
     words = {found[1].lower() for line in lines if (found := _WORD.match(line))}
     shares = [float(found[1]) for line in lines if (found := _LINE.match(line))]
     if len(words) != 1:
