@@ -136,6 +136,10 @@ def _confident(said: LearnedConfig, content: bytes) -> Confident:
     except ConfigError as error:
         raise ConfigError(f"learned.confidence: {said.confidence}: {error}") from error
 
+    for model, name in said.models.items():
+        if learned.models and name not in learned.models:
+            raise ConfigError(f"learned.models.{model}: {said.confidence} knows no `{name}`: name one of {', '.join(learned.models)}")
+
     def confident(model: str, task: str, prior: float, grades: tuple[Grade, ...], question: str, answer: str) -> float:
         return learned.predict(said.models.get(model, model), task, prior, grades, answer, question)
 

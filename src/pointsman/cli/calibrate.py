@@ -113,7 +113,8 @@ def said_of_cascade(found: Threshold) -> list[str]:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a threshold that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_reached(found.nearest)}"]
-    return [*lines, f"confidence: {found.found.threshold:g}", f"  {_reached(found.found)}"]
+    where = "for a route's `cascade`, with this confidence under `learned.confidence`:"
+    return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", f"  {_reached(found.found)}"]
 
 
 def _reached(one: Reached) -> str:

@@ -126,10 +126,32 @@ def describe(shown: Mapping[str, Any]) -> str:
     if courses := shown.get("courses"):
         parts.append("answers\n" + "\n".join(_step(step) for course in courses for step in course["steps"]))
     if shown.get("reviews"):
-        parts.append("\n".join(f"review  {review['id']}  {review['state']}: {review['reason']}" for review in shown["reviews"]))
+        parts.append("\n".join(_review(review) for review in shown["reviews"]))
     elif not shown["calls"] and shown["plan"] and "at" in shown:
         parts.append("calls\n  no outcome is recorded: in progress, or the process ended before it was")
     return "\n\n".join(part for part in parts if part)
+
+
+def _review(event: Mapping[str, Any]) -> str:
+    """One event of a ticket's life."""
+    who = f" by {event['by']}" if event.get("by") else ""
+    whose = f", answer of call {event['call']}" if event.get("call") else ""
+    edited = ", edited" if event.get("edited") else ""
+    why = f": {event['reason']}" if event.get("reason") else ""
+    return f"review  {event['id']}  {event['event']}{who}{whose}{edited}{why}"
+
+
+def _is_told(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan is more than one model."""
+    return len(plan["models"]) > 1 or bool(plan["spares"] or plan["helpers"] or plan["human"])
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    """Who is asked, in which order, and who helps."""
+    then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
+    helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
+    person = ["then a person"] if plan["human"] else []
+    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person))
 
 
 def _step(step: Mapping[str, Any]) -> str:
@@ -149,6 +171,7 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines = [
         f"decision  {recorded}route {shown['route']}  ->  {shown['model'] or 'no model'}{_answered(shown)}",
         f"because   {shown['reason']}",
+        *([f"plan      {_plan(shown['plan'])}"] if shown["plan"] and _is_told(shown["plan"]) else []),
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",
     ]

@@ -45,7 +45,7 @@ def places(given: argparse.Namespace) -> Places:
 
 def named_places(given: argparse.Namespace) -> Places:
     """Where the log's files are, or are to be: as the arguments say, else as the configuration does, of a log named by itself beside it."""
-    known = places_of(source(given).config) if given.log is None else Places.of(given.log)
+    known = places_of(source(given, secrets=False).config) if given.log is None else Places.of(given.log)
     said = {name: getattr(given, name, None) for name in ("checkpoints", "key", "content_keys")}
     return replace(known, **{name: path for name, path in said.items() if path is not None})
 

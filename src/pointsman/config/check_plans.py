@@ -32,6 +32,8 @@ def plan_problems(route: RouteConfig, config: Config, path: Path) -> Problems:
         yield warning((*path, "plan"), "`hedge` needs a second model")
     if "ensemble" in plans:
         yield from _ensemble(route, ids, path)
+    if {"escalate", "cascade"} & plans:
+        yield from _cascade(route, config, path)
     for name in ("escalate", "cascade"):
         if name == route.plan and len(set(route.cascade.tiers or route.models or ids)) < 2:
             yield warning((*path, "plan"), f"`{name}` needs a second model")
@@ -39,14 +41,17 @@ def plan_problems(route: RouteConfig, config: Config, path: Path) -> Problems:
 
 def check_problems(config: Config) -> Problems:
     """Checks of the user's own."""
+    named = [{*route.checks, *route.cascade.accept.checks} for route in config.routes.values()]
     for name, check in config.checks.items():
         path: Path = ("checks", name)
         if name in CHECKS or name in COMPARED:
             yield Problem(path, f"`{name}` is there already: call yours something else")
         if bool(check.when) == bool(check.pattern):
-            yield Problem(path, "needs either `when` or `pattern`")
+            yield Problem(path, "needs `when` or `pattern`, and not both")
         if check.absent and not check.pattern:
             yield Problem((*path, "absent"), "is said of a `pattern`: write the condition the other way round")
+        if not any(name in asked for asked in named):
+            yield warning(path, "is named by no route's `checks` or `accept.checks`: it has no effect")
         try:
             own_check(name, check)
         except ConditionSyntaxError as error:
@@ -99,6 +104,14 @@ def _helpers(route: RouteConfig, ids: set[str], path: Path) -> Problems:
         for at, name in enumerate(names):
             if name in names[:at]:
                 yield Problem((*path, *place, at), f"`{short(name)}` is named twice")
+
+
+def _cascade(route: RouteConfig, config: Config, path: Path) -> Problems:
+    if route.most_calls == 1:
+        yield warning((*path, "most_calls"), "allows one call: nothing is ever asked after the first answer")
+    if route.cascade.worth_usd is not None and (config.learned is None or not config.learned.confidence):
+        sentence = "without `learned.confidence` what no check objects to counts as surely right: no further call is worth its price"
+        yield warning((*path, "cascade", "worth_usd"), sentence)
 
 
 def _ensemble(route: RouteConfig, ids: set[str], path: Path) -> Problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +48,12 @@ Judge = Callable[[str, Answer, tuple[Grade, ...]], Judged]
 
 Confident = Callable[[str, str, float, tuple[Grade, ...], str, str], float]
 """From a model, a task class, what was expected of it, grades, the question and the answer to how likely the answer is right."""
+
+FACTS: Mapping[str, frozenset[str]] = {
+    "answer": frozenset({"text", "length", "refusal", "finish_reason", "empty", "json", "tool_calls"}),
+    "asked": frozenset({"question", "system", "tools", "response_format", "choices"}),
+}
+"""What a condition over an answer may read."""
 
 Fate = Literal["accepted", "settled", "escalated", "outvoted", "to_review"]
 

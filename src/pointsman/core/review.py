@@ -13,10 +13,10 @@ Whatever is possible once claimed is possible while it is open as well. A ticket
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, get_args
 
-from pointsman.core.answer import Answer, Grade
+from pointsman.core.answer import Answer, Fate, Grade
 from pointsman.core.labels import close
 from pointsman.core.request import Caller, ToolCall
 from pointsman.core.tenancy import Scope
@@ -67,7 +67,7 @@ class Ticket:
     org: str = ""
     team: str = ""
     key: str = ""  #: id of the key that asked
-    subject: str = ""  #: whose words it holds: what they are sealed for
+    subject: str = field(default="", compare=False)  #: whose words it holds, while it is opened: not kept, so that it can be forgotten
     task: str = "general"
     priority: int = 0  #: higher comes first
     assignee: str = ""  #: id of the key that has claimed it
@@ -78,6 +78,8 @@ class Ticket:
     notify: bool = False  #: the route's webhook is told
     offered: tuple[Offered, ...] = ()  #: answers so far
     failures: tuple[Failure, ...] = ()  #: calls that failed
+    preferred: int = 0  #: the call whose answer the plan would give; 0: it said nothing
+    ended_at_ns: int = 0  #: 0: it has not
 
     @property
     def ended(self) -> bool:
@@ -91,7 +93,9 @@ class Ticket:
 
     @property
     def best(self) -> int:
-        """The call whose answer is the likeliest to be right, of several the last; 0 without any."""
+        """The call whose answer the plan prefers, else the likeliest to be right, of several the last; 0 without any."""
+        if any(found.call == self.preferred for found in self.offered):
+            return self.preferred
         return max(self.offered, key=lambda found: (found.confidence or 0.0, found.call), default=Offered(0, "")).call
 
     @property
@@ -110,6 +114,7 @@ class Proposal:
     confidence: float | None = None
     grades: tuple[Grade, ...] = ()
     why: str = ""
+    fate: Fate | None = None  #: what the plan made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +153,13 @@ class Resolution:
     call: int = 0  #: whose answer it was; 0: nobody's but the person's
     model: str = ""
     note: str = ""
+    refusal: str = ""  #: in which the model declines
+    finish_reason: str | None = None  #: of a model's answer that is released as it is
 
     @property
     def released(self) -> bool:
         """Whether there is an answer that the client may have."""
-        return self.verdict in ("answered", "approved", "expired") and bool(self.text or self.tool_calls)
+        return self.verdict in ("answered", "approved", "expired") and bool(self.text or self.refusal or self.tool_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,8 @@ def act(ticket: Ticket, action: Action, reviewer: Caller, now_ns: int) -> Ticket
     'answered'
     """
     require_sight(reviewer, ticket)
+    if reviewer.key == ticket.key and reviewer.role != "root":
+        raise Forbidden(f"key `{reviewer.key}` asked for what review `{ticket.id}` is about: somebody else has to decide it")
     if ticket.ended:
         raise ReviewConflict(f"review `{ticket.id}` has ended: it is {ticket.state}")
     if action.deed == "expire":
@@ -219,7 +228,7 @@ def act(ticket: Ticket, action: Action, reviewer: Caller, now_ns: int) -> Ticket
     if action.deed == "claim":
         return ticket if ticket.assignee else _next(ticket, "claimed", reviewer.key)
     _require_words(ticket, action)
-    return _next(ticket, _ENDS[action.deed], reviewer.key)
+    return replace(_next(ticket, _ENDS[action.deed], reviewer.key), ended_at_ns=now_ns)
 
 
 def resolve(ticket: Ticket, action: Action, contents: Contents | None, reviewer: Caller) -> Resolution:
@@ -241,9 +250,10 @@ def resolve(ticket: Ticket, action: Action, contents: Contents | None, reviewer:
     if proposal is None:
         raise ReviewConflict(f"the answers of review `{ticket.id}` were erased: there is nothing to {action.deed}")
     if action.deed == "edit":
-        changed = (action.text, action.tool_calls) != (proposal.answer.text, proposal.answer.tool_calls)
+        answer = proposal.answer
+        changed = (action.text, "", action.tool_calls) != (answer.text, answer.refusal, answer.tool_calls)
         return replace(made, text=action.text, tool_calls=action.tool_calls, edited=changed)
-    return replace(made, text=proposal.answer.text, tool_calls=proposal.answer.tool_calls)
+    return _as_it_is(made, proposal)
 
 
 def no_such_review(id: str) -> NotFound:
@@ -285,7 +295,7 @@ def _expired(ticket: Ticket, now_ns: int) -> Ticket:
     if now_ns < ticket.deadline_at_ns:
         raise ReviewConflict(f"review `{ticket.id}` is not due yet")
     if ticket.on_expiry != "escalate":
-        return _next(ticket, "expired", "")
+        return replace(_next(ticket, "expired", ""), ended_at_ns=now_ns)
     again_ns = now_ns + ticket.deadline_at_ns - ticket.created_at_ns
     return replace(_next(ticket, "open", ""), priority=ticket.priority + 1, deadline_at_ns=again_ns, on_expiry="deny")
 
@@ -294,4 +304,10 @@ def _lapsed(ticket: Ticket, made: Resolution, contents: Contents | None) -> Reso
     best = None if contents is None else contents.proposal(ticket.best)
     if best is None or ticket.approval or ticket.on_expiry != "release":
         return made
-    return replace(made, text=best.answer.text, tool_calls=best.answer.tool_calls, call=best.call, model=best.model)
+    return _as_it_is(made, best)
+
+
+def _as_it_is(made: Resolution, found: Proposal) -> Resolution:
+    said = found.answer
+    made = replace(made, text=said.text, refusal=said.refusal, tool_calls=said.tool_calls, finish_reason=said.finish_reason)
+    return replace(made, call=found.call, model=found.model)

@@ -22,11 +22,12 @@ class Seen:
     judged: Judged
     barred: str = ""  #: the check that it fails and that none may fail
     votes: int = 0
+    quality: float = 0.0  #: expected of its model
 
     @property
-    def rank(self) -> tuple[bool, float, int]:
-        """The highest is the best: what no check bars, the most likely to be right, the latest."""
-        return not self.barred, self.judged.confidence, self.reached.number
+    def rank(self) -> tuple[bool, float, float, int]:
+        """The highest is the best: what no check bars, the most likely to be right, the better model's, the latest."""
+        return not self.barred, self.judged.confidence, self.quality, self.reached.number
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ class Looking:
         judged = replace(judged, grades=tuple(dict.fromkeys((*judged.grades, *grades))))
         firm = self.execution.cascade.accept.checks
         barred = next((grade.check for grade in judged.grades if grade.value == 0 and grade.check in firm), "")
-        return Seen(reached, answer, judged, barred)
+        estimate = self.decision.estimate(reached.model)
+        return Seen(reached, answer, judged, barred, quality=0.0 if estimate is None else estimate.quality)
 
     def why_no_more(self) -> str:
         """Why nothing more is asked, where no answer has been accepted."""

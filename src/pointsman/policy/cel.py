@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from pointsman.core.answer import FACTS
 from pointsman.core.rule import Facts
 from pointsman.core.ruling import FIELDS
 from pointsman.errors import ConditionError, ConditionSyntaxError
@@ -102,6 +103,9 @@ def compile_answer_condition(source: str) -> Callable[[Mapping[str, Any]], bool]
     program = _compile(_answer_environment(), source)
     if (kind := program.return_type().name()) != "BOOL":
         raise ConditionSyntaxError(f"the expression gives {kind.lower()}, a condition must give a bool")
+    code = _STRING.sub(lambda found: " " * len(found[0]), source)
+    for found in re.finditer(r"(?<![\w.])(?P<record>answer|asked)\s*\.\s*(?P<name>\w+)", code):
+        _require_field(FACTS, found["record"], found["name"], code, found.start())
     return CelCondition(source, False, program, (("answer", None), ("asked", None)))
 
 
@@ -129,11 +133,14 @@ def _refuse_unknown_fields(source: str, code: str) -> None:
     """CEL checks the fields of maps only when they are read, and then every request would fail. `code`: without its strings."""
     by_index = (found for found in _INDEX.finditer(source) if code[found.start()] == source[found.start()])
     for found in (*_FIELD.finditer(code), *by_index):
-        record, name = found["record"], found["name"]
-        if name not in FIELDS[record]:
-            near = get_close_matches(name, FIELDS[record], 1)
-            hint = f"did you mean `{record}.{near[0]}`?" if near else f"there are {', '.join(sorted(FIELDS[record]))}"
-            raise ConditionSyntaxError(f"unknown field `{record}.{name}`; {hint}", *_place(code, found.start()))
+        _require_field(FIELDS, found["record"], found["name"], code, found.start())
+
+
+def _require_field(known: Mapping[str, frozenset[str]], record: str, name: str, code: str, at: int) -> None:
+    if name not in known[record]:
+        near = get_close_matches(name, known[record], 1)
+        hint = f"did you mean `{record}.{near[0]}`?" if near else f"there are {', '.join(sorted(known[record]))}"
+        raise ConditionSyntaxError(f"unknown field `{record}.{name}`; {hint}", *_place(code, at))
 
 
 def _refuse_order_of_maps(code: str) -> None:

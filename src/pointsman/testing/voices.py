@@ -27,7 +27,7 @@ def ok(asked: Asked, number: int, memory: Memory) -> Reply:
 
 
 def _says(asked: Asked, number: int, memory: Memory) -> Reply:
-    return reply(asked, (asked.model.split("@") + [""])[1].replace("\\n", "\n"))
+    return reply(asked, [*asked.model.split("@"), ""][1].replace("\\n", "\n"))
 
 
 def _no_usage(asked: Asked, number: int, memory: Memory) -> Reply:
