@@ -342,6 +342,35 @@ def test_what_a_condition_may_not_mean_is_remarked_upon(capsys, folder, when, sa
     assert ("warning: " in out) is bool(said)
 
 
+HOOK = "review: {{webhook: {{url: '{url}', secret: '{secret}'}}}}, fallback: [human]"
+SOUND = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "said"),
+    [
+        ("http://hooks.test/x", SOUND, "routes.far.review.webhook: a webhook's URL begins with `https://`"),
+        ("https://elsewhere.test/x", SOUND, "routes.far.review.webhook: `elsewhere.test` is not among the hosts that webhooks may go to"),
+        ("https://hooks.test/x", "short", "routes.far.review.webhook: a webhook's secret is `whsec_` and 24 to 64 random bytes in base64"),
+        (
+            "https://elsewhere.test/x",
+            "${HOOK}",
+            "routes.far.review.webhook: `elsewhere.test` is not among the hosts that webhooks may go to",
+        ),
+        ("https://hooks.test/x", "${HOOK}", ""),
+        ("https://hooks.test/x", SOUND, ""),
+    ],
+)
+def test_a_webhook_that_serve_would_refuse_is_refused(capsys, folder, monkeypatch, url, secret, said):
+    monkeypatch.delenv("HOOK", raising=False)
+    hook = f"far: {{models: [outside], {HOOK.format(url=url, secret=secret)}}}"
+    (folder / "pointsman.yaml").write_text(CONFIG.replace("far: {models: [outside]}", hook) + "reviews: {hosts: [hooks.test]}\n")
+    status, out, _ = run(capsys)
+    assert status == bool(said)
+    assert said in out
+    assert ("webhook:" in out) is bool(said)
+
+
 def test_a_page_that_cannot_be_written_is_named(capsys):
     assert run(capsys, "--html", "no/such/folder.html") == (2, "", "no/such/folder.html: cannot be written: No such file or directory\n")
 

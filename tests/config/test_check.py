@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pointsman.config.check import problems
 from pointsman.config.load import load, warnings
+from pointsman.config.plans import ReviewConfig
 from pointsman.config.problem import Problem, did_you_mean, dotted
 from pointsman.config.schema import (
     Config,
@@ -20,6 +21,15 @@ from pointsman.config.schema import (
     RuleConfig,
     WeightsConfig,
 )
+
+
+@pytest.mark.parametrize("name", ["deadline_s", "wait_s"])
+def test_nobody_waits_for_a_person_longer_than_ten_years(name):
+    for length_s, says in ((315_360_000.0, False), (315_360_001.0, True), (1e12, True), (float("inf"), True)):
+        routes = {"auto": RouteConfig(review=ReviewConfig(approval=True, **{name: length_s}))}
+        found = problems(Config(version=1, models=(ModelConfig(id="a", provider="local"),), routes=routes))
+        assert any(dotted(problem.path) == f"routes.auto.review.{name}" for problem in found) is says
+
 
 words = st.sampled_from(["small", "large", "smal", "pii", "phy", "on_prem", "on-prem", "openai", "local", "", "local "])
 some_words = st.lists(words, max_size=3).map(tuple)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.core.answer import Answer
 from pointsman.core.codec import from_json, to_json
 from pointsman.core.request import Caller, ToolCall
 from pointsman.core.review import (
@@ -17,6 +18,7 @@ from pointsman.core.review import (
     TIMEKEEPER,
     Action,
     Contents,
+    Proposal,
     Resolution,
     Ticket,
     act,
@@ -105,6 +107,30 @@ def test_who_decides_has_to_say_what(before, given, says):
         act(before, given, REVIEWER, NOW_NS)
 
 
+@pytest.mark.parametrize("role", sorted(REVIEWS))
+@pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed != "expire"])
+def test_who_asked_does_not_decide_unless_it_runs_the_gateway(role, deed):
+    asker = Caller("k_1", role=role)
+    if role == "root":
+        act(ticket(key="k_1"), action(deed), asker, NOW_NS)
+        return
+    with pytest.raises(Forbidden, match="somebody else has to decide it"):
+        act(ticket(key="k_1"), action(deed), asker, NOW_NS)
+    act(ticket(key="k_2"), action(deed), asker, NOW_NS)
+
+
+@pytest.mark.parametrize(("preferred", "best"), [(0, 2), (1, 1), (2, 2), (9, 2)])
+def test_the_best_answer_is_the_one_that_the_plan_would_give_and_else_the_likeliest(preferred, best):
+    assert ticket(preferred=preferred).best == best
+    assert ticket(preferred=preferred, offered=()).best == 0
+
+
+@pytest.mark.parametrize(("given", "now_ns"), [(Action("reject"), NOW_NS + 5), (Action("expire"), DUE_NS + 5)])
+def test_a_ticket_tells_when_it_ended(given, now_ns):
+    assert act(ticket(), given, TIMEKEEPER, now_ns).ended_at_ns == now_ns
+    assert act(ticket(), Action("claim"), REVIEWER, NOW_NS).ended_at_ns == 0
+
+
 def test_calls_of_tools_are_an_answer():
     done = act(ticket(offered=()), given := Action("answer", tool_calls=(CALL,)), REVIEWER, NOW_NS)
     assert resolve(done, given, None, REVIEWER) == Resolution("answered", tool_calls=(CALL,), by="rita")
@@ -129,6 +155,17 @@ def test_the_resolution_says_whose_words_the_client_gets(given, expected):
     found = resolve(done, given, CONTENTS, REVIEWER)
     assert found == expected
     assert found.released is (given.deed != "reject")
+
+
+def test_a_refusal_is_an_answer_that_can_be_approved_and_edited():
+    refused = Contents({}, proposals=(Proposal(2, "large", Answer(refusal="I will not.", finish_reason="stop")),))
+    done = act(ticket(), Action("approve"), REVIEWER, NOW_NS)
+    found = resolve(done, Action("approve"), refused, REVIEWER)
+    assert (found.refusal, found.text, found.finish_reason, found.released) == ("I will not.", "", "stop", True)
+    edited = resolve(done, given := Action("edit", text="Of course."), refused, REVIEWER)
+    assert (edited.refusal, edited.text, edited.edited, edited.released, given.deed) == ("", "Of course.", True, True, "edit")
+    late = act(ticket(on_expiry="release"), Action("expire"), TIMEKEEPER, DUE_NS)
+    assert resolve(late, Action("expire"), refused, TIMEKEEPER).refusal == "I will not."
 
 
 @pytest.mark.parametrize("deed", ["approve", "edit"])
@@ -258,6 +295,10 @@ def test_a_ticket_ends_once_and_by_those_who_may(opened: Ticket, taken):
 def test_a_ticket_survives_being_written_down(opened: Ticket):
     kept = replace(opened, failures=(Failure("small", "timeout", 504, 1),))
     assert from_json(Ticket, to_json(kept)) == kept
+
+
+def test_whose_words_they_are_is_not_written_down():
+    assert "zeb" not in to_json(ticket(subject="k_1/zeb"))
 
 
 def test_contents_survive_being_written_down():

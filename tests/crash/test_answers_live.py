@@ -176,7 +176,7 @@ def shown(folder: Path, seen: Seen) -> None:
     courses = {one["decision"]: one for one in bodies["course"]}
     assert set(seen.answered.values()) <= set(courses), "an answer has no course"
     fates = Counter(step["fate"] for one in courses.values() for step in one["steps"])
-    print(f"\n{PROMPTS} prompts, 3 kills: {len(bodies['outcome'])} calls; answers {dict(fates)}; tickets {len(opened)}, ended {len(ends)}")
+    print(f"\n{PROMPTS} prompts, 3 kills: {len(bodies['outcome'])} calls; answers {dict(fates)}; tickets {len(opened)}, ended {len(ends)}")  # noqa: T201  what it is run for
     assert fates["escalated"]
     assert fates["outvoted"]
     assert fates["to_review"]

@@ -99,7 +99,10 @@ async def test_a_verifier_is_asked_in_both_orders_where_it_is_hard_to_say(serve:
         assert [name for name in called(served) if name != "middle"] == asked
         first, second = (call for call in served.ledger if call.model.endswith("@middle"))
         assert first.json != second.json
-        assert all("How much is it?" in call.json["messages"][0]["content"] and DOUBTED in call.json["messages"][0]["content"] for call in (first, second))
+        assert all(
+            "How much is it?" in call.json["messages"][0]["content"] and DOUBTED in call.json["messages"][0]["content"]
+            for call in (first, second)
+        )
         grades = {grade["check"]: grade["value"] for grade in (await course(served, answered))["steps"][0]["grades"]}
         assert grades["verifier"] == (1.0 if verdict == RIGHT else 0.0)
 
@@ -142,14 +145,18 @@ async def test_who_asks_for_a_stream_gets_one_answer_as_a_stream(serve: Serve, p
     if path.endswith("responses"):
         body = {"model": "auto", "stream": True, "input": "How much?"}
     cascade = {"tiers": ["small", "large"], **STRICT}
-    async with serve(pool(small=f"says@{DOUBTED}", large="says@two"), routes=auto("cascade", cascade=cascade, fallback=["human"])) as served:
+    async with serve(
+        pool(small=f"says@{DOUBTED}", large="says@two"), routes=auto("cascade", cascade=cascade, fallback=["human"])
+    ) as served:
         answered = await served.ask(path, body)
         assert answered.status == 200
         assert answered.headers["content-type"].startswith("text/event-stream")
         assert b"two" in answered.body
         assert b"2 + 2" not in answered.body
         assert not any(call.json.get("stream") for call in served.ledger)
-        assert {"/v1/chat/completions": b"[DONE]", "/v1/responses": b"response.completed", "/v1/messages": b"message_stop"}[path] in answered.body
+        assert {"/v1/chat/completions": b"[DONE]", "/v1/responses": b"response.completed", "/v1/messages": b"message_stop"}[
+            path
+        ] in answered.body
 
 
 async def test_the_last_tier_streams_as_it_comes(serve: Serve):
@@ -229,7 +236,9 @@ async def test_what_another_route_checks_says_nothing_here(serve: Serve):
 
 async def test_a_budget_pays_for_every_call(serve: Serve):
     budgets = [{"name": "b", "usd": 0.0005, "per": "never"}]
-    async with serve(pool(small=f"says@{DOUBTED}", large="says@43"), routes=auto("cascade", cascade=STRICT, max_output_tokens=1), budgets=budgets) as served:
+    async with serve(
+        pool(small=f"says@{DOUBTED}", large="says@43"), routes=auto("cascade", cascade=STRICT, max_output_tokens=1), budgets=budgets
+    ) as served:
         answered = await served.chat("auto", "hi")
         assert called(served) == ["small"]  # the second would have gone beyond it
         assert text(answered) == DOUBTED

@@ -8,11 +8,24 @@ from typing import Any
 
 import pytest
 
-from pointsman.core.request import Caller
-from pointsman.core.review import STATES, Action, Ticket
+from pointsman.core.answer import Answer
+from pointsman.core.decide import decide
+from pointsman.core.decision import Decision
+from pointsman.core.model import Model
+from pointsman.core.prices import Usage
+from pointsman.core.request import Caller, Content, Request, ToolCall
+from pointsman.core.review import STATES, Action, Proposal, ReviewTerms, Ticket
+from pointsman.core.signals import Signals
+from pointsman.errors import ReviewRequired
+from pointsman.gateway.reviewing import Reviewing
+from pointsman.gateway.reviews import Desk
+from pointsman.signals.extract import Search
+from pointsman.signals.sensitivity.detect import Detector, Settings
+from pointsman.stores.memory_reviews import MemoryReviews
 from pointsman.stores.reviews import Filter
 from tests.server.conftest import Serve
 from tests.server.served import ONCE, OPERATOR, Served, chat, model
+from tests.worlds import snapshot
 
 RITA = Caller("rita", role="admin")
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
@@ -91,6 +104,92 @@ async def test_nothing_goes_out_before_it_is_approved(serve: Serve, stream: bool
         await served.service.reviews.act(open_one.id, action, RITA)
         got = await answer
         assert (got.text if stream else got.json["choices"][0]["message"]["content"]) == said
+
+
+@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_model_thought_is_not_released_with_what_was_approved(serve: Serve, api: str, stream: bool):
+    async with serve([model("m", "reasoning")], routes=auto({"contract": "wait", "approval": True})) as served:
+        answer = await asking(served, api, stream=stream)
+        await served.service.reviews.act((await ticket(served)).id, Action("approve"), RITA)
+        got = await answer
+        assert got.status == 200
+        assert b"where is it?" in got.body or b"where" in got.body
+        assert b'"thinking"' not in got.body
+        assert b"reasoning_content" not in got.body
+
+
+async def test_of_an_answer_with_several_choices_none_is_released_that_was_not_shown(serve: Serve):
+    async with serve([model("m", "ok")], routes=auto({"contract": "wait", "approval": True})) as served:
+        got = await served.chat("auto", n=2)
+        assert (got.status, got.error["code"], got.error["param"], served.ledger) == (400, "review_required", "n", [])
+
+
+def proposed(*answers: Answer) -> tuple[Proposal, ...]:
+    return tuple(Proposal(at, "small", answer) for at, answer in enumerate(answers, 1))
+
+
+def asked(**body: object) -> Decision:
+    world = snapshot([Model("small")])
+    content = Content((), body={"model": "auto", "messages": [], **body})
+    return decide(Request("dec_1", "auto", caller=Caller("k_1"), content=content), Signals(), world, world.routes["auto"], 0)
+
+
+async def approved(action: Action, answer: Answer, **body: object) -> Any:
+    """The choice that a client gets of an answer that was dealt with so."""
+    desk = Desk(MemoryReviews())
+    reviewing = Reviewing(asked(**body), ReviewTerms("wait", approval=True), desk, set())
+    spoken = asyncio.ensure_future(reviewing.approved(1, proposed(answer), Usage(5, 7)))
+    while reviewing.ticket is None:
+        await asyncio.sleep(0)
+    await desk.act(reviewing.ticket.id, action, RITA)
+    got = json.loads((await spoken).written.body)
+    assert (got["usage"] and got["usage"]["completion_tokens"]) == (None if action.deed == "answer" else 7)
+    return got["choices"][0]
+
+
+async def test_a_refusal_that_was_approved_is_what_the_client_gets():
+    choice = await approved(Action("approve"), Answer(refusal="I will not."))
+    assert (choice["message"]["refusal"], choice["message"]["content"]) == ("I will not.", None)
+
+
+@pytest.mark.parametrize(("said", "told"), [("length", "length"), ("content_filter", "content_filter"), ("stop", "stop"), (None, "stop")])
+async def test_an_answer_that_was_cut_short_says_so_unless_it_was_edited(said: str | None, told: str):
+    answer = Answer("It comes", finish_reason=said)
+    assert (await approved(Action("approve"), answer))["finish_reason"] == told
+    for action in (Action("edit", text="It comes tomorrow."), Action("answer", text="Tomorrow.")):
+        assert (await approved(action, answer))["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("deed", ["approve", "edit"])
+async def test_a_tool_that_takes_free_text_is_called_with_free_text(deed: Any):
+    calls = (ToolCall("c1", "shell", "ls -l"), ToolCall("c2", "look", "{}"))
+    tools = [{"type": "custom", "custom": {"name": "shell"}}, {"type": "function", "function": {"name": "look"}}]
+    choice = await approved(Action(deed, tool_calls=calls if deed == "edit" else ()), Answer(tool_calls=calls), tools=tools)
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["tool_calls"] == [
+        {"id": "c1", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}},
+        {"id": "c2", "type": "function", "function": {"name": "look", "arguments": "{}"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("Write to john.smith@hospital-example.org."),
+        Answer(tool_calls=(ToolCall("c", "mail", '{"to":"john.smith@hospital-example.org"}'),)),
+    ],
+)
+async def test_who_reviews_must_be_allowed_to_see_what_the_answers_hold(answer: Answer):
+    desk, search = Desk(MemoryReviews()), Search(Detector(Settings()), b"k" * 32)
+    reviewing = Reviewing(asked(), ReviewTerms(approval=True, sample=1.0), desk, set(), search)
+    with pytest.raises(ReviewRequired):
+        await reviewing.approved(1, proposed(Answer("fine"), answer))
+    assert reviewing.ticket is not None
+    assert "pii" in reviewing.ticket.labels
+    assert reviewing.ticket.best == 1
+    await reviewing.look(proposed(answer), ())
+    assert all("pii" in found.labels for found in await desk.store.queue(Filter(), 9))
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -241,7 +241,32 @@ def test_a_plan_s_course_is_what_the_reviewer_sees():
         Weighed(3, "large", "to_review", 0.5),
     )
     found = proposals(course, {1: Answer("a"), 3: Answer("c")})
-    assert found == (Proposal(1, "small", Answer("a"), 0.2, grades, "too low"), Proposal(3, "large", Answer("c"), 0.5))
+    assert found == (
+        Proposal(1, "small", Answer("a"), 0.2, grades, "too low", "escalated"),
+        Proposal(3, "large", Answer("c"), 0.5, fate="to_review"),
+    )
+
+
+async def test_the_best_answer_is_the_plan_s_and_not_the_last_of_those_as_likely():
+    course = (Weighed(1, "a", "to_review", 0.5), Weighed(2, "b", "to_review", 0.5), Weighed(3, "c", "outvoted", 0.9))
+    offered = proposals(course, {1: Answer("a"), 2: Answer("a"), 3: Answer("c")})
+    at = desk()
+    assert (await at.open(decided(), WAIT, "low_confidence", "r", offered)).best == 1
+    assert (await at.open(decided(), WAIT, "approval", "r", offered, best=2)).best == 2
+    assert (await at.open(decided(), WAIT, "low_confidence", "r", OFFERED)).best == 2
+
+
+async def test_a_ticket_carries_the_labels_of_its_answers_as_well():
+    opened = await desk().open(decided(), WAIT, "approval", "r", OFFERED, found=("pii", "restricted"))
+    assert opened.labels == ("confidential", "internal", "pii", "public", "restricted")
+
+
+async def test_what_was_approved_and_says_nothing_is_not_called_undecided():
+    at = desk()
+    ticket = await at.open(decided(), WAIT, "approval", "r", [Proposal(1, "small", Answer())])
+    await at.act(ticket.id, Action("approve"), REVIEWER)
+    with pytest.raises(ReviewDenied, match="what a person released says nothing"):
+        await at.settle(ticket, WAIT)
 
 
 # Webhooks
@@ -375,3 +400,23 @@ async def test_a_store_that_fails_for_a_while_is_asked_again(caplog):
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert caplog.text.count("disk full") == 3
+
+
+async def test_whatever_goes_wrong_with_the_store_it_is_asked_again(caplog):
+    class Odd(MemoryReviews):
+        errors = [ValueError("odd"), KeyError("odd")]  # noqa: RUF012
+
+        async def expire_due(self, now_ns):
+            if self.errors:
+                raise self.errors.pop()
+            return await super().expire_due(now_ns)
+
+    store, time = Odd(), Time()
+    at = desk(store, time)
+    ticket = await at.open(decided(), ReviewTerms(deadline_s=1), "no_answer", "r")
+    running = asyncio.create_task(at.run())
+    await soon(lambda: store._tickets[ticket.id].ended)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert caplog.text.count("reviews cannot be tended to") == 2

@@ -106,6 +106,16 @@ def test_every_field_that_can_be_given_has_a_check_and_a_sample():
         assert set(endpoint.reads) <= set(WHOLE)
 
 
+async def test_the_queue_is_narrowed_to_a_label(serve: Serve):
+    async with serve() as gateway, with_desk(gateway) as desk:
+        await opened(desk, "rev_1", labels=close(["pii"]))
+        await opened(desk, "rev_2", labels=close(["confidential"]))
+        for label, found in (("pii", ["rev_1"]), ("internal", ["rev_2"]), ("phi", []), ("%27", [])):
+            listed = await gateway.ask(f"{PREFIX}?label={label}")
+            assert [entry["id"] for entry in listed.json["data"]] == found
+            assert [entry["best"] for entry in listed.json["data"]] == [2] * len(found)
+
+
 # A ticket's life
 
 
@@ -133,10 +143,17 @@ async def test_a_reviewer_reads_claims_edits_and_the_asker_gets_the_answer(serve
         done = await gateway.ask(f"{PREFIX}/rev_1/edit", {"text": "it is the flu", "call": 1, "note": "too vague"}, key=reviewer)
         assert done.json["resolution"] == {
             "verdict": "approved", "text": "it is the flu", "tool_calls": [], "by": reviewer.split("_")[1], "edited": True, "call": 1,
-            "model": "small", "note": "too vague",
+            "model": "small", "note": "too vague", "refusal": "", "finish_reason": None,
         }  # fmt: skip
         heard = await get(asker)
-        assert (heard["state"], heard["answer"]) == ("approved", {"text": "it is the flu", "tool_calls": [], "by_a_person": True})
+        assert (heard["state"], heard["answer"]) == (
+            "approved",
+            {"text": "it is the flu", "refusal": "", "tool_calls": [], "by_a_person": True},
+        )
+        assert [(told["event"], told["by"]) for told in done.json["history"]] == [
+            ("opened", ""), ("claimed", reviewer.split("_")[1]), ("approved", reviewer.split("_")[1]),
+        ]  # fmt: skip
+        assert done.json["best"] == 2
         assert "too vague" not in json.dumps(heard)
         again = await gateway.ask(f"{PREFIX}/rev_1/reject", {}, key=reviewer)
         assert (again.status, again.error["code"]) == (409, "review_conflict")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,12 +30,13 @@ from pointsman.stores.logfile import LogFile, verify
 from pointsman.stores.memory_reviews import MemoryReviews
 from pointsman.stores.retention import contents as contents_of
 from pointsman.stores.retention import retain
-from pointsman.stores.reviews import FIRST, Filter, ReviewStore
+from pointsman.stores.reviews import FIRST, Filter, ReviewStore, for_asker
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_reviews import SqliteReviews
 from tests.tickets import ADMIN, ANSWER, CONTENTS, DUE_NS, NOW_NS, OTHER, REVIEWER, WORDS, ticket
 
 SCRIPT = Path(__file__).with_name("reviewer.py")
+DAY_NS = 86_400 * 10**9
 KILLS = int(os.environ.get("POINTSMAN_CRASH_ROUNDS", "4"))
 Open = Callable[[], AbstractAsyncContextManager[ReviewStore]]
 
@@ -138,6 +140,8 @@ def test_the_queue_has_the_most_urgent_first_and_pages_to_its_end(opened):
         (Filter(labels=()), "abde"),
         (Filter(labels=("public", "internal", "pii")), "abcde"),
         (Filter(labels=("internal",)), "abde"),
+        (Filter(label="pii"), "c"),
+        (Filter(label="phi"), ""),
     ],
 )
 def test_the_queue_is_filtered(opened, chosen, found):
@@ -235,17 +239,30 @@ def test_nothing_is_released_without_approval_where_it_is_required(opened):
     assert run(scene, opened) == (60, True, True)
 
 
-def test_old_tickets_that_have_ended_are_deleted_and_their_records_stay(tmp_path):
+def test_tickets_are_deleted_by_when_they_ended_and_their_records_stay(opened, tmp_path):
     async def scene(store):
-        for n in range(3):
+        for n in range(4):
             await store.open(ticket(f"rev_{n}", created_at_ns=NOW_NS + n), CONTENTS)
-        for n in (0, 2):
-            await store.act(f"rev_{n}", Action("reject"), ADMIN, NOW_NS)
-        assert await store.purge(NOW_NS + 2) == 1
+        for n, ended_at_ns in ((0, NOW_NS + 10), (2, NOW_NS + 20), (3, NOW_NS + 15)):
+            await store.act(f"rev_{n}", Action("reject"), ADMIN, ended_at_ns)
+        assert await store.purge(NOW_NS + 10) == 0
+        assert await store.purge(NOW_NS + 16) == 2
         return [each.id for each in await store.queue(Filter(states=STATES), 9)]
 
-    assert run(scene, lambda: sqlite(tmp_path)) == ["rev_1", "rev_2"]
-    assert ("rev_0", "rejected") in events(tmp_path / "log.db")
+    assert run(scene, opened) == ["rev_1", "rev_2"]
+    if opened is not memory:
+        assert ("rev_0", "rejected") in events(tmp_path / "log.db")
+
+
+def test_what_was_done_with_a_ticket_is_told_in_order(opened):
+    async def scene(store):
+        await store.open(ticket(), CONTENTS)
+        await store.open(ticket("rev_2", decision="dec_rev_1"), CONTENTS)
+        for deed, who in (("claim", REVIEWER), ("release", ADMIN), ("reject", OTHER)):
+            await store.act("rev_1", Action(deed), who, NOW_NS)
+        return [(done.event, done.by) for done in await store.history(await store.get("rev_1"))]
+
+    assert run(scene, opened) == [("opened", ""), ("claimed", "rita"), ("released", "ada"), ("rejected", "omar")]
 
 
 # Who is told
@@ -313,12 +330,68 @@ def test_a_subject_that_is_erased_takes_the_words_of_its_tickets_along(tmp_path)
         assert await store.resolution(found[0]) is None
         with pytest.raises(ReviewConflict, match="were erased"):
             await store.act("rev_2", Action("approve"), REVIEWER, NOW_NS)
+        await store.open(ticket("rev_4"), CONTENTS)
+        await retain(tmp_path / "log.db", keys, "once more", "k_1/zeb")
+        assert (await store.act("rev_4", Action("answer", text="flu", note="Zebulon"), REVIEWER, NOW_NS)).state == "answered"
+        assert await store.resolution(await store.get("rev_4")) is None
+        assert keys.find("k_1/zeb") == []
         (expired, _) = await store.expire_due(DUE_NS)
-        assert not (await store.resolution(expired)).released
+        assert await store.resolution(expired) is None
         file = LogFile(tmp_path / "log.db")
         assert contents_of(file, keys).ok
         file.close()
         keys.close()
+
+    run(scene, lambda: sqlite(tmp_path))
+    assert not any(b"k_1/zeb" in path.read_bytes() or b"Zebulon" in path.read_bytes() for path in tmp_path.iterdir())
+    (answered,) = (body for body in map(json.loads, (entry.body for entry in records(tmp_path / "log.db"))) if body["event"] == "answered")
+    assert (answered["released"], "sealed_sha256" in answered) == (False, False)
+
+
+def test_what_came_of_a_ticket_is_erased_with_its_words_though_it_was_decided_on_another_day(tmp_path):
+    async def scene(store):
+        await store.open(ticket(deadline_at_ns=NOW_NS + 9 * DAY_NS), CONTENTS)
+        done = await store.act("rev_1", Action("answer", text="flu"), REVIEWER, NOW_NS + 3 * DAY_NS)
+        assert (await store.resolution(done)).text == "flu"
+        assert len(store._keys.find()) == 1
+        await retain(tmp_path / "log.db", store._keys, "old", before=store._keys.find()[0].day + timedelta(days=1))
+        return await store.resolution(done)
+
+    assert run(scene, lambda: sqlite(tmp_path)) is None
+
+
+SPOILT = {
+    "no JSON": "UPDATE reviews SET ticket = '{' WHERE id = 'rev_1'",
+    "no object": "UPDATE reviews SET ticket = '[]' WHERE id = 'rev_1'",
+    "fields missing": "UPDATE reviews SET ticket = '{\"id\":\"rev_1\"}' WHERE id = 'rev_1'",
+    "no number": "UPDATE reviews SET ticket = json_set(ticket, '$.priority', 'x') WHERE id = 'rev_1'",
+    "another time": "UPDATE reviews SET ticket = json_set(ticket, '$.deadline_at_ns', 9e18) WHERE id = 'rev_1'",
+    "no labels": "UPDATE reviews SET labels = 'x', ticket = '{' WHERE id = 'rev_1'",
+    "odd parts": "UPDATE reviews SET ticket = json_set(ticket, '$.offered', 7) WHERE id = 'rev_1'",
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_ticket_that_cannot_be_read_keeps_no_other_from_the_queue_nor_from_expiring(tmp_path, lock, caplog, spoil):
+    async def scene(store):
+        for n in (0, 1, 2, 3):
+            await store.open(ticket(f"rev_{n}"), CONTENTS)
+        lock(tmp_path / "log.db").execute(f"{spoil}; COMMIT")
+        with pytest.raises(RecordError, match="rev_1"):
+            await store.get("rev_1")
+        first = await store.queue(Filter(labels=("public",)), 2)
+        rest = await store.queue(Filter(), 9, first[-1].rank)
+        expired = [each.id for _ in range(2) for each in await store.expire_due(DUE_NS)]
+        return [each.id for each in (*first, *rest)], expired, await store.purge(DUE_NS + 1)
+
+    assert run(scene, lambda: sqlite(tmp_path)) == (["rev_0", "rev_2", "rev_3"], ["rev_0", "rev_2", "rev_3"], 3)
+    assert caplog.text.count("review `rev_1` is passed over") == 1
+
+
+def test_words_that_cannot_be_written_down_are_an_error_of_the_store(tmp_path):
+    async def scene(store):
+        with pytest.raises(RecordError, match="cannot be written down"):
+            await store.open(ticket(), Contents({"messages": "\ud800"}))
 
     run(scene, lambda: sqlite(tmp_path))
 
@@ -341,7 +414,8 @@ def test_words_that_do_not_open_are_not_released_and_keep_no_other_from_expiring
             await store.open(ticket(f"rev_{n}", on_expiry="release"), CONTENTS)
         lock(tmp_path / "log.db").execute("UPDATE reviews SET contents = x'00' WHERE id = 'rev_1'; COMMIT")
         expired = await store.expire_due(DUE_NS)
-        return {each.id: (await store.resolution(each)).released for each in expired}
+        ended = {each.id: await store.resolution(each) for each in expired}
+        return {name: resolution is not None and resolution.released for name, resolution in ended.items()}
 
     assert run(scene, lambda: sqlite(tmp_path)) == {"rev_1": False, "rev_2": True, "rev_3": True}
 
@@ -373,6 +447,26 @@ def test_every_change_is_recorded_without_words_and_in_the_chain(tmp_path):
     ]
     assert len(approved["sealed_sha256"]) == 64
     assert verify(tmp_path / "log.db").ok
+
+
+def test_who_asked_is_told_what_became_of_it_and_not_who_reviews(tmp_path):
+    async def scene(store):
+        await store.open(ticket(key="k_1"), CONTENTS)
+        for deed in ("claim", "approve"):
+            await store.act("rev_1", Action(deed, note="fine"), REVIEWER, NOW_NS)
+
+    run(scene, lambda: sqlite(tmp_path))
+    told = [for_asker(json.loads(entry.body)) for entry in records(tmp_path / "log.db")]
+    assert [(record["event"], record["id"], record["state"]) for record in told] == [
+        ("opened", "rev_1", "open"),
+        ("claimed", "rev_1", "claimed"),
+        ("approved", "rev_1", "approved"),
+    ]
+    assert told[2]["released"]
+    assert "rita" not in json.dumps(told)
+    assert {name for record in told for name in record}.isdisjoint(
+        {"by", "as_role", "assignee", "offered", "labels", "reason", "sealed_sha256"}
+    )
 
 
 def test_a_ticket_that_cannot_be_kept_is_not_there(tmp_path, lock):

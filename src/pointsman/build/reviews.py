@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 from pointsman.config.schema import Config
 from pointsman.errors import ConfigError
 from pointsman.gateway.reviews import Desk
@@ -11,6 +15,8 @@ from pointsman.stores.sqlite_reviews import SqliteReviews
 from pointsman.upstream.webhook import Webhook, Webhooks
 
 _DAY_S = 86_400.0
+_UNSET = "unset"  # what a secret reads as where its variable need not be set
+_SOUND = f"whsec_{base64.b64encode(bytes(24)).decode()}"
 
 
 def reviews_of(config: Config, log: SqliteLog, keys: ContentKeys) -> Desk:
@@ -30,12 +36,26 @@ def adopt(desk: Desk, config: Config) -> None:
 
 def webhooks_of(config: Config, sender: Webhooks) -> dict[str, Webhook]:
     """The webhooks of routes. Raises `ConfigError` for one that nothing could be sent to."""
-    found: dict[str, Webhook] = {}
-    for name, route in config.routes.items():
-        if (said := route.review.webhook) is not None:
-            found[name] = Webhook(said.url, said.secret)
-            try:
-                sender.check(found[name])
-            except ConfigError as error:
-                raise ConfigError(f"routes.{name}.review.webhook: {error}") from error
+    found = _named(config)
+    for wrong in _wrong(found, sender):
+        raise ConfigError(wrong)
     return found
+
+
+def webhooks_wrong(config: Config) -> list[str]:
+    """The webhooks that nothing could be sent to, and why. A secret that is not set where this is asked is taken for a sound one."""
+    known = {name: replace(hook, secret=_SOUND) if hook.secret == _UNSET else hook for name, hook in _named(config).items()}
+    return list(_wrong(known, Webhooks(config.reviews.hosts, private=config.reviews.private)))
+
+
+def _named(config: Config) -> dict[str, Webhook]:
+    said = {name: route.review.webhook for name, route in config.routes.items()}
+    return {name: Webhook(hook.url, hook.secret) for name, hook in said.items() if hook is not None}
+
+
+def _wrong(hooks: Mapping[str, Webhook], sender: Webhooks) -> Iterator[str]:
+    for name, hook in hooks.items():
+        try:
+            sender.check(hook)
+        except ConfigError as error:
+            yield f"routes.{name}.review.webhook: {error}"

@@ -12,6 +12,7 @@ from pointsman import __version__
 from pointsman.build.endpoints import Engines
 from pointsman.build.learning import learning_of
 from pointsman.build.promises import policies_seen, promises_seen, tests_seen
+from pointsman.build.reviews import webhooks_wrong
 from pointsman.build.snapshot import scope_of
 from pointsman.build.world import current_snapshot, offline_world
 from pointsman.cli.matrix_page import HEADS, Evidence, cells, page
@@ -53,6 +54,7 @@ def run(given: argparse.Namespace) -> int:
     wrong = [
         *map(_stranded, _without_models(reach), [snapshot] * len(reach)),
         *(said for policy in policies if not policy.ok for said in policy.said),
+        *webhooks_wrong(config),
         *(f"promise {said}" for promise in promises if not promise.ok for said in promise.said),
     ]
     failed = [f"test {said}" for test in tried if not test.ok for said in test.said]

@@ -17,6 +17,7 @@ from pointsman.plans.checks.own import cel, offered, pattern
 from pointsman.policy.cel import compile_answer_condition
 
 Problems = Iterator[Problem]
+_LONGEST_REVIEW_S = 10 * 365 * 86_400
 
 
 def plan_problems(route: RouteConfig, config: Config, path: Path) -> Problems:
@@ -132,6 +133,9 @@ def _ensemble(route: RouteConfig, ids: set[str], path: Path) -> Problems:
 def _review(route: RouteConfig, config: Config, path: Path) -> Problems:
     """What is asked of people."""
     review, path = route.review, (*path, "review")
+    for name, length_s in (("deadline_s", review.deadline_s), ("wait_s", review.wait_s)):
+        if length_s > _LONGEST_REVIEW_S:
+            yield Problem((*path, name), f"is {length_s:g} s: at most {_LONGEST_REVIEW_S:,} s, which is 10 years")
     if review.contract == "holding" and not review.holding_answer.strip():
         yield Problem((*path, "holding_answer"), "is blank: say what the client gets meanwhile")
     if review.approval and review.on_expiry == "release":

@@ -10,11 +10,12 @@ import numpy as np
 
 from pointsman.errors import ConfigError
 from pointsman.estimators.learned import Predicted
-from pointsman.evals import cascades, figures
+from pointsman.evals import cascades, duos, figures
 from pointsman.evals.crossfit import Judged, best_single
+from pointsman.evals.duos import Went
 from pointsman.evals.ranking import best_first
 from pointsman.evals.resample import Draws, Interval, interval
-from pointsman.evals.sight import Look, Priors, Sight, see
+from pointsman.evals.sight import Look, Priors, Sight, both
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pointsman.evals.folds import Fold
 
 MOST_CALLS = 4  #: of one query
+_TRIED = 600  # training queries on which two ways of going on are compared
+_CLEARLY = 0.005  # more, in AIQ: the best of many pairs looks better than it is on queries it is learned from
+_COARSE = 4  # of so many worths one is tried there
 _CAPPED = ("cp0", "cp1", "qnc")  # the best single model by itself is a setting of every router
 
 
@@ -53,18 +57,42 @@ def run(
     shape = (len(outcomes.queries), len(worths) + 1)
     quality, cost, calls, sights = np.empty(shape), np.empty(shape), np.zeros(len(worths)), []
     for number, (fold, one) in enumerate(zip(folds, known, strict=True), 1):
-        sight = see(outcomes, fold, one, seed, look=look)
-        tell(f"seed {seed}, fold {number} of {len(folds)}: learned")
+        past, sight = both(outcomes, fold, one, seed, look=look)
+        went, way = _went(outcomes, fold, past, sight, worths, seed)
+        tell(f"seed {seed}, fold {number} of {len(folds)}: learned; {way}")
         sights.append(sight)
-        for row, i in enumerate(fold.judged):
-            for setting, course in enumerate(cascades.routed(sight, row, worths.tolist(), MOST_CALLS)):
-                quality[i, setting] = outcomes.quality[i, course.delivered]
-                cost[i, setting] = outcomes.cost_usd[i, list(course.asked)].sum()
-                calls[setting] += len(course.asked) / shape[0]
+        quality[fold.judged, :-1], cost[fold.judged, :-1] = went.quality, went.cost_usd
+        calls += went.calls.sum(axis=0) / shape[0]
     cheapest = int(np.argmin(outcomes.cost_usd.mean(axis=0)))
     quality[:, -1], cost[:, -1] = outcomes.quality[:, cheapest], outcomes.cost_usd[:, cheapest]
     predictive, _ = figures.sample(outcomes, judged, seed)
     return Run(predictive, _cascade(outcomes, judged, quality, cost, _lead(outcomes, folds, sights), seed), tuple(calls)), sights
+
+
+def _went(outcomes: Outcomes, fold: Fold, past: Sight, sight: Sight, worths: Vector, seed: int) -> tuple[Went, str]:
+    """Look at each answer alone, or ask a pair at once: the latter where it does clearly more on training queries."""
+    train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
+    few = worths[::_COARSE]
+    pair = duos.best(train, past, few)
+    if pair is not None:
+        some = np.random.default_rng(seed).permutation(len(train.queries))[:_TRIED].tolist()
+        tried, paired = train.rows(some), duos.went(train, past, pair, few)
+        if duos.area(tried, paired.rows(some)) > duos.area(tried, _routed(tried, past, some, few)) + _CLEARLY:
+            first, second = outcomes.models[pair.first], outcomes.models[pair.second]
+            return duos.went(judged, sight, pair, worths), f"`{first}` and `{second}` are asked at once"
+    return _routed(judged, sight, range(len(judged.queries)), worths), "answers are looked at one by one"
+
+
+def _routed(outcomes: Outcomes, sight: Sight, rows: Sequence[int], worths: Vector) -> Went:
+    """Cascade routing on some rows of what is seen, which are all of the outcomes."""
+    settings = worths.tolist()
+    went = Went(*(np.empty((len(rows), len(settings))) for _ in range(3)))
+    for at, row in enumerate(rows):
+        for setting, course in enumerate(cascades.routed(sight, row, settings, MOST_CALLS)):
+            went.quality[at, setting] = outcomes.quality[at, course.delivered]
+            went.cost_usd[at, setting] = outcomes.cost_usd[at, list(course.asked)].sum()
+            went.calls[at, setting] = len(course.asked)
+    return went
 
 
 def _judged(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors]) -> Judged:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
     from pointsman.evals.sight import Sight
 
-SETTINGS = 20  #: of a knob
+SETTINGS = 96  #: of a knob
 _MOST_FURTHER = 4  # models that are thought of at one step: those that no other is both cheaper and better than come first
 
 

@@ -124,27 +124,44 @@ def see(
     look: Look = checked,
 ) -> Sight:
     """Learn on the fold's training queries, look at the judged ones."""
+    return both(outcomes, fold, known, seed, settings, look)[1]
+
+
+def both(
+    outcomes: Outcomes,
+    fold: Fold,
+    known: Priors,
+    seed: int,
+    settings: Settings | None = None,
+    look: Look = checked,
+) -> tuple[Sight, Sight]:
+    """The same, and before it what is known of the training queries: ways of going on may be compared on these."""
     train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
     trained = examples(train, known.unseen, look)
     learned = confidence.fit(trained, seed, settings, _read)
     models = len(outcomes.models)
     by_answer = learned.unseen.reshape(-1, models)
     spread = by_answer.var(axis=0) / np.maximum(by_answer.mean(axis=0) * (1 - by_answer.mean(axis=0)), 1e-6)
+    discern = _BELIEVED * np.sqrt(np.clip(spread, 0, 1))
+    seen_after, told = _after(learned.confidence, trained, by_answer, known.unseen), comings(train, look)
+    accord = _accord(train, known.unseen, by_answer, seen_after, told, seed)
     shown = examples(judged, known.quality, look)
-    seen_after = _after(learned.confidence, trained, by_answer, known.unseen)
-    accord = _accord(train, known.unseen, by_answer, seen_after, comings(train, look), seed)
     sure = confident(learned.confidence, shown).reshape(-1, models)
     after = _after(learned.confidence, shown, sure, known.quality)
-    return Sight(
-        outcomes.models,
-        known.quality,
-        known.cost_usd,
-        sure,
-        after,
-        comings(judged, look),
-        accord,
-        _BELIEVED * np.sqrt(np.clip(spread, 0, 1)),
+    names = outcomes.models
+    return (
+        Sight(names, known.unseen, _usual(train), by_answer, seen_after, told, accord, discern),
+        Sight(names, known.quality, known.cost_usd, sure, after, comings(judged, look), accord, discern),
     )
+
+
+def _usual(train: Outcomes) -> Matrix:
+    """What each model's answers cost on the whole, by task."""
+    tasks = np.array([query.task for query in train.queries], dtype=object)
+    found = np.empty_like(train.cost_usd)
+    for task in set(tasks.tolist()):
+        found[tasks == task] = train.cost_usd[tasks == task].mean(axis=0)
+    return found
 
 
 def accord_of(outcomes: Outcomes, unseen: Matrix, fitted: Fit, shown: Sequence[Example], seed: int) -> Accord:

@@ -378,6 +378,11 @@ class Attempt:
         return (time.perf_counter() - self._measured_from_s) * 1000
 
     @property
+    def usage(self) -> Usage | None:
+        """What the upstream says that a whole answer took."""
+        return None if self._completion is None else self._completion.usage
+
+    @property
     def cost_picousd(self) -> int | None:
         """What the call cost, as far as that is known by now."""
         return self._cost_picousd

@@ -56,7 +56,7 @@ class Driver:
         self._masker = None if live.world.mask is None else Masker(decision.request, live.world.mask)
         self._superseded = False
         self._course: tuple[Weighed, ...] = ()
-        self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks)
+        self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks, live.world.signals.search)
         self._limited = ""  #: the model for which the key had no tokens left, before any call
         self.waited_s = 0.0  #: for upstreams and between calls
 
@@ -98,7 +98,7 @@ class Driver:
         """The call's answer, as far as people let it out."""
         reached, self._course = self._attempts[number], course
         if reached.answer is not None and self.reviewing.approval:
-            return await self.reviewing.approved(number, self._proposed(reached, reached.answer))
+            return await self.reviewing.approved(number, self._proposed(reached, reached.answer), reached.usage)
         if reached.answer is not None and self.reviewing.sampled:
             await self._sample(reached, reached.answer)
         return reached
@@ -271,7 +271,7 @@ class Driver:
             await self._sample(delivered, answer)
 
     async def _sample(self, delivered: Attempt, answer: Answer) -> None:
-        await self.reviewing.look(self._proposed(delivered, answer), self._told)
+        await self.reviewing.look(self._proposed(delivered, answer), self._told, delivered.number)
 
     def _proposed(self, delivered: Attempt, answer: Answer) -> tuple[Proposal, ...]:
         """The answer, and those before it."""

@@ -18,6 +18,7 @@ from pointsman.core.outcome import Outcome
 from pointsman.core.prices import usd
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller, Request
+from pointsman.core.review import REVIEWS
 from pointsman.core.role import READS_DECISIONS
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
@@ -34,6 +35,7 @@ from pointsman.gateway.subject import subject_of
 from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.log import DecisionLog
+from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
 
@@ -137,6 +139,8 @@ class Gateway:
         at = datetime.fromtimestamp(made.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
         courses = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "course"]
         reviews = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "review"]
+        if caller is not None and caller.role not in REVIEWS | {"auditor"}:
+            reviews = [for_asker(review) for review in reviews]
         return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "courses": courses, "reviews": reviews}
 
     async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:

@@ -17,11 +17,11 @@ from typing import Final
 
 import msgspec
 
-from pointsman.core.answer import Answer, Weighed
+from pointsman.core.answer import Answer, Fate, Weighed
 from pointsman.core.decision import Decision
 from pointsman.core.labels import close
 from pointsman.core.request import Caller
-from pointsman.core.review import Action, Contents, Offered, Proposal, Resolution, ReviewTerms, Ticket, Why
+from pointsman.core.review import Action, Contents, Offered, Proposal, Resolution, ReviewTerms, State, Ticket, Why
 from pointsman.errors import Failure, Fault, PointsmanError, RecordError, ReviewDenied, ReviewPending, ReviewRequired
 from pointsman.gateway.subject import subject_of
 from pointsman.stores.reviews import Delivery, ReviewStore
@@ -34,7 +34,9 @@ _S = 10**9
 _AT_ONCE: Final = 16
 _THE_REQUEST_S: Final = SOUND | {"over_budget", "refused"}
 _LEASE_S: Final = 2 * TIMEOUT_S
+_NO_ANSWER: Final[Mapping[State, str]] = {"rejected": "a person rejected the answer", "expired": "nobody decided in time"}
 _PURGE_EVERY_S: Final = 3_600.0
+_CHOSEN: Final[frozenset[Fate | None]] = frozenset({"accepted", "settled", "to_review"})
 
 
 class Desk:
@@ -50,7 +52,7 @@ class Desk:
         clock: Callable[[], int] = time.time_ns,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`keep_s`: how long tickets that have ended are kept, from when they were made; `None`: for good. `clock`: wall, nanoseconds."""
+        """`keep_s`: how long tickets are kept once they have ended; `None`: for good. `clock`: wall, nanoseconds."""
         self.store = store
         self.webhooks: Mapping[str, Webhook] = {}  #: by route; replaced as a whole
         self.sender = sender
@@ -67,8 +69,15 @@ class Desk:
         reason: str,
         proposals: Sequence[Proposal] = (),
         failures: Sequence[Failure] = (),
+        *,
+        found: Sequence[str] = (),
+        best: int = 0,
     ) -> Ticket:
-        """A new ticket, durable when this returns. Raises `RecordError` when it cannot be kept."""
+        """A new ticket, durable when this returns. Raises `RecordError` when it cannot be kept.
+
+        `found`: labels of what the answers say, which the ticket carries beside the request's. `best`: the call whose answer is preferred;
+        0: the first that the plan chose.
+        """
         request, ruling, now_ns = decision.request, decision.ruling, self._clock()
         if request.content is None:
             raise ValueError("a request read from a record has no content to show")
@@ -82,7 +91,7 @@ class Desk:
             reason=reason,
             created_at_ns=now_ns,
             deadline_at_ns=now_ns + int(terms.deadline_s * _S),
-            labels=close(ruling.labels),
+            labels=close((*ruling.labels, *found)),
             org=request.caller.org,
             team=request.caller.team,
             key=request.caller.key,
@@ -92,19 +101,27 @@ class Desk:
             on_expiry="deny" if sample else terms.on_expiry,
             approval=terms.approval or why == "approval",
             notify=terms.webhook and not sample,
-            offered=tuple(Offered(found.call, found.model, found.confidence) for found in proposals),
+            offered=tuple(Offered(each.call, each.model, each.confidence) for each in proposals),
             failures=tuple(failures),
+            preferred=best or next((each.call for each in proposals if each.fate in _CHOSEN), 0),
         )
         await self.store.open(ticket, Contents(request.content.body, request.api, tuple(proposals)))
         return ticket
 
     async def sample(
-        self, decision: Decision, terms: ReviewTerms, proposals: Sequence[Proposal], failures: Sequence[Failure] = ()
+        self,
+        decision: Decision,
+        terms: ReviewTerms,
+        proposals: Sequence[Proposal],
+        failures: Sequence[Failure] = (),
+        *,
+        found: Sequence[str] = (),
+        best: int = 0,
     ) -> Ticket | None:
         """A ticket for an answer that was accepted, where chance will have it; requests on whose way something failed come first."""
         if not is_sampled(decision.seed, terms.sample):
             return None
-        return await self.open(decision, terms, "sample", "drawn for a look at its quality", proposals, failures)
+        return await self.open(decision, terms, "sample", "drawn for a look at its quality", proposals, failures, found=found, best=best)
 
     async def settle(self, ticket: Ticket, terms: ReviewTerms) -> Resolution:
         """What the client of this ticket gets now, as the route's contract says. Raises `ReviewRequired`, or what follows from a "no"."""
@@ -165,6 +182,8 @@ class Desk:
                 await work()
             except RecordError as error:
                 _log.warning("reviews cannot be tended to: %s", error)
+            except Exception:  # noqa: BLE001  nobody else would let tickets expire, or tell of them, until the process ends
+                _log.exception("reviews cannot be tended to")
             await self._sleep(self._poll_s)
 
     async def _send(self, delivery: Delivery, sender: Webhooks) -> None:
@@ -202,7 +221,7 @@ def proposals(course: Sequence[Weighed], answers: Mapping[int, Answer]) -> tuple
     """What a plan made of its calls' answers, which are given by the numbers of the calls, for a reviewer to see."""
     last = {step.call: step for step in course}
     return tuple(
-        Proposal(step.call, step.model, answers[call], step.confidence, step.grades, step.why)
+        Proposal(step.call, step.model, answers[call], step.confidence, step.grades, step.why, step.fate)
         for call, step in sorted(last.items())
         if call in answers
     )
@@ -230,7 +249,7 @@ def is_sampled(seed: int, share: float) -> bool:
 def refusal(ticket: Ticket, resolution: Resolution | None = None) -> ReviewRequired:
     """The error of a client that gets no answer: not yet (without `resolution`), or not at all."""
     if resolution is not None:
-        why = "a person rejected the answer" if resolution.verdict == "rejected" else "nobody decided in time"
+        why = _NO_ANSWER.get(resolution.verdict, "what a person released says nothing, or was erased")
         return ReviewDenied(f"{why}: review `{ticket.id}`", ticket.id)
     kind = ReviewPending if ticket.why == "outage" else ReviewRequired
     error = kind(f"{ticket.reason}: a person has to, as review `{ticket.id}`", ticket.id)

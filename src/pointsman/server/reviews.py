@@ -69,7 +69,7 @@ _WHOSE = {"call": _given(_number)}
 
 _FOR_ASKERS = ("object", "id", "decision", "route", "state", "created_at", "deadline_at", "answer")
 _FOR_REVIEWERS = ("reason", "why", "task", "labels", "org", "team", "key", "priority", "assignee", "version")
-_MORE_FOR_REVIEWERS = ("on_expiry", "approval", "offered", "failures")
+_MORE_FOR_REVIEWERS = ("on_expiry", "approval", "offered", "best", "failures")
 TICKET: Final[Mapping[str, Field]] = {
     **{name: Field(read=_ASKERS) for name in _FOR_ASKERS if name != "answer"},
     **{name: Field(read=REVIEWS) for name in (*_FOR_REVIEWERS, *_MORE_FOR_REVIEWERS)},
@@ -77,7 +77,7 @@ TICKET: Final[Mapping[str, Field]] = {
 WHOLE: Final[Mapping[str, Field]] = {
     **TICKET,
     "answer": Field(read=_ASKERS),
-    **{name: Field(read=REVIEWS) for name in ("erased", "api", "request", "answers", "resolution")},
+    **{name: Field(read=REVIEWS) for name in ("erased", "api", "request", "answers", "resolution", "history")},
 }
 
 
@@ -110,7 +110,7 @@ def _act(deed: Deed, purpose: str, gives: Mapping[str, Field] | None = None) -> 
     return Endpoint("POST", f"/{{review}}/{deed}", purpose, REVIEWS, _deed(deed), WHOLE, gives)
 
 
-_CHOICES = frozenset({"limit", "after", "state", "route", "why", "assignee", "org", "team"})
+_CHOICES = frozenset({"limit", "after", "state", "route", "why", "assignee", "label", "org", "team"})
 ENDPOINTS: Final[tuple[Endpoint[Desk], ...]] = (
     Endpoint("GET", "", "tickets that wait, the most urgent first", REVIEWS, _queue, TICKET, query=_CHOICES, listing=True),
     Endpoint("GET", "/{review}", "one ticket with its words; one's own, with what became of it", _ASKERS, _show, WHOLE),
@@ -131,9 +131,9 @@ def reviews(desk: Desk, keys: SqliteKeys, who: Who) -> Table[Desk]:
 def ticket_json(ticket: Ticket) -> dict[str, Any]:
     """A ticket without its words. Whose they are is not told."""
     told: dict[str, Any] = to_builtins(ticket)
-    del told["subject"], told["notify"]
+    del told["notify"], told["preferred"], told["ended_at_ns"]
     times = {"created_at": told.pop("created_at_ns") / 1e9, "deadline_at": told.pop("deadline_at_ns") / 1e9}
-    return {"object": "review", **told, **times}
+    return {"object": "review", **told, **times, "best": ticket.best}
 
 
 async def whole_json(desk: Desk, ticket: Ticket) -> dict[str, Any]:
@@ -142,14 +142,17 @@ async def whole_json(desk: Desk, ticket: Ticket) -> dict[str, Any]:
     words: dict[str, Any] = {"erased": contents is None, "api": None, "request": None, "answers": []}
     if contents is not None:
         words |= {"api": contents.api, "request": to_builtins(contents.body), "answers": to_builtins(contents.proposals)}
-    return {**ticket_json(ticket), **words, "resolution": to_builtins(resolution), "answer": _released(resolution)}
+    history = [{"event": done.event, "at": done.at_ns / 1e9, "by": done.by} for done in await desk.store.history(ticket)]
+    told = {"resolution": to_builtins(resolution), "answer": _released(resolution), "history": history}
+    return {**ticket_json(ticket), **words, **told}
 
 
 def _released(resolution: Resolution | None) -> dict[str, Any] | None:
     if resolution is None or not resolution.released:
         return None
     by_a_person = resolution.edited or resolution.verdict == "answered"
-    return {"text": resolution.text, "tool_calls": to_builtins(resolution.tool_calls), "by_a_person": by_a_person}
+    calls = to_builtins(resolution.tool_calls)
+    return {"text": resolution.text, "refusal": resolution.refusal, "tool_calls": calls, "by_a_person": by_a_person}
 
 
 def _filter(ask: Asked) -> Filter:
@@ -158,7 +161,8 @@ def _filter(ask: Asked) -> Filter:
     why = next((known for known in get_args(Why) if known == query.get("why")), None)
     if "why" in query and why is None:
         raise RequestError(f"`why` takes one of {', '.join(_WHYS)}", param="why")
-    return Filter(place, visible_labels(ask.by), _states(query.get("state")), query.get("route"), why, _assignee(ask.by, query))
+    sight, states = visible_labels(ask.by), _states(query.get("state"))
+    return Filter(place, sight, states, query.get("route"), why, _assignee(ask.by, query), query.get("label"))
 
 
 def _narrower(held: Scope, wanted: Scope) -> Scope:

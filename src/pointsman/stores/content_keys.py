@@ -67,6 +67,12 @@ class ContentKeys:
         """The body of a `content` record: encrypted (AES-256-GCM) and bound to its decision. A subject's first of a day makes the key."""
         return await asyncio.to_thread(self._seal, subject, decision, content, at_ns)
 
+    async def seal_alike(self, body: bytes, decision: str, content: bytes) -> bytes | None:
+        """Seal with the very key that sealed `body`, whoever's it is; `None` where that was destroyed, or `body` is not sealed."""
+        name = sealing_key(body)
+        key = None if name is None else await asyncio.to_thread(self._secret, name)
+        return None if name is None or key is None else sealed(name, key, decision, content)
+
     def open(self, decision: str, body: bytes) -> bytes | None:
         """The content of a record, `None` where its key was destroyed. Raises `RecordError` for one that was changed or is not sealed."""
         from cryptography.exceptions import InvalidTag

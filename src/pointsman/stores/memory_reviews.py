@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pointsman.core.request import Caller
 from pointsman.core.review import TIMEKEEPER, Action, Contents, Resolution, Ticket, act, no_such_review, resolve
-from pointsman.errors import RecordError
-from pointsman.stores.reviews import FIRST, WAITING, Delivery, Filter, Rank, change_record, delivery_of, event_of, is_told, opened_record
+from pointsman.errors import NotFound, RecordError, ReviewConflict
+from pointsman.stores.reviews import (
+    FIRST,
+    WAITING,
+    Change,
+    Delivery,
+    Filter,
+    Rank,
+    change_record,
+    delivery_of,
+    event_of,
+    is_told,
+    opened_record,
+)
+
+_log = logging.getLogger("pointsman.reviews")
 
 Record = Callable[[str, str, bytes], Awaitable[None]]
 """Appends to a decision log: kind, decision, body."""
@@ -24,6 +39,7 @@ class MemoryReviews:
         self._tickets: dict[str, Ticket] = {}
         self._contents: dict[str, Contents] = {}
         self._resolutions: dict[str, Resolution] = {}
+        self._changes: dict[str, list[Change]] = {}
         self._messages: dict[str, tuple[int, Delivery]] = {}  # with the time they are due
 
     async def open(self, ticket: Ticket, contents: Contents) -> None:
@@ -47,6 +63,10 @@ class MemoryReviews:
         """What came of it."""
         return self._resolutions.get(ticket.id)
 
+    async def history(self, ticket: Ticket) -> list[Change]:
+        """What was done with it."""
+        return list(self._changes.get(ticket.id, ()))
+
     async def queue(self, chosen: Filter, limit: int, after: Rank = FIRST) -> list[Ticket]:
         """Tickets in the order of the queue."""
         found = [ticket for ticket in self._tickets.values() if ticket.rank > after and _is_chosen(ticket, chosen)]
@@ -63,13 +83,21 @@ class MemoryReviews:
         if resolution is not None:
             self._resolutions[id] = resolution
         event = event_of(action, after)
-        await self._note(after, event, now_ns, change_record(event, after, by, resolution))
+        await self._note(after, event, now_ns, change_record(event, after, by, resolution), by.key)
         return after
 
     async def expire_due(self, now_ns: int) -> list[Ticket]:
         """Let tickets expire whose time is over."""
         due = [ticket.id for ticket in self._tickets.values() if ticket.state in WAITING and ticket.deadline_at_ns <= now_ns]
-        return [await self.act(found, Action("expire"), TIMEKEEPER, now_ns) for found in due]
+        expired = []
+        for found in due:
+            try:
+                expired.append(await self.act(found, Action("expire"), TIMEKEEPER, now_ns))
+            except (NotFound, ReviewConflict):  # decided or deleted meanwhile
+                continue
+            except RecordError as error:
+                _log.warning("review `%s` cannot expire: %s", found, error)
+        return expired
 
     async def due(self, now_ns: int, again_at_ns: int, limit: int) -> list[Delivery]:
         """Messages to send now."""
@@ -88,14 +116,15 @@ class MemoryReviews:
             self._messages[id] = (due_at_ns, replace(delivery, attempts=delivery.attempts + 1))
 
     async def purge(self, before_ns: int) -> int:
-        """Delete tickets that were made before then and have ended."""
-        old = [ticket.id for ticket in self._tickets.values() if ticket.ended and ticket.created_at_ns < before_ns]
+        """Delete tickets that ended before then."""
+        old = [ticket.id for ticket in self._tickets.values() if ticket.ended and ticket.ended_at_ns < before_ns]
         for each in old:
-            del self._tickets[each], self._contents[each]
+            del self._tickets[each], self._contents[each], self._changes[each]
             self._resolutions.pop(each, None)
         return len(old)
 
-    async def _note(self, ticket: Ticket, event: str, at_ns: int, told: Mapping[str, Any]) -> None:
+    async def _note(self, ticket: Ticket, event: str, at_ns: int, told: Mapping[str, Any], by: str = "") -> None:
+        self._changes.setdefault(ticket.id, []).append(Change(event, at_ns, by))
         if is_told(ticket, event):
             delivery = delivery_of(ticket, event, at_ns)
             self._messages[delivery.id] = (at_ns, delivery)
@@ -106,6 +135,8 @@ class MemoryReviews:
 
 def _is_chosen(ticket: Ticket, chosen: Filter) -> bool:
     if not chosen.within.covers(ticket.scope) or ticket.state not in chosen.states:
+        return False
+    if chosen.label is not None and chosen.label not in ticket.labels:
         return False
     if chosen.labels is not None and not set(ticket.labels) <= set(chosen.labels):
         return False

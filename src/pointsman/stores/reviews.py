@@ -29,6 +29,16 @@ class Filter:
     route: str | None = None
     why: Why | None = None
     assignee: str | None = None
+    label: str | None = None  #: that they carry
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody did with a ticket, as the log keeps it."""
+
+    event: str
+    at_ns: int
+    by: str = ""  #: id of the key that did it; empty: the request itself, which opened the ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,8 @@ class Delivery:
 class ReviewStore(Protocol):
     """Tickets for people. Every change leaves a record of kind `review` in the decision log, in the same transaction and without words.
 
-    Times are wall-clock nanoseconds. Every method raises `RecordError` when the store cannot do its part.
+    Times are wall-clock nanoseconds. Every method raises `RecordError` when the store cannot do its part. A ticket that cannot be read
+    keeps no other from its place in the queue, nor from expiring.
     """
 
     async def open(self, ticket: Ticket, contents: Contents) -> None:
@@ -61,6 +72,9 @@ class ReviewStore(Protocol):
 
     async def resolution(self, ticket: Ticket) -> Resolution | None:
         """What came of it; `None` while it has not ended, or where that was erased."""
+
+    async def history(self, ticket: Ticket) -> list[Change]:
+        """What was done with it, oldest first; empty where no log is kept."""
 
     async def queue(self, chosen: Filter, limit: int, after: Rank = FIRST) -> list[Ticket]:
         """Tickets in the order of the queue, after that place."""
@@ -81,7 +95,7 @@ class ReviewStore(Protocol):
         """The message could not be delivered; try again then."""
 
     async def purge(self, before_ns: int) -> int:
-        """Delete tickets that were made before then and have ended; how many. The log keeps its records of them."""
+        """Delete tickets that ended before then; how many. The log keeps its records of them."""
 
 
 def event_of(action: Action, after: Ticket) -> str:
@@ -103,9 +117,7 @@ def delivery_of(ticket: Ticket, event: str, at_ns: int) -> Delivery:
 
 def opened_record(ticket: Ticket) -> dict[str, Any]:
     """What the log keeps of a new ticket."""
-    told: dict[str, Any] = to_builtins(ticket)
-    del told["subject"]  # who that was can then be forgotten
-    return {"event": "opened", **told}
+    return {"event": "opened", **to_builtins(ticket)}
 
 
 def change_record(event: str, ticket: Ticket, by: Caller, resolution: Resolution | None) -> dict[str, Any]:
@@ -118,3 +130,15 @@ def change_record(event: str, ticket: Ticket, by: Caller, resolution: Resolution
         return {**told, **stands}
     verdict = {"call": resolution.call, "model": resolution.model, "edited": resolution.edited, "released": resolution.released}
     return {**told, **stands, "task": ticket.task, "route": ticket.route, **verdict}
+
+
+_FOR_ASKERS = ("event", "id", "decision", "route", "state", "created_at_ns", "deadline_at_ns", "released")
+
+
+def for_asker(record: Mapping[str, Any]) -> dict[str, Any]:
+    """As much of a record of kind `review` as concerns the key that asked: not who reviews, nor what reviewers are told.
+
+    >>> for_asker({"event": "approved", "id": "rev_1", "by": "k_9", "state": "approved", "released": True})
+    {'event': 'approved', 'id': 'rev_1', 'state': 'approved', 'released': True}
+    """
+    return {name: record[name] for name in _FOR_ASKERS if name in record}

@@ -1,90 +1,61 @@
 """Reviews in the file of the decision log, written by the log's writer: each change with its record in the log's chain.
 
-The words of a ticket are sealed with the content keys of their subject: with the keys they are erased.
+The words of a ticket are sealed with a content key of their subject, what came of it with the same: with the key they are erased. Who the
+subject is stands nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from hashlib import sha256
 from typing import Any, Final, TypeVar, cast
 
 import apsw
 
-from pointsman.core.codec import from_json, to_json
+from pointsman.core.codec import from_json
 from pointsman.core.request import Caller
 from pointsman.core.review import STATES, TIMEKEEPER, Action, Contents, Resolution, Ticket, act, no_such_review, resolve
-from pointsman.errors import RecordError, ReviewConflict
+from pointsman.errors import NotFound, RecordError, ReviewConflict
 from pointsman.stores.content_keys import ContentKeys
-from pointsman.stores.reviews import FIRST, WAITING, Delivery, Filter, Rank, change_record, delivery_of, event_of, is_told, opened_record
+from pointsman.stores.review_rows import (
+    CARRIED,
+    DUE,
+    EXPIRED,
+    INSERT,
+    LIST,
+    PURGE,
+    SEND,
+    TABLES,
+    UPDATE,
+    bound_end,
+    place_of,
+    standing_of,
+    ticket_of,
+    words_of,
+)
+from pointsman.stores.reviews import (
+    FIRST,
+    Change,
+    Delivery,
+    Filter,
+    Rank,
+    change_record,
+    delivery_of,
+    event_of,
+    is_told,
+    opened_record,
+)
 from pointsman.stores.sqlite import SqliteLog, json_bytes
 from pointsman.stores.writer import Also
 
 T = TypeVar("T")
+_log = logging.getLogger("pointsman.reviews")
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS reviews(
-    id TEXT PRIMARY KEY,
-    org TEXT NOT NULL,
-    team TEXT NOT NULL,
-    route TEXT NOT NULL,
-    why TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    state TEXT NOT NULL,
-    assignee TEXT NOT NULL,
-    urgency INTEGER NOT NULL,  -- the lower, the sooner
-    created_at_ns INTEGER NOT NULL,
-    deadline_at_ns INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    ticket TEXT NOT NULL,  -- all that is known of it without words of it
-    contents BLOB NOT NULL,  -- sealed
-    resolution BLOB  -- sealed
-) STRICT;
-CREATE INDEX IF NOT EXISTS reviews_queue ON reviews(urgency, deadline_at_ns, id) WHERE state IN ('open', 'claimed');
-CREATE INDEX IF NOT EXISTS reviews_all ON reviews(urgency, deadline_at_ns, id);
-CREATE INDEX IF NOT EXISTS reviews_due ON reviews(deadline_at_ns) WHERE state IN ('open', 'claimed');
-CREATE INDEX IF NOT EXISTS reviews_age ON reviews(created_at_ns);
-CREATE TABLE IF NOT EXISTS review_messages(
-    id TEXT PRIMARY KEY,
-    ticket TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    route TEXT NOT NULL,
-    event TEXT NOT NULL,
-    at_ns INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    due_at_ns INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS review_messages_due ON review_messages(due_at_ns);
-"""
 _TRIES: Final = 16
-_AT_ONCE = 256  # rows changed in one transaction: the log's records wait meanwhile
-
-_INSERT = "INSERT OR IGNORE INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
-_UPDATE = """
-UPDATE reviews SET state = ?, assignee = ?, urgency = ?, deadline_at_ns = ?, version = ?, ticket = ?, resolution = ?
-    WHERE id = ? AND version = ?
-"""
-#: With the states written out: only then can the index of those that wait be used.
-_LIST = """
-SELECT ticket FROM reviews
-    WHERE (urgency, deadline_at_ns, id) > (:urgency, :deadline, :id)
-    AND state IN ({states})
-    AND :org IN ('', org) AND :team IN ('', team)
-    AND coalesce(:route, route) = route AND coalesce(:why, why) = why AND coalesce(:assignee, assignee) = assignee
-    AND (:labels IS NULL OR NOT EXISTS (
-        SELECT 1 FROM json_each(reviews.labels) AS carried WHERE carried.value NOT IN (SELECT value FROM json_each(:labels))))
-    ORDER BY urgency, deadline_at_ns, id LIMIT :limit
-"""
-_EXPIRED = f"SELECT id FROM reviews WHERE state IN {WAITING} AND deadline_at_ns <= ? ORDER BY deadline_at_ns LIMIT {_AT_ONCE}"  # noqa: S608
-_PURGE = f"""
-DELETE FROM reviews WHERE id IN
-    (SELECT id FROM reviews WHERE created_at_ns < ? AND state NOT IN {WAITING} ORDER BY created_at_ns LIMIT {_AT_ONCE})
-"""  # noqa: S608  constants
-_SEND = "INSERT OR REPLACE INTO review_messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_DUE = "SELECT id, ticket, decision, route, event, at_ns, attempts FROM review_messages WHERE due_at_ns <= ? ORDER BY due_at_ns LIMIT ?"
 
 
 class SqliteReviews:
@@ -94,14 +65,15 @@ class SqliteReviews:
         self._log, self._keys = log, keys
         self._file = log.reader()
         self._made = False
+        self._skipped: dict[str, str] = {}  #: tickets that cannot be dealt with, and why, as the program's log has heard
 
     async def open(self, ticket: Ticket, contents: Contents) -> None:
         """Keep a new ticket; durable when this returns."""
-        body = await self._keys.seal(ticket.subject, ticket.id, to_json(contents).encode(), ticket.created_at_ns)
-        row = (*_place(ticket), *_standing(ticket, created_at_ns=ticket.created_at_ns), body)
+        body = await self._keys.seal(ticket.subject, ticket.id, words_of(ticket, contents), ticket.created_at_ns)
+        row = (*place_of(ticket), *standing_of(ticket, created_at_ns=ticket.created_at_ns), body)
 
         def insert(connection: apsw.Connection) -> bool:
-            connection.execute(_INSERT, row)
+            connection.execute(INSERT, row)
             if not connection.changes():
                 raise RecordError(f"review `{ticket.id}` exists already")
             _tell(connection, ticket, "opened", ticket.created_at_ns)
@@ -111,10 +83,10 @@ class SqliteReviews:
 
     async def get(self, id: str) -> Ticket:
         """The ticket as it stands now."""
-        found = await self._rows("SELECT ticket FROM reviews WHERE id = ?", (id,))
+        found = await self._rows("SELECT urgency, deadline_at_ns, id, ticket FROM reviews WHERE id = ?", (id,))
         if not found:
             raise no_such_review(id)
-        return from_json(Ticket, found[0][0])
+        return ticket_of(found[0])
 
     async def contents(self, ticket: Ticket) -> Contents | None:
         """Its words; `None` where they were erased."""
@@ -122,7 +94,13 @@ class SqliteReviews:
 
     async def resolution(self, ticket: Ticket) -> Resolution | None:
         """What came of it; `None` while it has not ended, or where that was erased."""
-        return await self._opened(Resolution, "resolution", ticket.id, _end(ticket.id))
+        return await self._opened(Resolution, "resolution", ticket.id, bound_end(ticket.id))
+
+    async def history(self, ticket: Ticket) -> list[Change]:
+        """What was done with it."""
+        kept = await self._log.read(ticket.decision)
+        told = [(entry.at_ns, json.loads(entry.body)) for entry in kept if entry.kind == "review"]
+        return [Change(body["event"], at_ns, body.get("by", "")) for at_ns, body in told if body["id"] == ticket.id]
 
     async def queue(self, chosen: Filter, limit: int, after: Rank = FIRST) -> list[Ticket]:
         """Tickets in the order of the queue."""
@@ -130,12 +108,15 @@ class SqliteReviews:
         wanted = {
             **dict(zip(("urgency", "deadline", "id"), after, strict=True)),
             **chosen.within._asdict(),
-            **{name: getattr(chosen, name) for name in ("route", "why", "assignee")},
+            **{name: getattr(chosen, name) for name in ("route", "why", "assignee", "label")},
             "labels": labels,
-            "limit": limit,
         }
-        query = _LIST.format(states=", ".join(f"'{state}'" for state in STATES if state in chosen.states))
-        return [from_json(Ticket, row[0]) for row in await self._rows(query, wanted)]
+        query = LIST.format(carried=CARRIED, states=", ".join(f"'{state}'" for state in STATES if state in chosen.states))
+        found: list[Ticket] = []
+        while rows := await self._rows(query, {**wanted, "limit": limit - len(found)}) if len(found) < limit else ():
+            found += filter(None, map(self._readable, rows))
+            wanted |= dict(zip(("urgency", "deadline", "id"), rows[-1], strict=False))
+        return found
 
     async def act(self, id: str, action: Action, by: Caller, now_ns: int) -> Ticket:
         """Do it, unless somebody else was faster: then what they left decides whether it can still be done."""
@@ -148,13 +129,16 @@ class SqliteReviews:
 
     async def expire_due(self, now_ns: int) -> list[Ticket]:
         """Let tickets expire whose time is over; those that did by this."""
-        expired = []
-        while due := await self._rows(_EXPIRED, (now_ns,)):
+        expired, after = [], (FIRST[0], "")
+        while due := await self._rows(EXPIRED, (now_ns, *after)):
             for row in due:
                 try:
-                    expired.append(await self.act(row[0], Action("expire"), TIMEKEEPER, now_ns))
-                except ReviewConflict:  # somebody else let it expire
+                    expired.append(await self.act(row[1], Action("expire"), TIMEKEEPER, now_ns))
+                except (ReviewConflict, NotFound):  # somebody else let it expire, or deleted it
                     continue
+                except Exception as error:  # noqa: BLE001  whatever is wrong with one, the others must not wait for it
+                    self._skip(row[1], error)
+            after = due[-1]
         return expired
 
     async def due(self, now_ns: int, again_at_ns: int, limit: int) -> list[Delivery]:
@@ -162,12 +146,12 @@ class SqliteReviews:
         taken: list[Delivery] = []
 
         def take(connection: apsw.Connection) -> bool:
-            taken.extend(Delivery(*cast("Any", row)) for row in connection.execute(_DUE, (now_ns, limit)))
+            taken.extend(Delivery(*cast("Any", row)) for row in connection.execute(DUE, (now_ns, limit)))
             again = [(again_at_ns, delivery.id) for delivery in taken]
             connection.executemany("UPDATE review_messages SET due_at_ns = ? WHERE id = ?", again)
             return False
 
-        if await self._rows(_DUE, (now_ns, 1)):
+        if await self._rows(DUE, (now_ns, 1)):
             await self._change(take)
         return taken
 
@@ -180,22 +164,21 @@ class SqliteReviews:
         await self._execute("UPDATE review_messages SET attempts = attempts + 1, due_at_ns = ? WHERE id = ?", (due_at_ns, id))
 
     async def purge(self, before_ns: int) -> int:
-        """Delete tickets that were made before then and have ended."""
+        """Delete tickets that ended before then."""
         purged = 0
-        while changed := await self._execute(_PURGE, (before_ns,)):
+        while changed := await self._execute(PURGE, (before_ns,)):
             purged += changed
         return purged
 
     async def _replaced(self, before: Ticket, after: Ticket, action: Action, by: Caller, now_ns: int) -> bool:
         resolution, body = None, None
         if after.ended:
-            resolution = resolve(after, action, await self._words(before, action), by)
-            body = await self._keys.seal(after.subject, _end(after.id), to_json(resolution).encode(), now_ns)
+            resolution, body = await self._sealed(after, resolve(after, action, await self._words(before, action), by))
         event, done = event_of(action, after), False
 
         def update(connection: apsw.Connection) -> bool:
             nonlocal done
-            connection.execute(_UPDATE, (*_standing(after), body, before.id, before.version))
+            connection.execute(UPDATE, (*standing_of(after), body, before.id, before.version))
             done = connection.changes() > 0
             if done:
                 _tell(connection, after, event, now_ns)
@@ -204,6 +187,14 @@ class SqliteReviews:
         told = change_record(event, after, by, resolution)
         await self._write(update, after, told if body is None else {**told, "sealed_sha256": sha256(body).hexdigest()})
         return done
+
+    async def _sealed(self, ticket: Ticket, resolution: Resolution) -> tuple[Resolution, bytes | None]:
+        """What came of a ticket, sealed as its words are; where they were erased, there is nothing to seal and no word of it is kept."""
+        found = await self._rows("SELECT contents FROM reviews WHERE id = ?", (ticket.id,))
+        if not found:
+            raise no_such_review(ticket.id)
+        body = await self._keys.seal_alike(found[0][0], bound_end(ticket.id), words_of(ticket, resolution))
+        return (resolution, body) if body is not None else (replace(resolution, text="", refusal="", tool_calls=(), note=""), None)
 
     async def _words(self, ticket: Ticket, action: Action) -> Contents | None:
         """As far as an action needs them."""
@@ -215,6 +206,19 @@ class SqliteReviews:
             return await self.contents(ticket)
         except RecordError:  # what cannot be read is not released: and the others must not wait for it
             return None
+
+    def _readable(self, row: tuple[Any, ...]) -> Ticket | None:
+        try:
+            return ticket_of(row)
+        except RecordError as error:
+            self._skip(row[2], error)
+            return None
+
+    def _skip(self, id: str, error: Exception) -> None:
+        """Say once what is wrong with a ticket."""
+        if self._skipped.get(id) != str(error):
+            self._skipped[id] = str(error)
+            _log.warning("review `%s` is passed over: %s", id, error)
 
     async def _opened(self, kind: type[T], column: str, id: str, bound_to: str) -> T | None:
         found = await self._rows(f"SELECT {column} FROM reviews WHERE id = ?", (id,))  # noqa: S608  a name of ours
@@ -246,7 +250,7 @@ class SqliteReviews:
     async def _change(self, also: Also, kind: str = "", decision: str = "", body: bytes = b"") -> None:
         def run(connection: apsw.Connection) -> bool:
             if not self._made:
-                connection.execute(_TABLES)
+                connection.execute(TABLES)
             return also(connection)
 
         await self._log.write(kind, decision, body, run)
@@ -257,20 +261,6 @@ def _nothing(_: apsw.Connection) -> bool:
     return False
 
 
-def _end(id: str) -> str:
-    """What a resolution is bound to: it cannot be taken for a ticket's contents, nor for another's."""
-    return f"{id}/resolution"
-
-
-def _place(ticket: Ticket) -> tuple[Any, ...]:
-    return (ticket.id, ticket.org, ticket.team, ticket.route, ticket.why, json.dumps(ticket.labels))
-
-
-def _standing(ticket: Ticket, **more: int) -> tuple[Any, ...]:
-    """The columns that change, in their order, and those between them that do not."""
-    return (ticket.state, ticket.assignee, -ticket.priority, *more.values(), ticket.deadline_at_ns, ticket.version, to_json(ticket))
-
-
 def _tell(connection: apsw.Connection, ticket: Ticket, event: str, at_ns: int) -> None:
     if is_told(ticket, event):
-        connection.execute(_SEND, (*astuple(delivery_of(ticket, event, at_ns)), at_ns))
+        connection.execute(SEND, (*astuple(delivery_of(ticket, event, at_ns)), at_ns))

@@ -35,6 +35,8 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 43_200.0
 _SAFE = "/%:@!$&'()*+,;=~?"
 _SECRET = "whsec_"  # noqa: S105  what secrets begin with
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+#: For protocols between networks, some of which Python takes for global.
+_NOT_GLOBAL_4 = ipaddress.IPv4Network("192.0.0.0/24")
 #: 6to4 and Teredo, in which IPv4 addresses hide, and a block for documentation that Python does not know yet.
 _NOT_GLOBAL = tuple(map(ipaddress.IPv6Network, ("2002::/16", "2001::/32", "3fff::/20")))
 
@@ -90,7 +92,7 @@ def is_public(address: str) -> bool:
     if found.is_multicast or found.is_reserved or not found.is_global:
         return False
     if isinstance(found, ipaddress.IPv4Address):
-        return True
+        return found not in _NOT_GLOBAL_4
     return found in _GLOBAL_UNICAST and all(found not in block for block in _NOT_GLOBAL)
 
 

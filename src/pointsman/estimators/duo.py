@@ -1,0 +1,82 @@
+"""Two cheap models asked together, a strong one where that does not do: how likely the two agree, and what each would be worth then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointsman.estimators.logistic import fit, odds, share
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pointsman.estimators.outcomes import Matrix
+    from pointsman.estimators.tabular import Vector
+
+    Rows = NDArray[np.intp]
+
+DIFFER, AGREE, UNKNOWN = 0, 1, 2
+_STATES = (DIFFER, AGREE, UNKNOWN)
+_FIRM = 60.0  # answers' worth of belief that states and tasks are alike
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """Of each query (row), for each state (column)."""
+
+    chance: Matrix  #: how likely the state is
+    right: Matrix  #: quality of the answer of the two that is delivered
+    strong: Matrix  #: quality of the strong model's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duo:
+    """Fitted weights, a state a row. `prior` has three columns: what is expected of the first, the second and the strong model."""
+
+    tasks: tuple[str, ...]
+    chance: Matrix
+    right: Matrix
+    strong: Matrix
+
+    @classmethod
+    def of(cls, tasks: Sequence[str], prior: Matrix, states: Rows, right: Vector, strong: Vector) -> Duo:
+        """Learn from queries that all three answered. `prior` must come from fits that had not seen them."""
+        known = tuple(sorted({task for task in tasks if task}))
+        rows = _rows(known, tasks, prior)
+        blank = np.zeros(rows.shape[1])
+        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, _FIRM) for one in _STATES])
+        return cls(known, chance, _by_state(rows, states, right, leading=1), _by_state(rows, states, strong, leading=3))
+
+    def expect(self, tasks: Sequence[str], prior: Matrix) -> Expected:
+        """What to expect of queries before any of the three is asked."""
+        rows = _rows(self.tasks, tasks, prior)
+        chance, right, strong = (share(rows @ weights.T) for weights in (self.chance, self.right, self.strong))
+        return Expected(chance / chance.sum(axis=1, keepdims=True), right, strong)
+
+
+def states_of(first: Sequence[str], second: Sequence[str]) -> Rows:
+    """Whether two answers come to the same. Empty: what an answer comes to is not known.
+
+    >>> states_of(["7", "7", ""], ["7", "8", ""]).tolist() == [AGREE, DIFFER, UNKNOWN]
+    True
+    """
+    pairs = zip(first, second, strict=True)
+    return np.array([UNKNOWN if not a or not b else AGREE if a == b else DIFFER for a, b in pairs], np.intp)
+
+
+def _by_state(rows: Matrix, states: Rows, truth: Vector, leading: int) -> Matrix:
+    """Weights of each state, drawn to those of all states, and these to believing the number that leads."""
+    start = np.zeros(rows.shape[1])
+    start[leading] = 1.0
+    common = fit(rows, truth, start, _FIRM)
+    return np.stack([fit(rows[states == one], truth[states == one], common, _FIRM) for one in _STATES])
+
+
+def _rows(known: tuple[str, ...], tasks: Sequence[str], prior: Matrix) -> Matrix:
+    expected = odds(prior)
+    there = np.array([[task == one for one in known] for task in tasks], np.float64).reshape(len(expected), len(known))
+    by_task = (there, there * expected[:, [0]], there * expected[:, [2]])
+    return np.concatenate((np.ones((len(expected), 1)), expected, *by_task), axis=1)
