@@ -39,7 +39,9 @@ def decided(route: Route, *, api: str = "chat", **world: object) -> Decision:
     return decide(Request("r", "auto", api=api), Signals(), snapshot(POOL, route, **world), route, 0)
 
 
-def auto(plan: str, models: tuple[str, ...] = NAMES, *, cascade: Cascade = Cascade(), ensemble: Ensemble = Ensemble(), **more: object) -> Route:
+def auto(
+    plan: str, models: tuple[str, ...] = NAMES, *, cascade: Cascade = Cascade(), ensemble: Ensemble = Ensemble(), **more: object
+) -> Route:
     return Route("auto", models, plan=plan, execution=Execution(cascade=cascade, ensemble=ensemble), **more)
 
 
