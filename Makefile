@@ -42,6 +42,7 @@ pictures: .venv/.dev  ## take the manual's pictures of the pages anew, with a he
 test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 POINTSMAN_LIVE_PROMPTS=200 $(BIN)/python -m pytest tests/crash
 	@POINTSMAN_CLOSURE_CASES=2000 $(BIN)/python -m pytest tests/governance
+	@POINTSMAN_EXAMPLES=500 $(BIN)/python -m pytest tests/core tests/policy tests/config tests/wire tests/plans
 	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
 

@@ -15,7 +15,7 @@ import pytest
 from pointsman.stores.logfile import LogFile, verify
 
 APPENDER = Path(__file__).with_name("appender.py")
-ROUNDS = int(os.environ.get("POINTSMAN_CRASH_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("POINTSMAN_CRASH_ROUNDS", "8"))
 
 
 def start(path: Path, durability: str, name: str, tasks: int, count: int = 0, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
