@@ -6,7 +6,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import settings
 
-EXAMPLES = int(os.environ.get("POINTSMAN_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("POINTSMAN_EXAMPLES", "40"))
 """Of each property that does not say how many it wants."""
 
 settings.register_profile("pointsman", max_examples=EXAMPLES)

@@ -43,15 +43,20 @@ def modules() -> list[tuple[str, ast.Module]]:
     return [(str(path.relative_to(SOURCE)), ast.parse(path.read_text())) for path in sorted(SOURCE.rglob("*.py"))]
 
 
+@cache
+def methods() -> list[tuple[str, ast.Attribute]]:
+    """Every call of a method, and where."""
+    return [
+        (path, node.func)
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+
+
 def calls(name: str, *, outside: tuple[str, ...]) -> set[tuple[str, str]]:
     """Calls of a method of this name: where, and of what."""
-    return {
-        (path, ast.unparse(node.func))
-        for path, tree in modules()
-        if not path.startswith(outside)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
-    }
+    return {(path, ast.unparse(called)) for path, called in methods() if called.attr == name and not path.startswith(outside)}
 
 
 def test_the_transport_is_called_at_one_place():

@@ -219,7 +219,11 @@ async function load(id) {
   const mark = ++asked;
   try {
     const found = await ask("GET", `/${encodeURIComponent(id)}`);
-    if (mark === asked && id === wanted()) show(found);
+    if (mark !== asked || id !== wanted()) return;
+    const before = shown;
+    show(found);
+    // Somebody ended it while this one was still writing.
+    if (before?.id === id && !ended(before) && ended(found) && drafts.has(id) && found.resolution?.by !== me.id) warn(outrun(found));
   } catch (error) {
     if ([403, 404].includes(error.status) && id === wanted()) { // not, or no longer, for these eyes
       shown = null;
@@ -390,20 +394,27 @@ async function act(name, body, done) {
   }
 }
 
+/** What is said of words that were not sent. */
+const unsent = (id) => (drafts.has(id) ? " What you wrote is still here, and was not sent." : "");
+
+/** Who was faster with a ticket, as it now stands. */
+function outrun(ticket) {
+  const who = ended(ticket) ? ticket.resolution?.by : ticket.assignee;
+  const faster = who === me.id ? "You were faster, in another window" : `${who || "Somebody"} was faster`;
+  const by = who && !ended(ticket) ? ` by ${who}` : "";
+  return `${faster}: the ticket is ${ticket.state}${by}.${unsent(ticket.id)}`;
+}
+
 /** Tell why it was not done: who was faster, if somebody was. Nothing that was written is lost. */
 async function lost(id, error) {
   await load(id).catch(() => null);
-  const kept = drafts.has(id) ? " What you wrote is still here, and was not sent." : "";
-  if (error.status === 409 && shown?.id === id) {
-    const who = ended(shown) ? shown.resolution?.by : shown.assignee;
-    const faster = who === me.id ? "You were faster, in another window" : `${who} was faster`;
-    if (who === "pointsman" || (!ended(shown) && !who)) warn(`${error.message}.${kept}`);
-    else if (who) warn(`${faster}: the ticket is ${shown.state}${ended(shown) ? "" : ` by ${who}`}.${kept}`);
-    else warn(`Somebody was faster: the ticket is ${shown.state}.${kept}`);
+  const lapsed = shown?.id === id && (shown.resolution?.by === "pointsman" || (!ended(shown) && !shown.assignee));
+  if (error.status === 409 && shown?.id === id && !lapsed) {
+    warn(outrun(shown));
   } else if (error.status === 0) {
-    warn(`${error.message}: look below whether it was done before you try again.${kept}`);
+    warn(`${error.message}: look below whether it was done before you try again.${unsent(id)}`);
   } else {
-    warn(`${error.message}.${kept}`);
+    warn(`${error.message}.${unsent(id)}`);
   }
 }
 
