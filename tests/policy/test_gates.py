@@ -8,6 +8,7 @@ from hypothesis import given
 from pointsman.core.gate import Ask, Least
 from pointsman.core.latency import Measured, Sla, Slas
 from pointsman.core.model import Capabilities, Model
+from pointsman.core.premium import PremiumShare
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
 from pointsman.core.rule import Requirement, Ruling
@@ -49,6 +50,11 @@ def limited(**fields: object) -> Request:
 
 def said(api: str, *features: str) -> Ask:
     return ask(Request("r", "auto", api=api, features=features))
+
+
+def shared(*used: int) -> Ask:
+    """Under caps of which so much is used."""
+    return ask(signals=Signals(premium=tuple(PremiumShare("dear", "key `k`", ("m", "n"), number, 80, 200) for number in used)))
 
 
 def speaks(*apis: str) -> Model:
@@ -147,6 +153,20 @@ PLAIN = Capabilities(tools=False, json_mode=False, json_schema=False, vision=Fal
         ("vision", SEES, Model("m", capabilities=Capabilities(vision=True)), None),
         ("price", ask(refuse_unknown_price=True), Model("m"), "price is unknown, route says `unknown_price: refuse`"),
         ("price", ask(refuse_unknown_price=True), Model("m", price=Price(input=0, output=0)), None),
+        ("premium_share", shared(79), Model("m"), None),
+        ("premium_share", shared(80), Model("other"), None),
+        (
+            "premium_share",
+            shared(80),
+            Model("m"),
+            "cap `dear` lets 80 of 200 requests of key `k` go to premium models, and 80 of the 199 before did or still may",
+        ),
+        (
+            "premium_share",
+            shared(0, 99),
+            Model("m"),
+            "cap `dear` lets 80 of 200 requests of key `k` go to premium models, and 99 of the 199 before did or still may",
+        ),
     ],
 )
 def test_a_gate_says_why(gate, asked, model, reason):

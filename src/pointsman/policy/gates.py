@@ -151,6 +151,14 @@ def known_price(ask: Ask, model: Model) -> str | None:
     return "price is unknown, route says `unknown_price: refuse`" if model.price is None else None
 
 
+def premium_share(ask: Ask, model: Model) -> str | None:
+    """Refuse a premium model once as large a share of the latest requests went to such models as a cap allows."""
+    for share in ask.signals.premium:
+        if model.id in share.models and (reason := share.refusal) is not None:
+            return reason
+    return None
+
+
 def quality_floor(ask: Ask, model: Model, estimate: Estimate) -> str | None:
     """Refuse a model whose expected quality, at its lower bound, is under the floor."""
     low, floor, task = estimate.quality_low, ask.quality_floor, ask.ruling.task
@@ -233,12 +241,12 @@ def _mentions(field: str) -> Callable[[Ask], bool]:
 GATES = Gates(
     standing=(StandingGate("enabled", "health", enabled),),
     request=(
-        Gate("approval", "policy", approved, _mentions("approved")),
-        Gate("provider", "policy", provider, _mentions("provider")),
-        Gate("model", "policy", named, _mentions("model")),
-        Gate("perimeter", "policy", perimeter, _mentions("perimeter")),
-        Gate("region", "policy", region, _mentions("region")),
-        Gate("tags", "policy", tags, _mentions("tags")),
+        Gate("approval", "policy", approved, _mentions("approved"), ruled=True),
+        Gate("provider", "policy", provider, _mentions("provider"), ruled=True),
+        Gate("model", "policy", named, _mentions("model"), ruled=True),
+        Gate("perimeter", "policy", perimeter, _mentions("perimeter"), ruled=True),
+        Gate("region", "policy", region, _mentions("region"), ruled=True),
+        Gate("tags", "policy", tags, _mentions("tags"), ruled=True),
         Gate("key", "policy", key, lambda ask: (ask.request.caller.routes, ask.request.caller.models) != (None, None)),
         Gate("labels", "policy", labels, lambda ask: ask.request.caller.allowed_labels is not None),
         Gate("excluded", "policy", excluded, lambda ask: bool(ask.ruling.exclude)),
@@ -251,6 +259,7 @@ GATES = Gates(
         Gate("json", "capability", json_output, lambda ask: ask.request.response_format != "text"),
         Gate("vision", "capability", vision, lambda ask: ask.signals.needs.vision),
         Gate("price", "policy", known_price, lambda ask: ask.refuse_unknown_price),
+        Gate("premium_share", "budget", premium_share, lambda ask: bool(ask.signals.premium)),
     ),
     estimate=(
         EstimateGate("budget", "budget", budget, _counted),
