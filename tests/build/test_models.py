@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.models import apis_of
-from pointsman.config.schema import ModelConfig
+from pointsman.config.models import ModelConfig
 from pointsman.upstream.client import Timeouts
 from pointsman.upstream.http import Pool
 

@@ -8,19 +8,12 @@ from hypothesis import strategies as st
 
 from pointsman.config.check import problems
 from pointsman.config.load import load, warnings
+from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.plans import ReviewConfig
+from pointsman.config.policies import ForbidConfig, PolicyConfig, RequireConfig
 from pointsman.config.problem import Problem, did_you_mean, dotted
-from pointsman.config.schema import (
-    Config,
-    ForbidConfig,
-    ModelConfig,
-    PolicyConfig,
-    PriceConfig,
-    RequireConfig,
-    RouteConfig,
-    RuleConfig,
-    WeightsConfig,
-)
+from pointsman.config.routes import RouteConfig, RuleConfig, WeightsConfig
+from pointsman.config.schema import Config
 
 
 @pytest.mark.parametrize("name", ["deadline_s", "wait_s"])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pointsman.config.defaults import PLACEHOLDER, default_config, render
 from pointsman.config.load import load, warnings
+from pointsman.config.models import PriorConfig
 from pointsman.config.providers import PROVIDERS, STATED_SOURCE
-from pointsman.config.schema import PriorConfig
 from pointsman.config.servers import PLACES, FoundModel, FoundServer
 from pointsman.errors import ConfigError
 

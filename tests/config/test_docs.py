@@ -42,10 +42,6 @@ def tool() -> ModuleType:
     return module
 
 
-def test_the_settings_are_current() -> None:
-    assert tool().documented(PAGE) == PAGE, "run `python tools/build_config_docs.py`"
-
-
 def test_every_setting_has_its_row() -> None:
     for kind, places in tool().settings().values():
         section = PAGE.split(f"### {tool()._heading(places[0])}\n")[1].split("\n###")[0]

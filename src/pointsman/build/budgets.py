@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pointsman.config.schema import BudgetConfig, Config, LimitConfig
+from pointsman.config.budgets import BudgetConfig, LimitConfig
+from pointsman.config.schema import Config
 from pointsman.core.budget import OWN_ORG, Budget, Scope, Threshold, team_subject
 from pointsman.core.budget_window import Window
 from pointsman.core.prices import picousd

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pointsman.build.models import apis_of, refusals_of
+from pointsman.config.models import ModelConfig
 from pointsman.config.providers import LOCAL, PROVIDERS
-from pointsman.config.schema import ModelConfig
 from pointsman.upstream.client import Endpoint, Timeouts
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights

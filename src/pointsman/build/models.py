@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from pointsman.catalogue.prices import Catalogue, Listing
+from pointsman.config.models import EnergyConfig, ModelConfig, PriceConfig, PriorConfig
 from pointsman.config.providers import LOCAL, PACKAGED_CONTEXT, PROVIDERS
-from pointsman.config.schema import EnergyConfig, ModelConfig, PriceConfig, PriorConfig
 from pointsman.core.apis import Api
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
 from pointsman.core.prices import Price, per_mtok, picousd

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pointsman.build.snapshot import requirement, scope_of
-from pointsman.config.schema import Config, ForbidConfig, PolicyTestConfig, PromiseConfig, RequireConfig
+from pointsman.config.policies import ForbidConfig, PolicyTestConfig, PromiseConfig, RequireConfig
+from pointsman.config.schema import Config
 from pointsman.core.request import Caller
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError

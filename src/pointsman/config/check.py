@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pointsman.config.check_budgets import budget_problems
 from pointsman.config.check_plans import check_problems, named_by, plan_problems
+from pointsman.config.check_premium import premium_problems
 from pointsman.config.check_rules import (
     label_problems,
     name_problems,
@@ -29,9 +30,11 @@ from pointsman.config.check_rules import (
 from pointsman.config.check_sensitivity import sensitivity_problems
 from pointsman.config.check_signals import signal_problems
 from pointsman.config.kinds import HUMAN
+from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
-from pointsman.config.schema import AuditConfig, BoundsConfig, Config, ModelConfig, PriceConfig, RouteConfig, TaskConfig
+from pointsman.config.routes import BoundsConfig, RouteConfig, TaskConfig
+from pointsman.config.schema import AuditConfig, Config
 from pointsman.core.prices import per_mtok, picousd
 from pointsman.signals.keywords import plain
 from pointsman.signals.tokens import CHARS, VOCABULARIES
@@ -56,6 +59,7 @@ def problems(config: Config) -> list[Problem]:
         *_keywords(config),
         *signal_problems(config),
         *budget_problems(config),
+        *premium_problems(config),
         *sensitivity_problems(config),
         *_audit(config),
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pointsman.config.budgets import BudgetConfig, LimitConfig
 from pointsman.config.check_rules import warning
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.schema import BudgetConfig, Config, LimitConfig
+from pointsman.config.schema import Config
 from pointsman.core.budget import OWN_ORG
 from pointsman.core.budget_window import Window
 from pointsman.core.prices import picousd

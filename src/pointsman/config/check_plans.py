@@ -8,7 +8,8 @@ from pointsman.config.check_rules import name_problems, warning
 from pointsman.config.kinds import HUMAN
 from pointsman.config.plans import CascadeConfig, CheckConfig, EnsembleConfig, ReviewConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.schema import Config, RouteConfig
+from pointsman.config.routes import RouteConfig
+from pointsman.config.schema import Config
 from pointsman.core.plan import LOOKING
 from pointsman.core.rule import PlanKind
 from pointsman.errors import ConditionSyntaxError, ConfigError

@@ -7,20 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from pointsman.config.check_names import named_problems
+from pointsman.config.models import ModelConfig
+from pointsman.config.policies import ForbidConfig, PolicyConfig, PolicyTestConfig, PolicyTests, RequireConfig, ScopeConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.schema import (
-    Config,
-    ForbidConfig,
-    ModelConfig,
-    PolicyConfig,
-    PolicyTestConfig,
-    PolicyTests,
-    RequireConfig,
-    RouteConfig,
-    RuleConfig,
-    ScopeConfig,
-    WeightsConfig,
-)
+from pointsman.config.routes import RouteConfig, RuleConfig, WeightsConfig
+from pointsman.config.schema import Config
 from pointsman.config.sensitivity import known_labels
 from pointsman.core.labels import close
 from pointsman.errors import ConditionError, ConditionSyntaxError
@@ -57,7 +48,7 @@ def policy_problems(config: Config) -> Problems:
 
 
 def _policy(policy: PolicyConfig, config: Config, path: Path) -> Problems:
-    yield from _scope(policy.scope, config, (*path, "scope"))
+    yield from scope_problems(policy.scope, config, (*path, "scope"))
     if policy.fail == "open" and policy.when:
         yield warning((*path, "fail"), "`open`: where its condition cannot be evaluated, the policy does not hold")
     if policy.require is None and policy.forbid is None:
@@ -75,7 +66,7 @@ def promise_problems(config: Config) -> Problems:
         if promise.only is None and promise.never is None:
             yield Problem(path, "has neither `only` nor `never`: it would promise nothing")
         yield from label_problems(promise.labels, config, (*path, "labels"))
-        yield from _scope(promise.scope, config, (*path, "scope"))
+        yield from scope_problems(promise.scope, config, (*path, "scope"))
         yield from _attributes(promise.only, config, (*path, "only"))
         yield from _never(promise.never, config, (*path, "never"))
 
@@ -107,7 +98,8 @@ def _askable(config: Config) -> set[str]:
     return {*config.routes, *(model.id for model in config.models)}
 
 
-def _scope(scope: ScopeConfig | None, config: Config, path: Path) -> Problems:
+def scope_problems(scope: ScopeConfig | None, config: Config, path: Path) -> Problems:
+    """A scope that means nobody, or names what is not there."""
     given = {} if scope is None else {f.name: getattr(scope, f.name) for f in fields(scope) if getattr(scope, f.name) is not None}
     if scope is not None and not given:
         yield Problem(path, "says nothing: give one of routes, orgs, teams, keys, or leave it out")

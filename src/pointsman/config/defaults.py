@@ -9,8 +9,9 @@ from importlib import resources
 from typing import Final
 
 from pointsman.config.load import load
+from pointsman.config.models import CapabilitiesConfig
 from pointsman.config.providers import PROVIDERS, STATED_QUALITY, STATED_SOURCE, KnownModel, KnownProvider
-from pointsman.config.schema import CapabilitiesConfig, Config
+from pointsman.config.schema import Config
 from pointsman.config.servers import FoundModel, FoundServer
 
 NAME: Final = "default configuration"  #: what errors call it

@@ -13,8 +13,9 @@ from pointsman.config.check import problems
 from pointsman.config.check_rules import test_problems
 from pointsman.config.document import LARGEST_BYTES, Document, Entries, Entry, Items, Node, Scalar, read
 from pointsman.config.expected import bare, choices, description, expected
+from pointsman.config.policies import PolicyTests
 from pointsman.config.problem import Fault, Path, Problem, did_you_mean, short
-from pointsman.config.schema import Config, PolicyTests
+from pointsman.config.schema import Config
 from pointsman.errors import ConfigError
 
 SECRET: Final = frozenset({"api_key", "secret"})
@@ -25,6 +26,7 @@ Kind = TypeVar("Kind")
 _MOST_LINES = 50
 _CURE: Final = ": `pointsman init` writes one"
 _WRONG: Final = object()  # stands where a fault was noted
+_shapes: dict[type[Any], types.Type] = {}
 
 
 def load(text: str, name: str, env: Mapping[str, str]) -> Config:
@@ -62,10 +64,16 @@ def load_tests(path: str | FilePath, config: Config) -> PolicyTests:
 def _load(text: str, name: str, env: Mapping[str, str], kind: type[Kind], wrong: Callable[[Kind], list[Problem]]) -> Kind:
     document = read(text, name, env)
     builder = _Builder(list(document.faults))
-    built: Kind = builder.build(document.root, types.type_info(kind), ())
+    built: Kind = builder.build(document.root, _shape(kind), ())
     if faults := builder.faults or _errors(document, wrong(built)):
         raise ConfigError(_listed(faults, name))
     return built
+
+
+def _shape(kind: type[Any]) -> types.Type:
+    if kind not in _shapes:
+        _shapes[kind] = types.type_info(kind)  # 20 ms, and the same for every file
+    return _shapes[kind]
 
 
 def _text(path: str | FilePath, cure: str = "") -> str:

@@ -75,7 +75,8 @@ class EnsembleConfig:
     ] = "majority"
     judge: Annotated[str | None, says("the model that decides with `vote: judge`")] = None
     agree: Annotated[
-        Share, says("least share of the votes: below it the answer is not accepted, and a person is asked if the chain says so")
+        Share,
+        says("least share of the votes: below it the answer is not accepted, and the chain is followed: stronger models, then a person"),
     ] = 0.0
 
 
@@ -102,7 +103,7 @@ class ReviewConfig:
     deadline_s: Annotated[Seconds, says("how long people have")] = 86_400.0
     on_expiry: Annotated[
         OnExpiry,
-        says("when nobody decided in time: `deny`; `release` the best answer so far; `escalate`: once more, with a higher priority"),
+        says("when nobody decided in time: `deny`; `release` the best answer, unless a check bars it; `escalate`: once more, more urgent"),
     ] = "deny"
     webhook: Annotated[WebhookConfig | None, says("who is told of tickets and what became of them")] = None
     priority: Annotated[int, Meta(ge=-100, le=100), says("higher comes first in the queue")] = 0
