@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pointsman.core.gate import Gates
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
 from pointsman.core.plan import Accept, Cascade, Chains, Ensemble, Execution
+from pointsman.core.premium import PremiumShare
 from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
 from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
@@ -168,6 +169,10 @@ def executions_of(draw: st.DrawFn, names: tuple[str, ...]) -> Execution:
     )
 
 
+PREMIUM = ((), (), (PremiumShare("few", "key `k1`", NAMES[:2], 1, 2, 9),), (PremiumShare("few", "key `k1`", NAMES[1:3], 2, 2, 9),))
+"""Caps on premium models: none, one with room left, one that is reached."""
+
+
 @st.composite
 def signals_of(draw: st.DrawFn, request: Request) -> Signals:
     """Signals that fit a request."""
@@ -184,6 +189,7 @@ def signals_of(draw: st.DrawFn, request: Request) -> Signals:
             vision=request.images > 0,
         ),
         keywords=draw(subset(("big",))),
+        premium=draw(st.sampled_from(PREMIUM)),
     )
 
 

@@ -18,6 +18,7 @@ from pointsman.core.budget_allot import Reply
 from pointsman.core.budget_leases import Hold, Leases, Statement
 from pointsman.core.budget_window import Window
 from pointsman.stores.memory_budgets import MemoryBudgets
+from tests.conftest import EXAMPLES
 
 HOUR_MS = 3_600_000
 LEASE_MS = 30_000
@@ -190,7 +191,7 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestBooks.settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)
 
 
 # One worker, one account

@@ -35,6 +35,9 @@ DEEDS = ("claim", "release", "answer", "approve", "edit", "reject", "expire")
 CALL = ToolCall("c1", "refund", "{}")
 
 
+BARRED = replace(CONTENTS, proposals=tuple(replace(each, barred="refusal") for each in CONTENTS.proposals))
+
+
 def action(deed: str) -> Action:
     return Action(deed, text="words" if deed in ("answer", "edit") else "")  # type: ignore[arg-type]
 
@@ -183,8 +186,9 @@ def test_an_answer_that_was_erased_cannot_be_approved(deed):
         (ticket(on_expiry="release"), None, ""),
         (ticket(on_expiry="release", offered=()), Contents({}), ""),
         (ticket(on_expiry="release", approval=True), CONTENTS, ""),
+        (ticket(on_expiry="release"), BARRED, ""),
     ],
-    ids=["denied", "released", "erased", "nothing to release", "approval required"],
+    ids=["denied", "released", "erased", "nothing to release", "approval required", "barred by a check"],
 )
 def test_what_nobody_decided_is_denied_unless_the_route_says_otherwise(before, contents, text):
     done = act(before, Action("expire"), TIMEKEEPER, DUE_NS)

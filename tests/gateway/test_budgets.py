@@ -149,8 +149,9 @@ LOST = ["close", "reset", "close-after-headers", "cut-after-4", "reset-after-4",
 @STREAMS
 @pytest.mark.parametrize("script", [*LOST, "error-502", "error-html-502", "error-504", "error-524"])
 async def test_a_call_that_may_have_cost_something_is_spent_at_its_bound(serve: Serve, script, stream):
-    async with serve([model("m", script)], budgets=[MUCH], health=UNBREAKABLE) as gateway:
-        await gateway.chat("m", "one two three four five six", stream=stream, max_tokens=500)
+    routes = {"auto": {"retry": {"base_s": 0.001}}}
+    async with serve([model("m", script)], budgets=[MUCH], health=UNBREAKABLE, routes=routes) as gateway:
+        await gateway.chat("auto", "one two three four five six", stream=stream, max_tokens=500)
         await gateway.quiet()
         assert all(outcome.sent for outcome in await gateway.outcomes())
         assert len(gateway.ledger) > 0

@@ -18,12 +18,16 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def started(total_s: float) -> Clock:
+    return Clock(asyncio.get_running_loop(), now() + total_s)
+
+
 def never() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
 
 
 async def test_what_comes_in_time_is_given_through():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     assert await clock.wait(asyncio.sleep(0, "it")) == "it"
     with pytest.raises(ZeroDivisionError):
         await clock.wait(failing())
@@ -37,14 +41,14 @@ async def failing() -> None:
 
 @pytest.mark.parametrize("total_s", [SOON, 0.0, -1.0])
 async def test_the_total_interrupts_whatever_is_waited_for(total_s):
-    clock = Clock(now() + total_s)
+    clock = started(total_s)
     with pytest.raises(UpstreamTimeout, match="in time"):
         await clock.wait(never())
     clock.stop()
 
 
 async def test_an_expectation_interrupts_before_the_total_and_says_why():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     clock.expect(SOON, "too slow")
     with pytest.raises(UpstreamTimeout, match="too slow"):
         await clock.wait(never())
@@ -54,7 +58,7 @@ async def test_an_expectation_interrupts_before_the_total_and_says_why():
 
 
 async def test_an_expectation_beyond_the_total_is_the_total():
-    clock = Clock(now() + SOON)
+    clock = started(SOON)
     clock.expect(FOREVER, "too slow")
     with pytest.raises(UpstreamTimeout, match="finish in time"):
         await clock.wait(never())
@@ -62,7 +66,7 @@ async def test_an_expectation_beyond_the_total_is_the_total():
 
 
 async def test_every_expectation_replaces_the_one_before():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     for _ in range(10):
         clock.expect(SOON * 20, "too slow")
         await clock.wait(asyncio.sleep(SOON))
@@ -73,7 +77,7 @@ async def test_every_expectation_replaces_the_one_before():
 
 
 async def test_time_that_passes_while_nobody_waits_is_the_clients():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     clock.expect(SOON, "too slow")
     await asyncio.sleep(SOON * 3)
     assert await clock.wait(asyncio.sleep(0, "it")) == "it"
@@ -81,7 +85,7 @@ async def test_time_that_passes_while_nobody_waits_is_the_clients():
 
 
 async def test_nor_does_it_count_for_the_total():
-    clock = Clock(now() + SOON)
+    clock = started(SOON)
     await asyncio.sleep(SOON * 2)
     began = now()
     with pytest.raises(UpstreamTimeout):
@@ -94,7 +98,7 @@ async def test_nor_does_it_count_for_the_total():
 
 
 async def test_more_time_may_be_allowed():
-    clock = Clock(now() + SOON)
+    clock = started(SOON)
     clock.expect(SOON / 2, "too slow")
     clock.allow(now() + FOREVER)
     clock.expect(FOREVER / 2, "too slow")
@@ -103,7 +107,7 @@ async def test_more_time_may_be_allowed():
 
 
 async def test_an_interruption_is_raised_where_somebody_waits_or_the_next_time_and_the_first_one_counts():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     waiting = asyncio.ensure_future(clock.wait(never()))
     await asyncio.sleep(0)
     clock.interrupt(ShuttingDown("first"))
@@ -116,7 +120,7 @@ async def test_an_interruption_is_raised_where_somebody_waits_or_the_next_time_a
 
 
 async def test_a_cancellation_is_not_taken_for_an_interruption():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     waiting = asyncio.ensure_future(clock.wait(never()))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -126,7 +130,7 @@ async def test_a_cancellation_is_not_taken_for_an_interruption():
 
 
 async def test_a_cancellation_at_the_moment_of_an_interruption_is_not_lost():
-    clock = Clock(now() + FOREVER)
+    clock = started(FOREVER)
     waiting = asyncio.ensure_future(clock.wait(never()))
     await asyncio.sleep(0)
     clock.interrupt(ShuttingDown("too"))
@@ -137,7 +141,7 @@ async def test_a_cancellation_at_the_moment_of_an_interruption_is_not_lost():
 
 
 async def test_after_an_interruption_the_task_can_wait_for_other_things():
-    clock = Clock(now() + SOON)
+    clock = started(SOON)
 
     async def work() -> str:
         with pytest.raises(UpstreamTimeout):
@@ -153,6 +157,6 @@ async def test_after_an_interruption_the_task_can_wait_for_other_things():
 
 
 async def test_a_clock_that_was_stopped_interrupts_nobody():
-    clock = Clock(now() + SOON)
+    clock = started(SOON)
     clock.stop()
     await clock.wait(asyncio.sleep(SOON * 3))

@@ -84,6 +84,7 @@ async def test_every_call_is_on_the_bill(serve: Serve):
         answered = await served.chat("auto", "one two three")
         # Three words in, eleven and one out, at 1 and at 20 USD a million.
         assert answered.headers["x-pointsman-cost-usd"] == "0.000094"
+        assert (answered.headers["x-pointsman-attempts"], answered.headers["x-pointsman-calls"]) == ("2", "2")
         outcomes = await served.outcomes()
         assert [(outcome.model, outcome.status) for outcome in outcomes] == [("small", "ok"), ("large", "ok")]
         assert (await course(served, answered))["delivered"] == 2
@@ -124,10 +125,59 @@ async def test_answers_vote(serve: Serve, ensemble: dict[str, object], scripts: 
         assert sum(fate == "accepted" for _, fate in fates(kept)) >= 1
 
 
+@pytest.mark.parametrize(("script", "status", "said"), [("says@41", 200, "41"), ("error-500", 403, ""), (f"says@{DOUBTED}", 403, "")])
+async def test_too_little_agreement_leads_to_the_chains_stronger_model_and_then_to_a_person(
+    serve: Serve, script: str, status: int, said: str
+):
+    routes = auto(
+        "ensemble",
+        models=["small", "middle"],
+        fallback=["large", "human"],
+        cascade=STRICT,
+        ensemble={"members": ["small", "middle"], "agree": 0.9},
+    )
+    async with serve(pool(small="says@40", middle="says@42", large=script), routes=routes) as served:
+        answered = await served.chat("auto")
+        assert answered.status == status
+        assert sorted(called(served)) == ["large", "middle", "small"]
+        kept = await course(served, answered)
+        if status == 200:
+            assert text(answered) == said
+            assert fates(kept)[-1] == ("large", "accepted")
+        else:
+            assert answered.json["error"]["code"] == "review_required"
+            assert "to_review" in dict(fates(kept)).values()
+
+
+async def test_a_stronger_model_that_no_policy_allows_is_not_asked_for_an_agreement(serve: Serve):
+    ensemble = {"members": ["small", "middle"], "agree": 0.9}
+    routes = auto("ensemble", models=["small", "middle"], fallback=["large", "human"], ensemble=ensemble)
+    policies = [{"name": "not that one", "forbid": {"model": ["large"]}}]
+    async with serve(pool(small="says@40", middle="says@42", large="says@41"), routes=routes, policies=policies) as served:
+        assert (await served.chat("auto")).status == 403
+        assert sorted(called(served)) == ["middle", "small"]
+
+
 async def test_a_vote_that_is_decided_asks_no_more(serve: Serve):
     async with serve(pool(small="says@1", middle="says@7", large="says@7"), routes=auto("ensemble", dial=1)) as served:
         assert text(await served.chat("auto")) == "7"
         assert sorted(called(served)) == ["large", "middle"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_client_hears_how_many_calls_it_took_and_how_sure_the_answer_is(serve: Serve, stream: bool):
+    cascade = {"tiers": ["small", "large"], "accept": {"confidence": 0.45, "verifier": "middle"}}
+    models = pool(small=f"says@{DOUBTED}", middle=RIGHT, large="says@43")
+    async with serve(models, routes=auto("cascade", models=["small", "large"], cascade=cascade)) as served:
+        told = (await served.chat("auto", stream=stream)).headers
+        # Its own call, and the verifier in both orders.
+        assert (told["x-pointsman-attempts"], told["x-pointsman-calls"], told["x-pointsman-confidence"]) == ("1", "3", "0.500")
+
+
+async def test_of_an_answer_that_nobody_looked_at_no_confidence_is_told(serve: Serve):
+    async with serve(pool(small="says@42")) as served:
+        told = (await served.chat("small")).headers
+        assert (told["x-pointsman-calls"], told.get("x-pointsman-confidence")) == ("1", None)
 
 
 async def test_other_forms_of_the_question_are_asked_of_one_model(serve: Serve):
@@ -190,6 +240,19 @@ async def test_a_question_to_a_helper_is_masked_like_any_other(serve: Serve):
         assert text(answered) == asked
         assert called(served) == ["small", "middle", "middle"]
         assert all(secret not in json.dumps(call.json) for call in served.ledger if call.model.endswith("@middle"))
+
+
+async def test_what_stands_across_the_border_of_what_is_read_is_found_as_well(serve: Serve):
+    cascade = {"tiers": ["small", "large"], "accept": {"confidence": 0.45, "verifier": "middle"}}
+    words = ["".join(chr(97 + at // 26**place % 26) for place in range(4)) for at in range(9_000)]
+    told = f"{f'{DOUBTED}, ' + ' '.join(words[:3_300])}"[:15_992] + f" 378282246310005 {' '.join(words[3_300:])}"
+    models = pool(small=f"says@{told}", middle=WRONG, large="says@43")
+    async with serve(models, routes=auto("cascade", cascade=cascade), sensitivity={"detect": "on"}) as served:
+        answered = await served.chat("auto", "what is your card?")
+        assert text(answered) in (told, "43")
+        assert "middle" not in called(served)
+        grades = {grade["check"]: grade["reason"] for grade in (await course(served, answered))["steps"][0]["grades"]}
+        assert grades["verifier"].startswith("the call of `middle` failed")
 
 
 async def test_nobody_else_is_asked_about_what_only_the_answer_holds(serve: Serve):

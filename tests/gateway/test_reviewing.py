@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,6 +136,14 @@ def asked(**body: object) -> Decision:
     return decide(Request("dec_1", "auto", caller=Caller("k_1"), content=content), Signals(), world, world.routes["auto"], 0)
 
 
+def test_where_nobody_wants_a_sample_none_is_drawn():
+    """Every request asks: a seed that could not be drawn with shows that it was not."""
+    undrawable = replace(asked(), seed=None)  # type: ignore[arg-type]
+    assert not Reviewing(undrawable, ReviewTerms(), Desk(MemoryReviews()), set()).sampled
+    with pytest.raises(TypeError):
+        Reviewing(undrawable, ReviewTerms(sample=0.5), Desk(MemoryReviews()), set())
+
+
 async def approved(action: Action, answer: Answer, **body: object) -> Any:
     """The choice that a client gets of an answer that was dealt with so."""
     desk = Desk(MemoryReviews())
@@ -258,6 +267,82 @@ async def test_a_person_sees_every_answer_and_why_none_did(serve: Serve):
         (proposal,) = contents.proposals
         assert (proposal.answer.text, proposal.confidence) == ("2 + 2 = 5", 0.0)
         assert {grade.check: grade.value for grade in proposal.grades}["arithmetic"] == 0
+
+
+async def test_what_an_upstream_calls_a_code_stays_out_of_tickets_unless_it_is_one(serve: Serve):
+    said = "the client's own words"
+
+    async def echo(exchange: Any, say: Any) -> bool:
+        content = json.dumps({"error": {"message": "no", "code": exchange.json["messages"][0]["content"]}}).encode()
+        await say(b"HTTP/1.1 500 Bad\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
+        return True
+
+    async with serve([model("m", "ok"), model("n", "error-500")], routes=auto({}, fallback=["n", "human"])) as served:
+        play = served.upstream._play
+
+        async def misbehave(exchange: Any, say: Any) -> bool:
+            return await (echo if exchange.json["model"].startswith("ok") else play)(exchange, say)
+
+        served.upstream._play = misbehave
+        got = await served.chat("auto", said)
+        open_one = await ticket(served)
+        assert [(failure.model, failure.code) for failure in open_one.failures] == [("m", "server_error"), ("n", "scripted_500")]
+        assert said not in json.dumps(got.json)
+        told = (await served.ask(f"/v1/decisions/{got.headers['x-pointsman-decision-id']}")).body
+        assert said.encode() not in told
+
+
+async def test_no_conversation_goes_on_from_a_holding_answer(serve: Serve):
+    routes = auto({"contract": "holding", "holding_answer": "One moment."}, fallback=["human"])
+    async with serve([model("m", "filtered", apis=["responses"])], routes=routes) as served:
+        held = await served.ask("/v1/responses", body("responses", stream=False))
+        assert held.json["output"][0]["content"][0]["text"] == "One moment."
+        gone_on = await served.ask("/v1/responses", {"model": "auto", "input": "and?", "previous_response_id": held.json["id"]})
+        assert (gone_on.status, gone_on.error["code"]) == (400, "previous_response_not_found")
+
+
+async def test_a_conversation_goes_on_from_what_a_person_said(serve: Serve):
+    routes = auto({"contract": "wait"}, fallback=["human"])
+    async with serve([model("m", "filtered", apis=["responses"]), model("n", "ok", apis=["responses"])], routes=routes) as served:
+        answer = await asking(served, "responses")
+        await served.service.reviews.act((await ticket(served)).id, Action("answer", text="It comes tomorrow."), RITA)
+        said = await answer
+        gone_on = await served.ask("/v1/responses", {"model": "n", "input": "and?", "previous_response_id": said.json["id"]})
+        assert gone_on.status == 200
+        assert "It comes tomorrow." in served.ledger[-1].body.decode()
+
+
+async def test_who_asks_again_gets_the_ticket_that_waits_and_the_record_says_so(serve: Serve):
+    async with serve([model("m", "ok")], routes=auto({"approval": True})) as served:
+        first, again = [await served.chat("auto") for _ in range(2)]
+        assert first.headers["x-pointsman-review-id"] == again.headers["x-pointsman-review-id"] == (await ticket(served)).id
+        told = (await served.ask(f"/v1/decisions/{again.headers['x-pointsman-decision-id']}")).json["reviews"]
+        assert [(event["event"], event["id"]) for event in told] == [("asked_again", (await ticket(served)).id)]
+
+
+@pytest.mark.parametrize("differs", [{"user": "zeb"}, {"temperature": 0.5}, {"metadata": {"pointsman_labels": "internal"}}])
+async def test_who_asks_anything_else_gets_a_ticket_of_its_own(serve: Serve, differs: dict[str, object]):
+    async with serve([model("m", "ok")], routes=auto({"approval": True})) as served:
+        asked = [await served.chat("auto"), await served.chat("auto", **differs)]
+        assert len({each.headers["x-pointsman-review-id"] for each in asked}) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "accept", "released"),
+    [
+        ("says@2 + 2 = 5 and 1 + 1 = 2", {"confidence": 0.9}, True),
+        ("refusal", {"confidence": 0.9, "checks": ["refusal"]}, False),
+        ("empty-content", {"confidence": 0.9}, False),  # one of the route's own checks: nobody was left to ask instead
+    ],
+)
+async def test_what_a_check_bars_is_not_released_by_the_clock(serve: Serve, script: str, accept: dict[str, object], released: bool):
+    plan = {"plan": "cascade", "cascade": {"tiers": ["m", "n"], "accept": accept}, "fallback": ["human"]}
+    async with serve([model("m", script), model("n", script)], routes=auto({"on_expiry": "release"}, **plan)) as served:
+        assert (await served.chat("auto")).error["code"] == "review_required"
+        found, store = await ticket(served), served.service.reviews.store
+        (expired,) = await store.expire_due(found.deadline_at_ns)
+        resolution = await store.resolution(expired)
+        assert (expired.state, resolution is not None and resolution.released) == ("expired", released)
 
 
 async def test_draining_ends_who_waits_for_a_person(serve: Serve):

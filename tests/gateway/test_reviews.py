@@ -250,10 +250,9 @@ def test_a_plan_s_course_is_what_the_reviewer_sees():
 async def test_the_best_answer_is_the_plan_s_and_not_the_last_of_those_as_likely():
     course = (Weighed(1, "a", "to_review", 0.5), Weighed(2, "b", "to_review", 0.5), Weighed(3, "c", "outvoted", 0.9))
     offered = proposals(course, {1: Answer("a"), 2: Answer("a"), 3: Answer("c")})
-    at = desk()
-    assert (await at.open(decided(), WAIT, "low_confidence", "r", offered)).best == 1
-    assert (await at.open(decided(), WAIT, "approval", "r", offered, best=2)).best == 2
-    assert (await at.open(decided(), WAIT, "low_confidence", "r", OFFERED)).best == 2
+    assert (await desk().open(decided(), WAIT, "low_confidence", "r", offered)).best == 1
+    assert (await desk().open(decided(), WAIT, "approval", "r", offered, best=2)).best == 2
+    assert (await desk().open(decided(), WAIT, "low_confidence", "r", OFFERED)).best == 2
 
 
 async def test_a_ticket_carries_the_labels_of_its_answers_as_well():

@@ -13,6 +13,7 @@ from pointsman.core.request import Caller, Request
 from pointsman.errors import RequestError
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.request import parse_request
+from tests.conftest import EXAMPLES
 
 USER = {"role": "user", "content": "hello"}
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -138,7 +139,7 @@ WHOLE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * EXAMPLES)
 @given(WHOLE, st.sampled_from(["responses", "messages"]))
 def test_what_was_accepted_and_let_pass_is_translated(body, api):
     try:

@@ -14,6 +14,7 @@ from pointsman.wire.openai_chat.request import messages_of, read
 from pointsman.wire.openai_responses.dialect import RESPONSES
 from pointsman.wire.openai_responses.state import expand, items_of_input, output_items
 from pointsman.wire.request import read_request
+from tests.conftest import EXAMPLES
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a":1}', "id": "fc_1", "status": "completed"}
 CHAT_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
@@ -394,7 +395,7 @@ fields = st.sampled_from(
 
 
 @given(st.dictionaries(fields, json_values | st.lists(objects, max_size=3) | objects, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * EXAMPLES, deadline=None)
 def test_no_body_raises_anything_but_a_request_error(body):
     before = json.dumps(body)
     try:
@@ -542,7 +543,7 @@ def in_turns(conversation):
     st.none() | choices,
     st.none() | st.integers(0, 20),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 def test_a_chat_body_comes_back_as_it_was(conversation, asked, offered, choice, logprobs):
     body = {"model": "m", "messages": in_turns(conversation), "tools": offered, **asked}
     body |= {"tool_choice": choice, "parallel_tool_calls": True} if choice is not None else {}

@@ -24,6 +24,7 @@ from pointsman.wire.openai_responses.state import output_items
 from pointsman.wire.openai_responses.stream import ResponsesStream
 from pointsman.wire.openai_responses.writer import ResponsesWriter
 from pointsman.wire.translated import Translated
+from tests.conftest import EXAMPLES
 
 ASKED = {
     "model": "auto",
@@ -233,7 +234,7 @@ said_events = st.lists(
 
 
 @given(said_events, st.sampled_from(["stop", "length", None]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_whatever_is_said_in_whatever_order_every_item_is_closed_once_and_whole(said, reason):
     writer = ResponsesWriter(ENVELOPE)
     raw = b"".join(writer.write(event) for event in [*said, *([Finished(reason)] if reason else [])])
@@ -541,7 +542,7 @@ event_types = st.sampled_from(
 
 
 @given(st.lists(st.tuples(event_types, event_fields), max_size=4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 def test_no_stream_raises_anything_but_an_upstream_error(script):
     raw = b"".join(sse(kind, **fields) for kind, fields in script)
     for method in ("feed", "read"):
@@ -552,7 +553,7 @@ def test_no_stream_raises_anything_but_an_upstream_error(script):
 
 
 @given(st.dictionaries(st.sampled_from(["output", "status", "usage", "error", "incomplete_details", "object"]), json_values, max_size=6))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 def test_no_answer_raises_anything_but_an_upstream_error(body):
     for reads in (RESPONSES.read_completion, RESPONSES.read_events):
         with suppress(UpstreamError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 from pointsman.core.request import ToolCall
 
@@ -49,11 +49,51 @@ Judge = Callable[[str, Answer, tuple[Grade, ...]], Judged]
 Confident = Callable[[str, str, float, tuple[Grade, ...], str, str], float]
 """From a model, a task class, what was expected of it, grades, the question and the answer to how likely the answer is right."""
 
+
+class AnswerFacts(TypedDict):
+    """What a condition may read of an answer."""
+
+    text: str
+    length: int
+    refusal: str
+    finish_reason: str
+    empty: bool
+    json: Any
+    tool_calls: list[dict[str, Any]]
+
+
+class AskedFacts(TypedDict):
+    """What it may read of what was asked."""
+
+    question: str
+    system: str
+    tools: list[str]
+    response_format: str
+    choices: int
+
+
+class Facts(TypedDict):
+    """What a condition over an answer may read."""
+
+    answer: AnswerFacts
+    asked: AskedFacts
+
+
 FACTS: Mapping[str, frozenset[str]] = {
-    "answer": frozenset({"text", "length", "refusal", "finish_reason", "empty", "json", "tool_calls"}),
-    "asked": frozenset({"question", "system", "tools", "response_format", "choices"}),
+    "answer": frozenset(AnswerFacts.__annotations__),
+    "asked": frozenset(AskedFacts.__annotations__),
 }
-"""What a condition over an answer may read."""
+"""Their names."""
+
+
+def unlearned(prior: float, grades: Iterable[Grade]) -> float:
+    """How likely an answer is right before anything was learned: the lowest grade; without any, what was expected of the model.
+
+    >>> unlearned(0.7, [Grade("refusal", 1.0), Grade("arithmetic", 0.4), Grade("schema", None)]), unlearned(0.7, [])
+    (0.4, 0.7)
+    """
+    return min((grade.value for grade in grades if grade.value is not None), default=min(max(prior, 0.0), 1.0))
+
 
 Fate = Literal["accepted", "settled", "escalated", "outvoted", "to_review"]
 
@@ -70,6 +110,7 @@ class Weighed:
     grades: tuple[Grade, ...] = ()
     votes: int = 0  #: of an ensemble: answers that say the same, itself included
     why: str = ""
+    barred: str = ""  #: a check at 0 that none may fail, of the plan's or the route's
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,12 @@ class Findings(NamedTuple):
         refused = [Candidate(name, self.refused[name], self.floored.get(name)) for name in sorted(self.refused)]
         return (*ranked, *refused)
 
+    def cost_picousd(self, model: str) -> int | None:
+        """What a call of one candidate is expected to cost; `None`: nobody knows."""
+        if model in self.models:
+            return self.estimates.cost_picousd[self.models.index(model)]
+        return self.floored[model].cost_picousd if model in self.floored else None
+
     def estimate(self, model: str) -> Estimate | None:
         """What is expected of one candidate."""
         return self.estimates.row(self.models.index(model)) if model in self.models else self.floored.get(model)

@@ -12,14 +12,14 @@ from pointsman.core.budget import Pressure, frugal, thrifty
 from pointsman.core.candidate import Findings
 from pointsman.core.clearance import _seal
 from pointsman.core.decision import Decision
-from pointsman.core.gate import Ask, EstimateGate, Gate, Verdict
+from pointsman.core.gate import Ask, EstimateGate, Verdict
 from pointsman.core.latency import Slas, missed
 from pointsman.core.planning import kind_of, plan_of
 from pointsman.core.request import Request
 from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate, Estimates, Scores, score
 from pointsman.core.signals import Signals
-from pointsman.core.snapshot import Field, Pool, Route, Snapshot, TaskPolicy
+from pointsman.core.snapshot import Field, Pool, Refused, Route, Snapshot, TaskPolicy, add_refused
 from pointsman.core.unmet import NOTHING, answer_unmet, on_none
 
 _NO_TASK_POLICY = TaskPolicy()
@@ -47,7 +47,7 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         least=pool.least,
         slas=None if route.sla is None and task.sla is None else snapshot.slas(route, task, kind_of(ruling.plan, route)),
     )
-    field, refused = _judge(ask, pool, snapshot.gates.request)
+    field, refused = _judge(ask, pool)
     field, helpers = _apart(field, route.helpers)
     estimates = snapshot.estimator(ask, field.models)
     field, estimates, floored = _judge_estimates(ask, field, estimates, snapshot.gates.estimate, refused)
@@ -89,17 +89,12 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     ).untold()
 
 
-def _judge(ask: Ask, pool: Pool, gates: Sequence[Gate]) -> tuple[Field, dict[str, tuple[Verdict, ...]]]:
-    """Survivors, and why the others are none: every gate is asked about every model, and all reasons are kept, not the first."""
-    refused = dict(pool.refused)
-    for gate in gates:
-        if (applies := gate.applies) is None or applies(ask):
-            refuse = gate.refuse
-            for model in pool.models:
-                if (reason := refuse(ask, model)) is not None:
-                    refused[model.id] = (*refused.get(model.id, ()), Verdict(gate.name, gate.kind, reason))
-    if len(refused) == len(pool.refused) and pool.sound.models:
-        return pool.sound, refused
+def _judge(ask: Ask, pool: Pool) -> tuple[Field, Refused]:
+    """Survivors, and why the others are none."""
+    field, known = pool.judged(ask.ruling.requirements, ask.ruling.prohibitions)
+    refused = add_refused(pool.asked, ask, pool.models, dict(known))
+    if len(refused) == len(known):
+        return field, refused
     return Field.of([model for model in pool.models if model.id not in refused]), refused
 
 
@@ -111,7 +106,7 @@ def _apart(field: Field, helpers: frozenset[str]) -> tuple[Field, frozenset[str]
     return answering, helpers.intersection(field.names)
 
 
-def _last_resort(pool: Pool, refused: dict[str, tuple[Verdict, ...]]) -> Field:
+def _last_resort(pool: Pool, refused: Refused) -> Field:
     """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one."""
     answering = [model for model in pool.models if model.id not in pool.route.helpers]
     legal = [model for model in answering if all(verdict.gate == "health" for verdict in refused.get(model.id, ()))]
@@ -121,7 +116,7 @@ def _last_resort(pool: Pool, refused: dict[str, tuple[Verdict, ...]]) -> Field:
 
 
 def _judge_estimates(
-    ask: Ask, field: Field, estimates: Estimates, gates: Sequence[EstimateGate], refused: dict[str, tuple[Verdict, ...]]
+    ask: Ask, field: Field, estimates: Estimates, gates: Sequence[EstimateGate], refused: Refused
 ) -> tuple[Field, Estimates, dict[str, Estimate]]:
     """The gates that need an estimate: whom they refuse is added to `refused`, and its estimate is kept."""
     active = [gate for gate in gates if (applies := gate.applies) is None or applies(ask)]
@@ -145,7 +140,7 @@ def _thrifty(
     pressure: Pressure,
     field: Field,
     estimates: Estimates,
-    refused: dict[str, tuple[Verdict, ...]],
+    refused: Refused,
     floored: dict[str, Estimate],
 ) -> tuple[Field, Estimates]:
     """Those who are cheap enough for budgets of which little is left; the others are added to `refused`."""

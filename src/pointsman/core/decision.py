@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pointsman.core.candidate import Candidate, Findings
@@ -13,10 +13,11 @@ from pointsman.core.rule import Ruling
 from pointsman.core.score import Estimate, Form, Weights
 from pointsman.core.signals import Signals
 from pointsman.core.unmet import flags
+from pointsman.core.value import value
 from pointsman.errors import ClearanceError
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """The result of `decide`, complete: request, signals, snapshot, route and seed are enough to make it again."""
 
@@ -63,6 +64,13 @@ class Decision:
         if self.findings is not None:
             return self.findings.estimate(model)
         return next((c.estimate for c in self.candidates if c.model == model), None)
+
+    def cost_picousd(self, model: str) -> int | None:
+        """What a call of this model is expected to cost; `None`: nobody knows."""
+        if self.findings is not None:
+            return self.findings.cost_picousd(model)
+        expected = self.estimate(model)
+        return None if expected is None else expected.cost_picousd
 
     def flags(self, model: str) -> tuple[str, ...]:
         """What this model misses though it may be asked: see `Plan.flags`."""

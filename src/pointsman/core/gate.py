@@ -13,6 +13,7 @@ from pointsman.core.request import Request
 from pointsman.core.rule import Ruling
 from pointsman.core.score import Estimate
 from pointsman.core.signals import Signals
+from pointsman.core.value import value
 
 Kind = Literal["policy", "capability", "health", "budget"]
 """What a refusal means to the client: forbidden, unable, out of service for now, or more than is left to spend."""
@@ -37,7 +38,7 @@ class Least:
 _NOTHING = Least()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """What the gates judge a model against."""
 
@@ -62,6 +63,8 @@ class Gate:
     kind: Kind
     refuse: Callable[[Ask, Model], str | None]
     applies: Callable[[Ask], bool] | None = None
+    ruled: bool = False
+    """It judges by what rules and policies require and forbid, and sees nothing else of `ask`: asked once for each such combination."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from pointsman.core.fault import Fault
 from pointsman.core.prices import Usage
+from pointsman.core.value import value
 
 Status = Literal["ok", "error", "aborted"]
 """`aborted`: the client left."""
@@ -14,7 +14,7 @@ Status = Literal["ok", "error", "aborted"]
 UsageSource = Literal["reported", "estimated", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """The record of one call, written before its answer is complete for the client."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pointsman.core.fault import Fault
 from pointsman.core.review import ReviewTerms
 from pointsman.core.rule import PlanKind
+from pointsman.core.value import value
 
 Check = str
 """The name of a check of answers: see `pointsman.plans.checks`."""
@@ -22,7 +23,7 @@ Chains = tuple[tuple[Fault, tuple[str, ...]], ...]
 """For some classes of failure, the models that are asked after one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """How the models are asked.
 
@@ -37,7 +38,7 @@ class Plan:
     chains: Chains = ()  #: after such a failure these are asked, in place of the rest of `models`
     human: bool = False  #: when nothing answers a person is asked
     flags: tuple[str, ...] = ()  #: what its models miss though they are asked, such as `quality_floor_missed`
-    spares: tuple[str, ...] = ()  #: with `escalate`, `cascade` and `ensemble`: asked in turn where none of `models` answers
+    spares: tuple[str, ...] = ()  #: with plans that look: asked in turn where none of `models` answers, the stronger where no answer does
     helpers: tuple[str, ...] = ()  #: models that judge and verify what others answer, as far as they pass the gates
 
     @property
@@ -95,7 +96,7 @@ class Ensemble:
     forms: tuple[str, ...] = ()  #: instructions, one for each further sample: other forms of the same question
     vote: Vote = "majority"
     judge: str | None = None  #: the model that decides with `vote: judge`
-    agree: float = 0.0  #: least share of the votes for the winner; below it the answer counts as not accepted
+    agree: float = 0.0  #: least share of the votes for the winner; below it the chain's stronger models are asked, then a person
 
 
 @dataclass(frozen=True, slots=True)

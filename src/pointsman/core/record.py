@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.plan import Plan
 from pointsman.core.request import Request
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
+from pointsman.core.value import value
 from pointsman.errors import RecordError
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecisionRecord:
     """Enough to make the decision again, under the snapshot it names, and to see that it comes out the same."""
 

@@ -7,31 +7,32 @@ What routing may look at stands in plain fields. What only the model needs to se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from operator import attrgetter
 from typing import Literal
 
 from pointsman.core.apis import Api, Feature
 from pointsman.core.role import Standing
+from pointsman.core.value import value
 
 ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Text:
     """A piece of text in a message."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Image:
     """An image in a message, by URL or data URL."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Opaque:
     """A part of a kind that routing does not read (audio, file, ...); it travels through."""
 
@@ -41,7 +42,7 @@ class Opaque:
 Part = Text | Image | Opaque
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolCall:
     """A tool call that a model made earlier in the conversation; `arguments` is JSON text."""
 
@@ -50,7 +51,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """One turn of the conversation."""
 
@@ -65,7 +66,7 @@ class Message:
         return "\n".join([*pieces, *(call.arguments for call in self.tool_calls)])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tool:
     """A tool offered to the model; `schema` is the JSON text of its definition."""
 
@@ -73,7 +74,7 @@ class Tool:
     schema: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Content:
     """What the model sees: turns, tool definitions, and the client's JSON body with every field it sent."""
 
@@ -91,7 +92,7 @@ class Content:
         return self.body if self.translated is None else self.translated
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """Who asks: a gateway key and what it may do. `None` means no restriction."""
 
@@ -105,7 +106,7 @@ class Caller:
     allowed_labels: tuple[str, ...] | None = None  #: labels that this key's requests may carry, those they imply included
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """What the client asked.
 

@@ -28,7 +28,7 @@ Why = Literal["no_answer", "low_confidence", "approval", "sample", "unmet_floor"
 
 Deed = Literal["claim", "release", "answer", "approve", "edit", "reject", "expire"]
 OnExpiry = Literal["deny", "release", "escalate"]
-"""When nobody decided in time: no answer; the best one so far; once more with a higher priority, then no answer."""
+"""When nobody decided in time: no answer; the best one so far, unless a check bars it; once more, more urgent, then no answer."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 ENDED: Final[frozenset[State]] = frozenset({"answered", "approved", "rejected", "expired"})
@@ -68,6 +68,7 @@ class Ticket:
     team: str = ""
     key: str = ""  #: id of the key that asked
     subject: str = field(default="", compare=False)  #: whose words it holds, while it is opened: not kept, so that it can be forgotten
+    asked: str = field(default="", compare=False)  #: digest of requester and request, while it is opened; empty: like no other
     task: str = "general"
     priority: int = 0  #: higher comes first
     assignee: str = ""  #: id of the key that has claimed it
@@ -115,6 +116,7 @@ class Proposal:
     grades: tuple[Grade, ...] = ()
     why: str = ""
     fate: Fate | None = None  #: what the plan made of it
+    barred: str = ""  #: a check at 0 that none may fail: nobody but a person lets it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +304,7 @@ def _expired(ticket: Ticket, now_ns: int) -> Ticket:
 
 def _lapsed(ticket: Ticket, made: Resolution, contents: Contents | None) -> Resolution:
     best = None if contents is None else contents.proposal(ticket.best)
-    if best is None or ticket.approval or ticket.on_expiry != "release":
+    if best is None or best.barred or ticket.approval or ticket.on_expiry != "release":
         return made
     return _as_it_is(made, best)
 

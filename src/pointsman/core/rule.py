@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from pointsman.core.request import Caller
 from pointsman.core.score import Weights
+from pointsman.core.value import value
 
 Facts = Mapping[str, object]
 """What a condition may read: `request`, `signals`, `labels`, `tokens`, `task`, `key`, `metadata`."""
@@ -104,7 +105,7 @@ class Rule:
     effects: Effects
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ruling:
     """What the rules and policies said of one request; all that the later stages need to know of them."""
 

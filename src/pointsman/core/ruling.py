@@ -65,7 +65,7 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     """Apply the rules for every route, the route's own, then every policy."""
     known = KNOWN | snapshot.labels if snapshot.labels else KNOWN
     given = (*request.caller.labels, *route.labels, *request.labels, *signals.labels)
-    labels, task = close(given, known), signals.task
+    labels, task = close(given, known) if given else (), signals.task
     known_facts: Facts | None = None
     effects: list[tuple[Rule, Effects]] = []
     errors: list[str] = []
@@ -85,8 +85,9 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
             for p in snapshot.policies
             if (p.scope is None or p.scope.covers(route.name, caller)) and _holds(p.when, known_facts, f"policy `{p.name}`", errors, p.fail)
         ]
-    if not effects and not policies and not errors:
-        return Ruling(task, labels)
+    if not effects:
+        required, forbidden = _requirements((), policies), ((f"policy `{p.name}`", p.forbid) for p in policies if p.forbid is not None)
+        return Ruling(task, labels, (), tuple([p.name for p in policies]), tuple(errors), tuple(required), tuple(forbidden))
     return Ruling(
         task=task,
         labels=labels,

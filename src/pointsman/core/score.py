@@ -209,6 +209,11 @@ def totals(
     w_security, w_energy, constant = _billionths(weights.security), _billionths(weights.energy), 0.0
     if form == "subtractive":
         w_security, constant = 0.0, (w_cost + w_latency + w_energy) * _ONE
+    if not w_energy:
+        return [
+            (w_quality * q + w_cost * c + w_latency * t + w_security * s - constant) / _TOTAL_ONE
+            for q, c, t, s in zip(quality, cost, latency, security, strict=True)
+        ]
     return [
         (w_quality * q + w_cost * c + w_latency * t + w_security * s + w_energy * e - constant) / _TOTAL_ONE
         for q, c, t, s, e in zip(quality, cost, latency, security, energy, strict=True)
@@ -228,8 +233,6 @@ def _terms(values: Sequence[float | None], bounds: tuple[float, float] | None = 
     if high <= low:
         return [_ONE if value is not None and value <= low else 0.0 for value in values]
     scale = _ONE / (high - low)
-    if bounds is not None:
-        return [0.0 if value is None else min(_ONE, max(0.0, ((high - value) * scale + 0.5) // 1)) for value in values]
-    if len(known) == len(values):
+    if bounds is None and len(known) == len(values):
         return [((high - value) * scale + 0.5) // 1 for value in known]
-    return [0.0 if value is None else ((high - value) * scale + 0.5) // 1 for value in values]
+    return [0.0 if value is None else min(_ONE, max(0.0, ((high - value) * scale + 0.5) // 1)) for value in values]

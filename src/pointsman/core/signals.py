@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pointsman.core.budget import Pressure
+from pointsman.core.premium import PremiumShare
+from pointsman.core.value import value
 
 OutputSource = Literal["default", "max_tokens", "task", "history"]
 """Where the expected answer length comes from: nothing known, the client's limit, the configuration, or earlier answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenCount:
     """The input's length in the tokens of one tokenizer; `exact` is false for an estimate from characters."""
 
@@ -21,7 +23,7 @@ class TokenCount:
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tokens:
     """Token counts of a request.
 
@@ -60,7 +62,7 @@ class Needs:
     strict_tools: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """A piece of sensitive data in the request: what it is and where, never what it says."""
 
@@ -71,7 +73,7 @@ class Finding:
     digest: str  #: keyed digest of the value, in hex: equal for equal values in one store
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prediction:
     """What one model's quality on this request is expected to be, as learned from outcomes; rounded as it is recorded."""
 
@@ -85,7 +87,7 @@ Predictor = Callable[[str, str, str], tuple[tuple[Prediction, ...], tuple[str, .
 """From what is asked, its task class (empty: not told) and its tools' definitions to predictions, and to the past queries behind them."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signals:
     """What was found out about a request before any model is looked at."""
 
@@ -102,3 +104,4 @@ class Signals:
     difficulty: str = ""  #: the same of difficulties
     predicted: tuple[Prediction, ...] = ()  #: qualities learned from outcomes; models that are not among them have their priors
     neighbours: tuple[str, ...] = ()  #: ids of the nearest past queries behind them
+    premium: tuple[PremiumShare, ...] = ()  #: how the caps on premium models stand that it counts for

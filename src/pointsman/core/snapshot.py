@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol
 
 from pointsman.core.apis import Api
-from pointsman.core.gate import Ask, Gates, Least, Verdict
+from pointsman.core.gate import Ask, Gate, Gates, Least, Verdict
 from pointsman.core.latency import Latencies, Sla, Slas
 from pointsman.core.model import Model
 from pointsman.core.plan import LOOKING, Chains, Execution, Kind
-from pointsman.core.rule import PlanKind, Policy, Rule
+from pointsman.core.request import Request
+from pointsman.core.rule import PlanKind, Policy, Requirement, Rule, Ruling
 from pointsman.core.score import Bounds, Estimates, Form, Weights, millionths
+from pointsman.core.signals import Signals
 from pointsman.core.unmet import OnNone
 
 
@@ -41,6 +43,12 @@ class Learned:
 Match = Literal["first", "all"]
 """`all`: every matching rule takes effect, earlier ones win where they collide; `first`: only the first."""
 
+Owned = tuple[tuple[str, Requirement], ...]
+"""Requirements, each with the policy or rule that it is of."""
+Refused = dict[str, tuple[Verdict, ...]]
+
+_MOST_JUDGED = 256  # combinations of policies that a pool remembers
+_NO_REQUEST, _NO_SIGNALS = Request("", ""), Signals()
 _DEFAULT_WEIGHTS = Weights()
 _DEFAULT_EXECUTION = Execution()
 NOTHING_LEARNED = Learned()
@@ -104,6 +112,24 @@ class Field(NamedTuple):
         return cls(models, [model.id for model in models], [millionths(model.security) for model in models])
 
 
+class Judged(NamedTuple):
+    """Survivors of gates, and why the others are none."""
+
+    field: Field
+    refused: Mapping[str, tuple[Verdict, ...]]
+
+
+def add_refused(gates: Sequence[Gate], ask: Ask, models: Sequence[Model], refused: Refused) -> Refused:
+    """Ask every gate about every model: all reasons are kept, not the first. Adds to `refused`."""
+    for gate in gates:
+        if (applies := gate.applies) is None or applies(ask):
+            refuse = gate.refuse
+            for model in models:
+                if (reason := refuse(ask, model)) is not None:
+                    refused[model.id] = (*refused.get(model.id, ()), Verdict(gate.name, gate.kind, reason))
+    return refused
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A route's candidates, and what holds of them whatever is asked."""
@@ -114,6 +140,23 @@ class Pool:
     sound: Field  #: those without
     fallbacks: frozenset[str]  #: those that only chains name
     least: Least
+    ruled: tuple[Gate, ...]  #: gates that judge by what is required and forbidden alone
+    asked: tuple[Gate, ...]  #: the others, asked for each request
+    _judged: dict[tuple[Owned, Owned], Judged] = field(default_factory=dict, compare=False, repr=False)
+
+    def judged(self, requirements: Owned, prohibitions: Owned) -> Judged:
+        """Who is left where this is required and forbidden, whatever else is asked. Worked out once: policies are few."""
+        if not requirements and not prohibitions:
+            return Judged(self.sound, self.refused)
+        if (known := self._judged.get((requirements, prohibitions))) is not None:
+            return known
+        # Of the request they see nothing, so that what they say holds for every other as well.
+        ask = Ask(_NO_REQUEST, _NO_SIGNALS, Ruling("", (), requirements=requirements, prohibitions=prohibitions), self.route.name)
+        refused = add_refused(self.ruled, ask, self.models, dict(self.refused))
+        found = Judged(Field.of(tuple(model for model in self.models if model.id not in refused)), refused)
+        if len(self._judged) < _MOST_JUDGED:
+            self._judged[requirements, prohibitions] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +199,14 @@ class Snapshot:
             route=route,
             models=models,
             refused={model.id: self.standing[model.id] for model in models if self.standing[model.id]},
-            sound=Field.of([model for model in models if not self.standing[model.id]]),
+            sound=Field.of(tuple(model for model in models if not self.standing[model.id])),
             fallbacks=frozenset(route.candidates).difference(route.models),
             least=Least(
                 context_tokens=min((model.context_tokens for model in models), default=0),
                 apis=frozenset[Api]().union(*(model.apis for model in models)).intersection(*(model.apis for model in models)),
             ),
+            ruled=tuple(gate for gate in self.gates.request if gate.ruled),
+            asked=tuple(gate for gate in self.gates.request if not gate.ruled),
         )
 
     def slas(self, route: Route, task: TaskPolicy, kind: Kind | None = None) -> Slas:

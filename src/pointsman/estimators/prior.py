@@ -20,6 +20,7 @@ from pointsman.core.score import Estimate, Estimates, millionths
 from pointsman.core.signals import Prediction
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
+_MOST_COLUMNS = 256
 
 
 class _Quality(NamedTuple):
@@ -44,12 +45,26 @@ class _Row(NamedTuple):
     model: Model
 
 
+class _Columns(NamedTuple):
+    """The same of several models side by side."""
+
+    models: Sequence[Model]
+    rows: Sequence[_Row]
+    tokenizers: Sequence[str]
+    times: Sequence[tuple[float, float, float]]
+    rates: Sequence[tuple[int | None, int]]
+    energies: Sequence[tuple[float, float] | None] | None  #: `None`: nobody's is known
+    quality: Mapping[str, Sequence[_Quality]]  #: by task class, as far as one of them has a prior for it
+    otherwise: Sequence[_Quality]
+
+
 class PriorEstimator:
     """Estimates from priors; knows the models it was made for."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._rows = {model.id: _row(model) for model in models}
         self._tokenizers = sorted({row.tokenizer for row in self._rows.values()})
+        self._columns: dict[int, _Columns] = {}  #: of tuples of models that were asked about, by identity: a pool's come again and again
 
     def __call__(self, ask: Ask, models: Sequence[Model]) -> Estimates:
         """One estimate a model, in order. Choices are generated side by side: they cost, but hardly delay."""
@@ -57,19 +72,18 @@ class PriorEstimator:
         each, output = tokens.output, tokens.output * ask.request.choices
         counted = {count.tokenizer: count for count in tokens.counts}
         counts = {name: counted.get(name) or tokens.input_for(name) for name in self._tokenizers}
-        inputs = {name: count.tokens for name, count in counts.items()}
-        rows = [self._rows[model.id] for model in models]
-        quality: list[_Quality] = []
-        cost: list[int | None] = []
-        total_ms: list[float] = []
-        energy: list[float | None] = []
-        for tokenizer, start_ms, ms_per_input, ms_per_output, input_rate, output_rate, wh, known, otherwise, model in rows:
-            count = inputs[tokenizer]
-            ms = start_ms + count * ms_per_input + each * ms_per_output
-            total_ms.append(ms)
-            cost.append(_cost(model, count, output, ms) if input_rate is None else count * input_rate + output * output_rate)
-            energy.append(None if wh is None else count * wh[0] + output * wh[1])
-            quality.append(known.get(task, otherwise))
+        columns = self._of(models)
+        rows = columns.rows
+        inputs = [counts[name].tokens for name in columns.tokenizers]
+        total_ms = [start + count * ms_in + each * ms_out for count, (start, ms_in, ms_out) in zip(inputs, columns.times, strict=True)]
+        cost = [
+            _cost(rows[at].model, count, output, total_ms[at]) if rate is None else count * rate + output * output_rate
+            for at, (count, (rate, output_rate)) in enumerate(zip(inputs, columns.rates, strict=True))
+        ]
+        energy: list[float | None] = [None] * len(rows)
+        if columns.energies is not None:
+            energy = [None if wh is None else count * wh[0] + output * wh[1] for count, wh in zip(inputs, columns.energies, strict=True)]
+        quality = columns.quality.get(task, columns.otherwise)
         if ask.signals.predicted:
             quality = _learned(ask.signals.predicted, models, quality)
 
@@ -87,6 +101,32 @@ class PriorEstimator:
             )
 
         return Estimates([known.points for known in quality], cost, total_ms, energy, row)
+
+    def _of(self, models: Sequence[Model]) -> _Columns:
+        known = self._columns.get(id(models))
+        if known is not None and known.models is models:
+            return known
+        columns = _side_by_side(models, [self._rows[model.id] for model in models])
+        if isinstance(models, tuple):  # a list was made for this request
+            if len(self._columns) >= _MOST_COLUMNS:
+                self._columns.clear()
+            self._columns[id(models)] = columns
+        return columns
+
+
+def _side_by_side(models: Sequence[Model], rows: Sequence[_Row]) -> _Columns:
+    energies = [row.wh_per_token for row in rows]
+    tasks = {task for row in rows for task in row.quality}
+    return _Columns(
+        models,
+        rows,
+        [row.tokenizer for row in rows],
+        [(row.start_ms, row.ms_per_input_token, row.ms_per_output_token) for row in rows],
+        [(row.input_rate, row.output_rate) for row in rows],
+        energies if any(wh is not None for wh in energies) else None,
+        {task: [row.quality.get(task, row.otherwise) for row in rows] for task in tasks},
+        [row.otherwise for row in rows],
+    )
 
 
 def _learned(predicted: Iterable[Prediction], models: Sequence[Model], priors: Sequence[_Quality]) -> list[_Quality]:

@@ -63,6 +63,7 @@ class Attempt:
         ticket: Ticket,
         number: int,
         log: DecisionLog,
+        loop: asyncio.AbstractEventLoop,
         deadline_at: float,
         held: Held | None = None,
         kept: bool = False,
@@ -81,10 +82,10 @@ class Attempt:
         self._letter, self._ticket, self._held = letter, ticket, held
         self._timeouts = live.egress.timeouts(call.model)
         self._reserved_tokens = reserved_tokens(decision)
-        self._started = asyncio.get_running_loop().time()
+        self._started = loop.time()
         self._began_at_ns = time.time_ns()
         self._measured_from_s = time.perf_counter()  # uvloop's clock counts whole milliseconds
-        self.clock = Clock(min(self._started + self._timeouts.total_s, deadline_at))
+        self.clock = Clock(loop, min(self._started + self._timeouts.total_s, deadline_at))
         self._unmasking = unmasking_of(letter, asked)
         self.stream = self._new_stream() if asked.stream else None
         self._reply: Reply | None = None
@@ -397,9 +398,8 @@ class Attempt:
             "x-pointsman-attempts": str(self.number),
             "x-pointsman-overhead-ms": f"{overhead_ms:.2f}",
         }
-        expected = decision.estimate(self.model)
-        if expected is not None and expected.cost_picousd is not None:
-            said["x-pointsman-expected-cost-usd"] = usd(expected.cost_picousd)
+        if (expected := decision.cost_picousd(self.model)) is not None:
+            said["x-pointsman-expected-cost-usd"] = usd(expected)
         if self._cost_picousd is not None:
             said["x-pointsman-cost-usd"] = usd(self._cost_picousd + others_picousd)
         if flags := decision.flags(self.model):

@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Clock:
     """Deadlines are in the event loop's time. Only one task waits at a time; between waits all of them stand still."""
 
-    def __init__(self, total_at: float) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop, total_at: float) -> None:
+        self._loop = loop
         self._total_at = total_at
         self._due_at = total_at
         self._message = "the model did not answer in time"

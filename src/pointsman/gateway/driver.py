@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import msgspec
@@ -14,13 +14,13 @@ from pointsman.core.answer import Answer, Course, Weighed
 from pointsman.core.decision import Decision
 from pointsman.core.fault import Fault
 from pointsman.core.outcome import Outcome
-from pointsman.core.plan import Execution
+from pointsman.core.plan import LOOKING, Execution
 from pointsman.core.request import Request
 from pointsman.core.review import Proposal
 from pointsman.errors import Failure, OverBudget, PointsmanError, RateLimited, RequestError, UpstreamError, UpstreamRefused
 from pointsman.gateway.attempt import Attempt, code_of, reserved_tokens
 from pointsman.gateway.clock import Clock
-from pointsman.gateway.judging import judge_of
+from pointsman.gateway.judging import judge_of, outlook_of
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import Masker
 from pointsman.gateway.purse import Held, Purse
@@ -67,9 +67,11 @@ class Driver:
         """
         delivered: Attempt | None = None
         try:
-            ended = await self._carry_out(
-                start(self._decision, self._execution, judge_of(self._decision, self._execution, self._live.world))
-            )
+            plan = self._decision.plan
+            looks = plan is not None and plan.kind in LOOKING
+            judge = judge_of(self._decision, self._execution, self._live.world) if looks else None
+            outlook = outlook_of(self._decision, self._live.world) if looks else None
+            ended = await self._carry_out(start(self._decision, self._execution, judge, outlook))
             if ended.course:
                 await self._record_course(ended)
             found = await (self._deliver(ended.reached.number, ended.course) if isinstance(ended, Deliver) else self._give_up(ended))
@@ -140,7 +142,9 @@ class Driver:
         self._made += 1
         self._called.add(model)
         deadline_at = self._began + self._execution.deadline_s
-        attempt = Attempt(self._decision, self._live, call, asked, letter, ticket, self._made, self._log, deadline_at, held, kept=sampled)
+        attempt = Attempt(
+            self._decision, self._live, call, asked, letter, ticket, self._made, self._log, self._loop, deadline_at, held, kept=sampled
+        )
         self._clocks.add(attempt.clock)
         try:
             failure = await attempt.open()
@@ -206,7 +210,7 @@ class Driver:
     async def _wait(self, step: Wait) -> Waited:
         if not self._live.watch.retries.take(step.model):
             return Waited(granted=False, at_s=self._at_s())
-        clock = Clock(self._loop.time() + step.seconds + 1)
+        clock = Clock(self._loop, self._loop.time() + step.seconds + 1)
         self._clocks.add(clock)
         try:
             await clock.wait(asyncio.sleep(step.seconds))
@@ -316,6 +320,22 @@ class Driver:
     def made(self) -> int:
         """How many calls were made."""
         return self._made
+
+    @property
+    def called(self) -> Set[str]:
+        """The models that were asked."""
+        return self._called
+
+    def headers(self, delivered: Attempt | None) -> dict[str, str]:
+        """What the client is told of the way to its answer: how many calls, how sure the plan is of it, the ticket."""
+        said = {"x-pointsman-calls": str(self._made)}
+        if self._course and delivered is not None:
+            sure = next((step.confidence for step in self._course if step.call == delivered.number), None)
+            if sure is not None:
+                said["x-pointsman-confidence"] = f"{sure:.3f}"
+        if self.reviewing.ticket is not None:
+            said["x-pointsman-review-id"] = self.reviewing.ticket.id
+        return said
 
     def others_picousd(self, delivered: Attempt | None) -> int:
         """What the calls cost that were not delivered, as far as that is known."""

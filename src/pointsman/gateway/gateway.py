@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
@@ -23,11 +23,13 @@ from pointsman.core.role import READS_DECISIONS
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.core.tenancy import Scope
+from pointsman.core.value import value
 from pointsman.errors import NotFound, PointsmanError, RecordError
 from pointsman.gateway.attempt import Attempt
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
+from pointsman.gateway.premium import Taken, settle
 from pointsman.gateway.refusal import no_eligible_model
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviewing import Spoken
@@ -43,7 +45,7 @@ _LARGE_BYTES = 200_000
 _LARGE_TO_SEARCH_BYTES = 30_000  # which takes some tens of milliseconds
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What the client gets: one body, or a stream of events. Close it in any case: an unread stream holds a connection."""
 
@@ -59,6 +61,7 @@ class Decided(NamedTuple):
     decision: Decision
     live: Live
     took_s: float
+    taken: tuple[Taken, ...] = ()  #: what it counts as, for caps on premium models
 
 
 class Gateway:
@@ -83,14 +86,16 @@ class Gateway:
         if inquiry.api == "responses":
             inquiry = replace(inquiry, complete=partial(self.responses.complete, inquiry.caller.key))
         decision = await self._decide(inquiry, live)
+        taken = () if live.tally is None else live.tally.take(decision)
         try:
             await self._record(decision, live.contents)
             if decision.plan is None:
                 raise no_eligible_model(decision)
         except PointsmanError as error:
+            settle(taken, called=frozenset())
             error.decision = decision.request.id
             raise
-        return Decided(decision, live, time.monotonic() - started_s)
+        return Decided(decision, live, time.monotonic() - started_s, taken)
 
     async def ask(self, inquiry: Inquiry) -> Answer:
         """Decide a request, and carry the decision out."""
@@ -101,15 +106,18 @@ class Gateway:
         started_s, decision = time.monotonic(), decided.decision
         try:
             driver = self._driver(decision, decided.live)
-            found = await driver.run()
+            try:
+                found = await driver.run()
+            finally:
+                settle(decided.taken, driver.called)
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
         overhead_s = decided.took_s + time.monotonic() - started_s - driver.waited_s
-        review = {} if driver.reviewing.ticket is None else {"x-pointsman-review-id": driver.reviewing.ticket.id}
         if isinstance(found, Spoken):
-            return self._spoken(found, decision, {**_spoken_headers(found, driver, decision, overhead_s * 1000), **review})
-        told = {**found.headers(overhead_s * 1000, driver.others_picousd(found)), **review}
+            told = {**_spoken_headers(found, driver, decision, overhead_s * 1000), **driver.headers(None)}
+            return self._spoken(found, decision, told)
+        told = {**found.headers(overhead_s * 1000, driver.others_picousd(found)), **driver.headers(found)}
         return self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
 
     def cut(self, error: PointsmanError) -> None:
@@ -145,11 +153,13 @@ class Gateway:
 
     async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
         world, till = live.world, live.till
-        if (till is None or not till.budgets) and len(inquiry.raw) < _LARGE_BYTES:
+        if (till is None or not till.budgets) and live.tally is None and len(inquiry.raw) < _LARGE_BYTES:
             return decide_request(inquiry, world)
         request, signals = await self._understood(inquiry, world)
         if till is not None and till.budgets:
             signals = replace(signals, budget=await till.pressure(request, request.model, signals.task))
+        if live.tally is not None:
+            signals = replace(signals, premium=live.tally.shares(request, world.snapshot))
         return decide_understood(request, signals, world)
 
     async def _understood(self, inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
@@ -179,7 +189,7 @@ class Gateway:
 
     def _spoken(self, spoken: Spoken, decision: Decision, told: Mapping[str, str]) -> Answer:
         body, final = spoken.written
-        if final is not None or not decision.request.stream:
+        if not spoken.meanwhile and (final is not None or not decision.request.stream):
             self._keep(decision, final or body)
         return Answer(told, _at_once(body) if decision.request.stream else body, DIALECTS[decision.request.api].error_event, _nothing)
 

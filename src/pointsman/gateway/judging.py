@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from functools import cache
 
-from pointsman.core.answer import Answer, Grade, Judge, Judged
+from pointsman.core.answer import Answer, Grade, Judge, Judged, unlearned
 from pointsman.core.decision import Decision
 from pointsman.core.plan import LOOKING, Execution
 from pointsman.gateway.understand import World
 from pointsman.plans.checks import CHECKS, Asked, asked_of, grades
+from pointsman.plans.looking import Ahead
 
 
 def _by_checks(model: str, task: str, prior: float, grades: tuple[Grade, ...], question: str, answer: str) -> float:
-    return min((grade.value for grade in grades if grade.value is not None), default=prior)
+    return unlearned(prior, grades)
 
 
 def _names(execution: Execution, world: World) -> tuple[str, ...]:
     """Every check that ships, and those of the user's that the route asks for: what another route wants says nothing here."""
     asked = (*execution.checks, *execution.cascade.accept.checks)
     return (*CHECKS, *(name for name in world.own_checks if name in asked))
+
+
+def outlook_of(decision: Decision, world: World) -> Ahead | None:
+    """What this request's answers tell together; `None` where nothing was learned of answers."""
+    learned = world.outlook
+    if learned is None:
+        return None
+    question = cache(lambda: asked_of(decision.request).question)
+    return lambda heard, further: learned(heard, further, question())
 
 
 def judge_of(decision: Decision, execution: Execution, world: World) -> Judge | None:

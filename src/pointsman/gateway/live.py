@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pointsman.gateway.premium import Tally
 from pointsman.gateway.purse import Till
 from pointsman.gateway.reviews import Desk
 from pointsman.gateway.understand import World
@@ -22,3 +23,4 @@ class Live:
     till: Till | None = None  #: `None`: nothing is counted
     reviews: Desk | None = None  #: where requests wait for people; `None`: nobody is asked
     contents: ContentKeys | None = None  #: seals what is asked, to be kept; `None`: it is not kept
+    tally: Tally | None = None  #: counts for caps on premium models; `None`: there are none

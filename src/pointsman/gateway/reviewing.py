@@ -32,6 +32,7 @@ class Spoken:
 
     written: Written
     model: str  #: whose answer it is; empty: a person's
+    meanwhile: bool = False  #: it is no answer, but what is said until there is one: no turn of a conversation
 
 
 class Reviewing:
@@ -51,7 +52,8 @@ class Reviewing:
         if terms.approval and decision.request.choices > 1:
             raise RequestError("a person approves one answer of this route at a time: ask for one", param="n", code="review_required")
         self.approval = terms.approval
-        self.sampled = readable and desk is not None and not terms.approval and is_sampled(decision.seed, terms.sample)
+        # Asked for every request: whether anybody wants a sample comes first.
+        self.sampled = terms.sample > 0 and readable and desk is not None and not terms.approval and is_sampled(decision.seed, terms.sample)
 
     async def unanswered(
         self, course: Sequence[Weighed], answers: Mapping[int, Answer], failures: Sequence[Failure], faults: Sequence[Fault]
@@ -86,7 +88,8 @@ class Reviewing:
 
     def _spoken(self, found: Resolution, usage: Usage | None = None) -> Spoken:
         told = () if usage is None else (Used(usage),)
-        return Spoken(written(self._decision.request, (*_events(found, _custom(self._decision.request)), *told)), found.model)
+        said = written(self._decision.request, (*_events(found, _custom(self._decision.request)), *told))
+        return Spoken(said, found.model, meanwhile=found.verdict == "open")
 
     async def _labels(self, proposed: Sequence[Proposal]) -> Sequence[str]:
         """Those of what the answers say: who reviews must be allowed to see them as well."""
@@ -99,7 +102,7 @@ class Reviewing:
         loop = asyncio.get_running_loop()
         labels = await self._labels(proposed)
         self.ticket = await self._desk.open(self._decision, self._terms, why, reason, proposed, failures, found=labels, best=best)
-        clock = Clock(loop.time() + self._terms.wait_s + _SPARE_S)
+        clock = Clock(loop, loop.time() + self._terms.wait_s + _SPARE_S)
         self._clocks.add(clock)
         try:
             return await clock.wait(self._desk.settle(self.ticket, self._terms))

@@ -73,7 +73,7 @@ class Desk:
         found: Sequence[str] = (),
         best: int = 0,
     ) -> Ticket:
-        """A new ticket, durable when this returns. Raises `RecordError` when it cannot be kept.
+        """A new ticket, or the one that waits for the same already; durable when this returns. Raises `RecordError` when it cannot be kept.
 
         `found`: labels of what the answers say, which the ticket carries beside the request's. `best`: the call whose answer is preferred;
         0: the first that the plan chose.
@@ -96,6 +96,7 @@ class Desk:
             team=request.caller.team,
             key=request.caller.key,
             subject=subject_of(request.caller.key, request.content.body),
+            asked="" if sample else _asked(decision, request.content.body, approval=terms.approval),
             task=ruling.task,
             priority=terms.priority + (sample and failed),
             on_expiry="deny" if sample else terms.on_expiry,
@@ -105,8 +106,7 @@ class Desk:
             failures=tuple(failures),
             preferred=best or next((each.call for each in proposals if each.fate in _CHOSEN), 0),
         )
-        await self.store.open(ticket, Contents(request.content.body, request.api, tuple(proposals)))
-        return ticket
+        return await self.store.open(ticket, Contents(request.content.body, request.api, tuple(proposals)))
 
     async def sample(
         self,
@@ -217,11 +217,18 @@ class Desk:
                 waiting.set()
 
 
+def _asked(decision: Decision, body: Mapping[str, object], *, approval: bool) -> str:
+    """What tells that the same key asks the same again, under the same demands."""
+    request, ruling = decision.request, decision.ruling
+    said = (request.caller.key, request.api, decision.route, ruling.task, ruling.labels, approval, body)
+    return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
+
+
 def proposals(course: Sequence[Weighed], answers: Mapping[int, Answer]) -> tuple[Proposal, ...]:
     """What a plan made of its calls' answers, which are given by the numbers of the calls, for a reviewer to see."""
     last = {step.call: step for step in course}
     return tuple(
-        Proposal(step.call, step.model, answers[call], step.confidence, step.grades, step.why, step.fate)
+        Proposal(step.call, step.model, answers[call], step.confidence, step.grades, step.why, step.fate, step.barred)
         for call, step in sorted(last.items())
         if call in answers
     )

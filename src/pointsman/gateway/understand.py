@@ -13,9 +13,11 @@ from pointsman.core.answer import Confident
 from pointsman.core.apis import Api
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
+from pointsman.core.outlook import Outlook
 from pointsman.core.request import Caller, Request
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
+from pointsman.core.value import value
 from pointsman.errors import ModelNotFound
 from pointsman.gateway.masking import Mask
 from pointsman.gateway.responses import Body, Continued
@@ -47,9 +49,10 @@ class World:
     mask: Mask | None = None  #: `None`: every model sees what was asked
     own_checks: Mapping[str, Check] = field(default_factory=dict)  #: checks of answers of the user's
     confidence: Confident | None = None  #: how likely an answer is right, as learned from outcomes; `None`: nothing was learned
+    outlook: Outlook | None = None  #: what answers tell together, likewise
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Inquiry:
     """A request as it came."""
 

@@ -15,6 +15,7 @@ from pointsman import __version__
 from pointsman.core.apis import Api
 from pointsman.core.request import Caller
 from pointsman.core.role import READS_DECISIONS, require_models
+from pointsman.core.value import value
 from pointsman.errors import (
     AuthenticationError,
     MethodNotAllowed,
@@ -63,7 +64,7 @@ class Limits:
     keep_alive_s: float = 15.0  #: a stream that waits for its first word gets a comment as often as this
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One HTTP request on its way to a handler."""
 

@@ -14,6 +14,7 @@ from pointsman.server.asgi import ANSWER, ClientLeftError, head_of
 class Cycle(RequestResponseCycle):
     """Notices that its client goes away, and stops what is being done for it."""
 
+    loop: asyncio.AbstractEventLoop
     _task: asyncio.Task[Any] | None = None
 
     def leave(self) -> None:
@@ -23,7 +24,7 @@ class Cycle(RequestResponseCycle):
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work. Raises `ClientLeftError`, once it has cleaned up, when the client leaves."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         assert task is not None
         if self.disconnected:
             work.close()

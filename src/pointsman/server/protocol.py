@@ -104,6 +104,7 @@ class Protocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        self.cycle.loop = self.loop
         scope["pointsman.cycle"] = self.cycle  # type: ignore[typeddict-unknown-key]
         self._start_asgi_task(self.cycle, self.app)
         self._heading, self._unread = False, 0

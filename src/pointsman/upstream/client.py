@@ -12,6 +12,7 @@ from pointsman.core.apis import Api, spoken
 from pointsman.core.clearance import Clearance
 from pointsman.core.refusals import NOTHING, Refusals
 from pointsman.core.request import Request
+from pointsman.core.value import value
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.dialects import DIALECTS
@@ -53,7 +54,7 @@ class Endpoint:
         return text
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Letter:
     """A request as one model gets it."""
 

@@ -59,7 +59,7 @@ class Exchange:
     async def _more(self) -> None:
         if self._error is not None:
             raise self._error
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._connection.loop.create_future()
         try:
             await self._waiter
         finally:
@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
     """Tells `on_idle` when it is ready for a further exchange, `on_lost` when it is gone."""
 
     def __init__(self, on_idle: Callable[[Connection], None], on_lost: Callable[[Connection], None]) -> None:
+        self.loop = asyncio.get_running_loop()  # asked for once: it is a call of the system
         self.usable = True
         self.idle_since_s = 0.0
         self._on_idle, self._on_lost = on_idle, on_lost

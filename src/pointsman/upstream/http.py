@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -42,8 +43,10 @@ class Pool:
 
     def idle(self, origin: Origin) -> Connection | None:
         """A connection that is ready for a call."""
-        waiting = self._idle.get(origin, [])
-        oldest_s = asyncio.get_running_loop().time() - (_IDLE_TLS_S if origin.tls else _IDLE_S)
+        waiting = self._idle.get(origin)
+        if not waiting:
+            return None
+        oldest_s = time.monotonic() - (_IDLE_TLS_S if origin.tls else _IDLE_S)
         while waiting:
             connection = waiting.pop()
             if connection.usable and connection.idle_since_s > oldest_s:
@@ -81,7 +84,7 @@ class Pool:
             connection.abort()
 
     def _keep(self, origin: Origin, connection: Connection) -> None:
-        connection.idle_since_s = asyncio.get_running_loop().time()
+        connection.idle_since_s = time.monotonic()
         self._idle.setdefault(origin, []).append(connection)
 
     def _drop(self, origin: Origin, connection: Connection) -> None:

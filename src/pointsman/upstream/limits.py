@@ -161,7 +161,8 @@ class RetryBudget:
         return True
 
     def _now(self, model: str) -> _Piece:
-        pieces = self._models.setdefault(model, deque())
+        if (pieces := self._models.get(model)) is None:
+            pieces = self._models[model] = deque()
         number = int(self._clock() // self._piece_s)
         while pieces and pieces[0].number < number - _PIECES:
             pieces.popleft()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from pointsman.core.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Reply:
     """What an upstream answered: a status, headers, and its body as it arrives."""
 

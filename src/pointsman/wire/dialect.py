@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pointsman.core.apis import Api
 from pointsman.core.prices import Usage
+from pointsman.core.value import value
 from pointsman.errors import PointsmanError
 from pointsman.wire.events import Event
 from pointsman.wire.headers import ClientHeaders
@@ -26,7 +27,7 @@ class Translation:
     untranslatable: tuple[str, ...] = ()  #: what must not be lost: only models that speak the request's own API may answer it
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Completion:
     """What accounting needs of a whole answer."""
 

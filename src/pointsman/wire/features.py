@@ -27,6 +27,11 @@ def features_of(known: ChatBody, messages: Sequence[Message], untranslatable: Se
     return tuple(dict.fromkeys([*found, *native])) if found or native else ()
 
 
+def plain_features(known: ChatBody) -> tuple[Feature, ...]:
+    """The same of a body that is nothing but turns of text and single values."""
+    return tuple(dict.fromkeys(_wanted(known) + _said(known.messages)))
+
+
 def _wanted(known: ChatBody) -> list[Feature]:
     found = []
     if (known.n or 1) > 1:

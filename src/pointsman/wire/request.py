@@ -12,7 +12,7 @@ from pointsman.core.request import Caller, Content, Image, Request
 from pointsman.errors import RequestError
 from pointsman.wire.destinations import refuse_destinations
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.features import features_of
+from pointsman.wire.features import features_of, plain_features
 from pointsman.wire.openai_chat.request import is_plain, messages_of, read, refuse_other_spellings, tools_of
 from pointsman.wire.references import refuse_references
 from pointsman.wire.strict_json import parse_object
@@ -48,7 +48,9 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
         id=id,
         model=known.model,
         api=api,
-        features=features_of(known, messages, None if translated is None else translated.untranslatable),
+        features=plain_features(known)
+        if plain
+        else features_of(known, messages, None if translated is None else translated.untranslatable),
         caller=caller,
         digest=digest,
         stream=bool(known.stream),
