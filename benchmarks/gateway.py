@@ -3,7 +3,7 @@
     python benchmarks/gateway.py                  # three rounds over all; writes results/gateway.json
     python benchmarks/gateway.py --quick          # one short round: does everything work?
     python benchmarks/gateway.py --only pointsman nginx
-    python benchmarks/gateway.py --profile        # where our own time goes
+    python benchmarks/gateway.py --profile        # where our own time goes; writes results/profile.json
 
 Two cores: one for the gateway with a single worker, one for the load generator and the model server. The model server answers at once, so
 everything measured is the gateway's. Ours does for each request what it always does: key, decision over 20 candidates, clearance, records
@@ -34,6 +34,7 @@ from gateways.machine import MEASURED, ahead_of_others, described
 from gateways.steps import CONNECTIONS, Bench, Seconds
 
 RESULTS = Path(__file__).parent / "results" / "gateway.json"
+PROFILE = RESULTS.with_name("profile.json")
 
 FIGURES = {
     "per_s": "req/s",
@@ -91,8 +92,7 @@ def main() -> None:
     gateways, missing = _contenders(["pointsman"] if given.profile else given.only, environments)
     with _bench(environments.folder, given) as bench:
         if given.profile:
-            for line in hot_spots(bench, gateways["pointsman"], environments):
-                print(line)
+            _profile(bench, gateways["pointsman"], environments)
             return
         rounds = list(_rounds(bench, gateways, 1 if given.quick else given.rounds))
         report = _report(bench, gateways, missing, rounds)
@@ -103,12 +103,24 @@ def main() -> None:
     print(f"took {time.monotonic() - began:.0f} s")
 
 
+def _profile(bench: Bench, gateway: Gateway, environments: Environments) -> None:
+    """Show where our own time goes, and write it down."""
+    tables, missing = hot_spots(bench, gateway, environments)
+    for title, rows in tables.items():
+        print(f"\n{'share':>6}  {title}")
+        print("\n".join(f"{share:>6.1%}  {name}" for name, share in rows))
+    for tool, why in missing.items():
+        print(f"\n{tool} is left out: {why}")
+    found = {"measured": datetime.now(UTC).date().isoformat(), "machine": described(), "tables": tables, "left_out": missing}
+    PROFILE.write_text(json.dumps(found, indent=2) + "\n")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured; medians are shown (default: 3)")
     parser.add_argument("--quick", action="store_true", help="one short round; writes nothing unless --out says where")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="NAME", help=f"of {', '.join(CONTENDERS)}")
-    parser.add_argument("--profile", action="store_true", help="show where our own time goes, and measure nothing")
+    parser.add_argument("--profile", action="store_true", help="find out where our own time goes, and measure nothing")
     parser.add_argument("--plain", action="store_true", help="ordinary scheduling, for a quiet machine; default: real-time where allowed")
     parser.add_argument(
         "--envs", type=Path, default=Path("~/.cache/pointsman-bench"), help="where peers are installed (default: %(default)s)"

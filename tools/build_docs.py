@@ -39,6 +39,7 @@ from pointsman.core.gate import Verdict  # noqa: E402
 from pointsman.core.latency import Latencies, Measured, Sla  # noqa: E402
 from pointsman.core.model import Capabilities, Model, Prior  # noqa: E402
 from pointsman.core.outcome import Outcome  # noqa: E402
+from pointsman.core.premium import PremiumShare  # noqa: E402
 from pointsman.core.prices import Price, Usage, cost_picousd, per_mtok  # noqa: E402
 from pointsman.core.record import record  # noqa: E402
 from pointsman.core.refusals import Refusals  # noqa: E402
@@ -56,7 +57,7 @@ from pointsman.upstream import health  # noqa: E402
 from pointsman.wire import destinations  # noqa: E402
 from pointsman.wire.explanation import explanation  # noqa: E402
 from pointsman.wire.request import parse_request  # noqa: E402
-from tools import build_api_docs, build_config_docs, build_readme  # noqa: E402
+from tools import build_api_docs, build_config_docs, build_performance, build_readme  # noqa: E402
 
 DOCS = ROOT / "docs"
 BY = "written by tools/build_docs.py"
@@ -76,6 +77,9 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "gates.md": lambda: _with("gates.md", {"sentences": gate_rows()}),
         DOCS / "execution.md": lambda: _with("execution.md", {"faults": fault_rows()}),
         DOCS / "apis.md": lambda: _with("apis.md", {"passing": build_api_docs.passing(), "losses": build_api_docs.losses()}),
+        DOCS / "performance.md": lambda: _with(
+            "performance.md", {"bounds": build_performance.bounds(), "profile": build_performance.profile()}
+        ),
         DOCS / "testing.md": lambda: _with("testing.md", {"scripts": script_rows()}),
         DOCS / "decision-record.md": lambda: _with("decision-record.md", {"example": record_example(_read(DOCS / "decision-record.md"))}),
         ROOT / "README.md": build_readme.readme_text,
@@ -302,7 +306,8 @@ def _of_a_hopeless_model() -> tuple[Verdict, ...]:
         features=("audio", "logprobs"),
     )
     needs = Needs(tools=True, json_schema=True, vision=True, parallel_tools=True, strict_tools=True)
-    signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=needs)
+    dear = PremiumShare("few are hard", "key `team-a`", ("frontier",), used=80, most=80, over=200)
+    signals = Signals(tokens=Tokens((TokenCount("o200k", 9_000, True),), 1_000), needs=needs, premium=(dear,))
     policies = (
         Policy("approved in production", require=Requirement(approved=True)),
         Policy("contracts", require=Requirement(provider=("openai", "mistral"))),

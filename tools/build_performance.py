@@ -1,0 +1,60 @@
+"""The generated parts of docs/performance.md: bounds and profile, from the benchmark's result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+_FIGURES = {
+    "per_s": "requests a second",
+    "large_per_s": "100 kB bodies a second",
+    "serial_added_p50_us": "added back to back, p50",
+    "at_50_added_p50_us": "added at 50/s, p50",
+    "chunk_added_p99_us": "added to a chunk of a stream, p99, µs",
+    "first_byte_added_p50_us": "added to a stream's first byte, p50, µs",
+    "pss_after_mib": "memory after load, MiB",
+    "start_s": "start to the first answer, s",
+}
+_MOST = 12
+
+
+def bounds() -> Iterator[str]:
+    """Each bound that the benchmark sets, and what was found."""
+    found = _read("gateway")
+    yield "| figure | wanted | found | |"
+    yield "|---|---|---|---|"
+    for bound in found["bounds"]:
+        against = bound["against"]
+        times = "no worse than" if bound["limit"] == 1 else f"{bound['limit']:g} times better than"
+        wanted = f"{times} {against}" if against else f"at most {bound['limit']:,}"
+        got = "not measured" if bound["found"] is None else f"{bound['found']:,} times better" if against else f"{bound['found']:,}"
+        kept = {True: "kept", False: "**missed**", None: ""}[bound["kept"]]
+        yield f"| {_FIGURES[bound['figure']]} | {wanted} | {got} | {kept} |"
+    yield ""
+    yield f"Measured {found['measured']}, medians of {len(found['rounds'])} round{'s' if len(found['rounds']) > 1 else ''}."
+
+
+def profile() -> Iterator[str]:
+    """Where our own time goes, by package and by function."""
+    found = _read("profile")
+    tables = found["tables"]
+    yield "| package | share | | function itself | share |"
+    yield "|---|---|---|---|---|"
+    rows = [tables.get(name, [])[:_MOST] for name in ("package", "function")]
+    for at in range(max(map(len, rows))):
+        yield f"| {_cell(rows[0], at)} | | {_cell(rows[1], at)} |"
+    yield ""
+    if libraries := tables.get("library"):
+        yield "By library: " + ", ".join(f"{name} {share:.0%}" for name, share in libraries if share >= 0.01) + "."
+    yield f"Measured {found['measured']}."
+
+
+def _cell(rows: list[Any], at: int) -> str:
+    return f"`{rows[at][0]}` | {rows[at][1]:.1%}" if at < len(rows) else " | "
+
+
+def _read(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
