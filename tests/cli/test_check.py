@@ -11,7 +11,7 @@ import pytest
 
 from pointsman import __version__
 from pointsman.cli import main
-from pointsman.config.schema import PolicyTestConfig
+from pointsman.config.policies import PolicyTestConfig
 
 CONFIG = """
 version: 1
@@ -340,6 +340,25 @@ def test_what_a_condition_may_not_mean_is_remarked_upon(capsys, folder, when, sa
     _, out, _ = run(capsys)
     assert said in out
     assert ("warning: " in out) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("cap", "said"),
+    [
+        ("models: [outside]", "cap `few` on premium models leaves nobody on route `far` once it is reached"),
+        (
+            "models: [inside], scope: {routes: [far]}",
+            "cap `few` on premium models holds nothing: no route that it is for can reach `inside`",
+        ),
+        ("models: [outside], scope: {routes: [auto]}", ""),
+    ],
+)
+def test_a_cap_that_holds_nobody_or_leaves_nobody_is_remarked_upon(capsys, folder, cap, said):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}premium_shares: [{{name: few, at_most: 0.4, {cap}}}]\n")
+    status, out, _ = run(capsys)
+    assert (status, said in out) == (0, True)
+    assert ("warning: " in out) is bool(said)
+    assert bool(json.loads(run(capsys, "--json")[1])["notes"]) is bool(said)
 
 
 HOOK = "review: {{webhook: {{url: '{url}', secret: '{secret}'}}}}, fallback: [human]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,19 +13,27 @@ import pytest
 from pointsman.build.budgets import budgets_of
 from pointsman.build.world import current_snapshot, offline_world
 from pointsman.cli import main
+from pointsman.cli.explain import describe
 from pointsman.config.load import load_file
 from pointsman.core.answer import Course
 from pointsman.core.budget import Spend, Subjects, payers
 from pointsman.core.outcome import Outcome
+from pointsman.core.premium import PremiumShare
 from pointsman.core.record import record
 from pointsman.core.request import Caller
+from pointsman.core.review import Action
 from pointsman.core.tenancy import Org, Team
 from pointsman.gateway import Inquiry, decide_request
+from pointsman.gateway.understand import decide_understood, understand
 from pointsman.stores.budget_desk import Desk
+from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.keys import Key
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_budgets import SqliteBudgets
 from pointsman.stores.sqlite_keys import SqliteKeys
+from pointsman.stores.sqlite_reviews import SqliteReviews
+from pointsman.wire.explanation import explanation
+from tests.tickets import ANSWER, CONTENTS, NOW_NS, REVIEWER, WORDS, ticket
 
 CONFIG = """
 version: 1
@@ -185,3 +194,38 @@ def test_the_beginning_of_an_id_is_enough_where_one_begins_so(capsys, folder):
         "several decisions begin with `dec_a`, dec_a1 and dec_a2 among them: write more of the id",
     )
     assert run(capsys, "--decision", "dec_c")[2].splitlines()[-1] == "no decision `dec_c`"
+
+
+def test_a_recorded_decision_tells_who_did_what_with_its_ticket(capsys, folder):
+    async def reviewed() -> None:
+        await recorded(folder / "pointsman.yaml", Outcome("dec_a1", 1, "big", "ok"))
+        keys = ContentKeys(folder / "keys")
+        async with SqliteLog(folder / "store.db") as log:
+            store = SqliteReviews(log, keys)
+            await store.open(ticket("rev_1", decision="dec_a1", asked="a" * 64), CONTENTS)
+            await store.open(ticket("rev_2", decision="dec_a1", asked="a" * 64), CONTENTS)
+            await store.act("rev_1", Action("claim"), REVIEWER, NOW_NS)
+            await store.act("rev_1", Action("edit", text="Mine.", call=1, note="see chart"), REVIEWER, NOW_NS)
+        keys.close()
+
+    asyncio.run(reviewed())
+    _, out, _ = run(capsys, "--decision", "dec_a1")
+    assert [line for line in out.splitlines() if line.startswith("review")] == [
+        "review  rev_1  opened: no answer is likely enough to be right",
+        "review  rev_1  asked_again",
+        "review  rev_1  claimed by rita",
+        "review  rev_1  approved by rita, answer of call 1, edited",
+    ]
+    assert "no outcome is recorded" not in out
+    assert not any(words in out for words in ("Mine.", "see chart", WORDS, ANSWER))
+    events = json.loads(run(capsys, "--decision", "dec_a1", "--json")[1])["reviews"]
+    assert [event["event"] for event in events] == ["opened", "asked_again", "claimed", "approved"]
+
+
+def test_a_cap_on_premium_models_is_explained_as_it_stood(folder):
+    world = offline_world(load_file(folder / "pointsman.yaml", {"SOME_KEY": "x"}))
+    request, signals = understand(Inquiry(BODY, Caller(), {}), world)
+    reached = PremiumShare("few", "key `k`", ("big",), 80, 80, 200)
+    shown = describe(explanation(decide_understood(request, replace(signals, premium=(reached,)), world), world.snapshot))
+    assert "\npremium   80 of 80 in 200 requests of key `k`, by cap `few`\n" in shown
+    assert "\n  big: [premium_share] cap `few` lets 80 of 200 requests of key `k` go to premium models" in shown

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from pointsman.cli import parser
+from pointsman.cli.ticket_page import ticket_page
 from pointsman.errors import ConfigError, NotFound, ReviewConflict
+from pointsman.server.reviews import ticket_json
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.logfile import LogFile, verify
 from pointsman.stores.sqlite import SqliteLog
@@ -19,7 +21,7 @@ from pointsman.stores.sqlite_reviews import SqliteReviews
 from tests.tickets import ANSWER, CONTENTS, WORDS, ticket
 
 LATER_NS = 2**62
-STEERING = "\x1b[2Jcleared \u202e"
+STEERING = "\x1b[2Jcleared \u202e\n\nanswers\n  1. small  the best"
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         async with SqliteLog("log.db") as log:
             store = SqliteReviews(log, keys)
             await store.open(ticket(deadline_at_ns=LATER_NS), CONTENTS)
-            steering = {"messages": [{"role": "user", "content": STEERING}]}
+            steering = {"model": "auto", "messages": [{"role": "user", "content": STEERING}]}
             await store.open(ticket("rev_2", deadline_at_ns=LATER_NS, org="acme", priority=1, offered=()), type(CONTENTS)(steering))
         keys.close()
 
@@ -60,9 +62,53 @@ def test_a_ticket_is_shown_with_its_words(run):
     assert (shown["request"]["messages"][0]["content"], shown["answers"][1]["answer"]["text"]) == (WORDS, ANSWER)
 
 
-def test_words_do_not_steer_the_terminal(run):
+def test_a_ticket_is_shown_as_a_person_reads_it(run):
+    run("claim", "rev_1", "--as", "rita")
+    lines = run("show", "rev_1").splitlines()
+    assert lines[0] == "review rev_1: claimed by rita"
+    told = "\n".join(lines)
+    head, request, answers, history = told.split("\n\n")
+    assert "why       low_confidence: no answer is likely enough to be right" in head
+    assert "deadline  " in head
+    assert head.endswith("; then no answer")
+    assert request == f"request (chat)\n  user\n     | {WORDS}"
+    assert answers.splitlines() == [
+        "answers",
+        "  1. small  confidence 0.20  (below the threshold)",
+        "     | perhaps a cold, Quagmire",
+        "     refusal: 1.00",
+        "  2. large  the best  confidence 0.60",
+        f"     | {ANSWER}",
+    ]
+    assert [line.split("  ")[-1] for line in history.splitlines()] == ["history", "opened", "claimed by rita"]
+    ended = run("edit", "rev_1", "--text", "flu\nor a cold", "--note", "see chart", "--as", "rita")
+    assert "approved by rita, the answer of call 2, edited\n     | flu\n     | or a cold\n  note\n     | see chart" in ended
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "shown"),
+    [
+        ("responses", {"input": "hello", "instructions": "be brief"}, ["  system", "     | be brief", "  user", "     | hello"]),
+        ("messages", {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}, ["  user", "     | hello"]),
+        ("chat", {"messages": "odd"}, ["  body", "     | {", '     |   "model": "auto",', '     |   "messages": "odd"', "     | }"]),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
+            ["  user", "     | [image]"],
+        ),
+    ],
+)
+def test_a_request_is_shown_in_the_same_words_whatever_its_api(api, body, shown):
+    contents = {"erased": False, "api": api, "request": {"model": "auto", **body}}
+    nothing = dict.fromkeys(("answers", "failures", "history", "labels"), ())
+    told = {**ticket_json(ticket()), "resolution": None, **nothing, **contents}
+    assert ticket_page(told).split("\n\n")[1].splitlines() == [f"request ({api})", *shown]
+
+
+def test_words_do_not_steer_the_terminal_nor_pass_for_lines_of_ours(run):
     out = run("show", "rev_2") + run("show", "rev_2", "--json")
     assert "cleared" in out
+    assert "     | answers\n     |   1. small  the best" in out
     assert all(sign.isprintable() or sign == "\n" for sign in out)
 
 

@@ -66,6 +66,62 @@ def test_where_none_does_a_person_is_asked_and_sees_every_answer(said, review):
     assert [step.model for step in ended.course] == [model for model, each in zip(TIERS, said, strict=False) if isinstance(each, Said)]
 
 
+@pytest.mark.parametrize(
+    ("fallback", "said", "asked", "delivered"),
+    [
+        (("m3",), (POOR, POOR, FAIR, GOOD), ["m0", "m1", "m2", "m3"], "m3"),
+        (("m3", "m4"), (POOR, POOR, FAIR, BARRED, GOOD), ["m0", "m1", "m2", "m3", "m4"], "m4"),
+        (("m3", "m4"), (POOR, POOR, FAIR, "timeout", GOOD), ["m0", "m1", "m2", "m3", "m4"], "m4"),
+        (("m3", "m4"), (POOR, POOR, "timeout", POOR, GOOD), ["m0", "m1", "m2", "m3", "m4"], "m4"),
+        (("m3",), (POOR, POOR, GOOD), ["m0", "m1", "m2"], "m2"),
+        (("m3",), (POOR, FAIR, POOR, POOR), ["m0", "m1", "m2", "m3"], None),
+        (("m3", "m4"), (POOR, POOR, FAIR, "content_filter"), ["m0", "m1", "m2", "m3"], None),
+        (("m3", "m4"), (POOR, POOR, "content_filter"), ["m0", "m1", "m2"], None),
+        (("forbidden",), (POOR, POOR, FAIR), ["m0", "m1", "m2"], None),
+    ],
+)
+@pytest.mark.parametrize("human", [False, True])
+def test_below_the_threshold_at_the_top_the_chains_stronger_models_are_asked_then_a_person(fallback, said, asked, delivered, human):
+    script = {f"m{at}": [each] for at, each in enumerate(said)}
+    talk, ended = run(script, models=5, fallback=fallback, human=human)
+    assert talk.asked == asked
+    if delivered is None:
+        assert isinstance(ended, Fail) is human
+    else:
+        assert isinstance(ended, Deliver)
+        assert ended.reached.model == delivered
+
+
+def test_the_chain_is_not_followed_to_a_model_of_which_less_is_expected():
+    tiers = replace(PLAIN, cascade=replace(PLAIN.cascade, tiers=("m1", "m2")))
+    talk, ended = run({"m1": [POOR], "m2": [POOR], "m0": [GOOD]}, tiers, fallback=("m0",), human=True)
+    assert talk.asked == ["m1", "m2"]
+    assert isinstance(ended, Fail)
+
+
+def test_the_chain_is_followed_where_nothing_is_worth_its_price_and_a_person_would_be_asked():
+    worth = replace(PLAIN, cascade=replace(PLAIN.cascade, worth_usd=0.0))
+    talk, ended = run({"m0": [FAIR], "m3": [GOOD]}, worth, models=4, fallback=("m3",), human=True)
+    assert talk.asked == ["m0", "m3"]
+    assert ended.reached.model == "m3"
+    talk, _ = run({"m0": [FAIR], "m3": [GOOD]}, worth, models=4, fallback=("m3",))
+    assert talk.asked == ["m0"]
+
+
+@pytest.mark.parametrize(("fallback", "whole"), [((), False), (("m3",), True)])
+def test_the_last_tier_is_looked_at_where_the_chain_has_a_stronger_model(fallback, whole):
+    talk, ended = run({"m0": [POOR], "m1": [POOR], "m2": [POOR], "m3": [POOR]}, models=4, stream=True, fallback=fallback)
+    assert [call.whole for call in talk.calls[:3]] == [True, True, whole]
+    assert not talk.calls[-1].whole
+    assert ended.reached.model == talk.asked[-1]
+
+
+def test_of_answers_as_likely_to_be_right_the_better_models_is_delivered_whoever_came_last():
+    tiers = replace(PLAIN, cascade=replace(PLAIN.cascade, tiers=("m2", "m0", "m1")))
+    _, ended = run({model: [FAIR] for model in TIERS}, tiers)
+    assert ended.reached.model == "m2"
+
+
 def test_the_course_says_why():
     _, ended = run({"m0": [BARRED], "m1": [FAIR], "m2": ["timeout"]})
     assert [(step.call, step.model, step.fate, step.confidence, step.threshold, step.why) for step in ended.course] == [

@@ -121,6 +121,55 @@ def test_below_the_share_that_is_wanted_a_person_is_asked(agree, calls, does):
     assert ("delivered all the same: it has 67% of the votes" in ended.course[1].why) is not does
 
 
+FAIR = Said("9", confidence=0.6)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "further", "asked", "delivered"),
+    [
+        (("m3",), (Said("9", 0.9),), ["m3"], "m3"),
+        (("forbidden", "m3", "m4"), (FAIR, Said("9", 0.9)), ["m3", "m4"], "m4"),
+        (("m3", "m4"), ("timeout", Said("9", 0.9)), ["m3", "m4"], "m4"),
+        (("m3",), (Said("9", 1.0, barred=True),), ["m3"], None),
+        (("m3",), (FAIR,), ["m3"], None),
+        (("m3",), ("timeout",), ["m3"], None),
+        (("m3", "m4"), ("content_filter",), ["m3"], None),
+        (("forbidden",), (), [], None),
+    ],
+)
+@pytest.mark.parametrize("human", [False, True])
+def test_too_little_agreement_leads_on_to_the_chains_stronger_models_and_then_to_a_person(fallback, further, asked, delivered, human):
+    said = {**script("7", "7", "8"), **{f"m{at}": [each] for at, each in enumerate(further, 3)}}
+    talk, ended = run(said, of(agree=0.9), fallback=fallback, human=human)
+    assert talk.asked[2:] == ["m2", *asked] if len(talk.asked) > 2 else not asked
+    if delivered is None:
+        assert isinstance(ended, Fail) is human
+        assert any("% of the votes, 90% are wanted" in step.why for step in ended.course)
+    else:
+        assert ended.reached.model == delivered
+        last = ended.course[-1]
+        assert (last.fate, last.threshold) == ("accepted", PLAIN.cascade.accept.confidence)
+        assert {step.fate for step in ended.course[:-1]} <= {"escalated", "outvoted"}
+
+
+def test_only_the_chain_beyond_the_members_is_asked_and_only_of_what_is_as_good():
+    talk, ended = run(script("7", "8", "9", "7", "7"), of(members=("m1", "m2", "m3"), agree=0.9), fallback=("m0", "m2"), human=True)
+    assert set(talk.asked) <= {"m1", "m2", "m3"}
+    assert isinstance(ended, Fail)
+
+
+def test_those_who_said_the_same_as_the_stronger_model_were_right_too():
+    _, ended = run({**script("7", "7", "8"), "m3": [Said("8", 0.9)]}, of(agree=0.9, members=("m2", "m0", "m1")), fallback=("m3",))
+    told = {step.model: step.fate for step in ended.course}
+    assert (told["m3"], told["m2"], told["m0"]) == ("accepted", "accepted", "escalated")
+
+
+def test_no_more_calls_are_made_for_the_chain_than_are_allowed():
+    talk, ended = run(script("7", "7", "8", "8"), replace(of(agree=0.9), most_calls=3), fallback=("m3",), human=True)
+    assert "m3" not in talk.asked
+    assert isinstance(ended, Fail)
+
+
 # Failures and patience.
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from pointsman.stores.logfile import LogFile, verify
 from pointsman.stores.sqlite import SqliteLog
+from tests.conftest import EXAMPLES
 
-CUTS = 40
+CUTS = EXAMPLES // 2
 BODY = bytes(20_000)  # large, so that 300 of them fill the WAL past its checkpoint
 
 

@@ -75,6 +75,65 @@ def records(path: Path) -> list[LogRecord]:
         file.close()
 
 
+SAME = "a" * 64
+
+
+def test_what_is_asked_again_finds_the_ticket_that_waits(opened):
+    async def scene(store):
+        first = await store.open(ticket("rev_1", asked=SAME), CONTENTS)
+        again = [await store.open(ticket(f"rev_{n}", asked=SAME), CONTENTS) for n in (2, 3)]
+        await store.act("rev_1", Action("claim"), REVIEWER, NOW_NS)
+        again.append(await store.open(ticket("rev_4", asked=SAME), CONTENTS))
+        waiting = await store.queue(Filter(), 10)
+        return first.id, [each.id for each in again], again[-1].state, [each.id for each in waiting]
+
+    assert run(scene, opened) == ("rev_1", ["rev_1"] * 3, "claimed", ["rev_1"])
+
+
+def test_what_others_ask_what_has_ended_and_what_is_asked_like_nothing_else_opens_a_new_one(opened):
+    async def scene(store):
+        opened = [await store.open(ticket("rev_1", asked=SAME), CONTENTS), await store.open(ticket("rev_2", asked="b" * 64), CONTENTS)]
+        opened += [await store.open(ticket(f"rev_{n}"), CONTENTS) for n in (3, 4)]
+        await store.act("rev_1", Action("reject"), REVIEWER, NOW_NS)
+        opened.append(await store.open(ticket("rev_5", asked=SAME), CONTENTS))
+        late = {"created_at_ns": DUE_NS, "deadline_at_ns": 2 * DUE_NS}
+        opened.append(await store.open(ticket("rev_6", asked=SAME, **late), CONTENTS))  # nobody let the other expire yet
+        return [each.id for each in opened]
+
+    assert run(scene, opened) == [f"rev_{n}" for n in (1, 2, 3, 4, 5, 6)]
+
+
+def test_two_that_ask_the_same_at_once_get_one_ticket(tmp_path):
+    async def scene(store):
+        asked = (store.open(ticket(f"rev_{n}", asked=SAME), CONTENTS) for n in range(20))
+        return {each.id for each in await asyncio.gather(*asked)}, len(await store.queue(Filter(), 100))
+
+    named, waiting = run(scene, lambda: sqlite(tmp_path))
+    assert (len(named), waiting) == (1, 1)
+
+
+def test_the_log_tells_that_it_was_asked_again_and_not_what(tmp_path):
+    async def scene(store):
+        await store.open(ticket("rev_1", asked=SAME), CONTENTS)
+        await store.open(ticket("rev_2", asked=SAME), CONTENTS)
+
+    run(scene, lambda: sqlite(tmp_path))
+    first, again = (json.loads(record.body) for record in records(tmp_path / "log.db"))
+    assert (first["event"], again["event"], again["id"], again["decision"]) == ("opened", "asked_again", "rev_1", "dec_rev_2")
+    assert all(SAME.encode() not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_who_was_erased_asks_like_nobody_before(tmp_path):
+    async def scene(store):
+        await store.open(ticket("rev_1", asked=SAME), CONTENTS)
+        keys = ContentKeys(tmp_path / "log.db-content-keys")
+        keys.destroy([key.id for key in keys.find()])
+        keys.close()
+        return (await store.open(ticket("rev_2", asked=SAME), CONTENTS)).id
+
+    assert run(scene, lambda: sqlite(tmp_path)) == "rev_2"
+
+
 def events(path: Path) -> list[tuple[str, str]]:
     """What was recorded: which ticket, which event."""
     return [(body["id"], body["event"]) for body in map(json.loads, (entry.body for entry in records(path)))]

@@ -56,6 +56,18 @@ def asking(config: Config, key: str = "", org: str = "", team: str = "", role: R
     return Asking(caller, tuple(remarks))
 
 
+def callers(config: Config, now_ns: int) -> tuple[Caller, ...] | None:
+    """Whoever the store's keys let in now, with the rights of their team and org; `None` where there is no key yet."""
+    with _store(config) as file:
+        if file is None:
+            return None
+        keys = [row.value for row in KEYS.select(file, "")]
+        teams = {(team.org, team.id): team for team in (row.value for row in TEAMS.select(file, ""))}
+        orgs = {org.id: org for org in (row.value for row in ORGS.select(file, ""))}
+    holders = [Holder.of(key, teams.get((key.org, key.team)), orgs.get(key.org)) for key in keys]
+    return tuple(holder.caller for holder in holders if holder.until_ns is None or holder.until_ns > now_ns) if keys else None
+
+
 def pressed(config: Config, request: Request, task: str) -> Pressure | None:
     """What the budgets of a request ask of its decision, as the store has them now; `None` where it has none."""
     caller = request.caller

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.config.schema import Config, LearnedConfig
 from pointsman.core.answer import Confident, Grade
+from pointsman.core.outlook import Heard, Outlook, Prospects
 from pointsman.core.signals import Prediction, Predictor
 from pointsman.core.snapshot import NOTHING_LEARNED, Learned
 from pointsman.errors import ConfigError
@@ -37,6 +38,7 @@ class Learning:
     meaning: Meaning | None = field(default=None, repr=False)
     predictor: Predictor | None = field(default=None, repr=False)
     confident: Confident | None = field(default=None, repr=False)
+    outlook: Outlook | None = field(default=None, repr=False)
     remarks: tuple[str, ...] = ()  #: what to know of it before it is relied on
 
 
@@ -63,8 +65,8 @@ def learning_of(config: Config) -> Learning:
         bundle="" if bundle is None else _name(bundle),
         confidence="" if judged is None else _name(judged),
     )
-    confident = None if judged is None else _confident(told, judged)
-    return Learning(names, _meaning(config, files, contents, embedder), predictor, confident, remarks)
+    confident, outlook, doubts = (None, None, ()) if judged is None else _confident(config, told, judged)
+    return Learning(names, _meaning(config, files, contents, embedder), predictor, confident, outlook, (*remarks, *doubts))
 
 
 def learned_files(config: Config) -> tuple[Path, ...]:
@@ -128,13 +130,16 @@ def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Em
     return (lambda text, task, tools: (means, ())), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' means")
 
 
-def _confident(said: LearnedConfig, content: bytes) -> Confident:
+def _confident(config: Config, said: LearnedConfig, content: bytes) -> tuple[Confident, Outlook, tuple[str, ...]]:
+    """How likely an answer is right, and what several tell together; a remark names the models that the file never saw."""
     from pointsman.estimators import confidence_file
+    from pointsman.estimators.outlook import outlook
 
+    place = f"learned.confidence: {said.confidence}"
     try:
         learned = confidence_file.load(content)
     except ConfigError as error:
-        raise ConfigError(f"learned.confidence: {said.confidence}: {error}") from error
+        raise ConfigError(f"{place}: {error}") from error
 
     for model, name in said.models.items():
         if learned.models and name not in learned.models:
@@ -143,7 +148,13 @@ def _confident(said: LearnedConfig, content: bytes) -> Confident:
     def confident(model: str, task: str, prior: float, grades: tuple[Grade, ...], question: str, answer: str) -> float:
         return learned.predict(said.models.get(model, model), task, prior, grades, answer, question)
 
-    return confident
+    def ahead(heard: Sequence[Heard], further: Sequence[tuple[str, float]], question: str) -> Prospects:
+        named = [replace(one, model=said.models.get(one.model, one.model)) for one in heard]
+        return outlook(learned, named, [(said.models.get(model, model), expected) for model, expected in further], question)
+
+    unseen = [f"`{model.id}`" for model in config.models if said.models.get(model.id, model.id) not in learned.models]
+    doubt = f"{place}: never saw answers of {', '.join(unseen)}: they are judged by their looks, as the mean of all models"
+    return confident, ahead, (doubt,) if unseen and learned.learned else ()
 
 
 def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place: str) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -179,12 +190,12 @@ def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:
 
 def _predictions(row: Quality, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
     """Models without any outcome are left out: their priors stand."""
+    import numpy as np  # it is there already, where something was learned
+
     unit = 10.0**_DECIMALS
-    quality, low = (((part.clip(0, 1) * unit).round() / unit).tolist() for part in (row.quality, row.low))
-    labels, known = row.evidence.round().tolist(), (row.evidence > 0).tolist()
-    return tuple(
-        [Prediction(model, quality[at], min(low[at], quality[at]), max(1, int(labels[at]))) for model, at in columns.items() if known[at]]
-    )
+    quality, low = (np.rint(np.minimum(np.maximum((row.quality, np.minimum(row.low, row.quality)), 0), 1) * unit) / unit).tolist()
+    labels, known = np.maximum(np.rint(row.evidence), 1).astype(int).tolist(), (row.evidence > 0).tolist()
+    return tuple([Prediction(model, quality[at], low[at], labels[at]) for model, at in columns.items() if known[at]])
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:

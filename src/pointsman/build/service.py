@@ -16,6 +16,7 @@ from pointsman.build.budgets import budgets_of, strangers
 from pointsman.build.call_times import call_times
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.learning import NOTHING, Learning, learning_of
+from pointsman.build.premium import premium_remarks, tally_of
 from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.reviews import adopt, reviews_of
 from pointsman.build.snapshot import snapshot_of, with_health
@@ -116,14 +117,14 @@ class Service:
             contents = await asyncio.to_thread(self.audit.contents) if config.store.content else None
             world = await asyncio.to_thread(world_of, config, snapshot, entries, learning)
             budgets = budgets_of(config)
-            for remark in await strangers(budgets, self.keys):
+            for remark in (*await strangers(budgets, self.keys), *premium_remarks(config, snapshot)):
                 _log.warning("%s", remark)
             adopt(self.reviews, config)
             watch.health.keep(list(snapshot.models))
             self.engines.load()
             self.till = replace(self.till, budgets=budgets)
             egress = Egress(endpoints(config.models, self.engines, self._pool))
-            self.gateway.live = Live(world, egress, watch, self.till, self.reviews, contents)
+            self.gateway.live = Live(world, egress, watch, self.till, self.reviews, contents, tally_of(config, snapshot, before.tally))
             self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
             self._config = config
 
@@ -193,11 +194,11 @@ async def open_service(config: Config) -> Service:
     keys = SqliteKeys(log)
     desk = Desk(SqliteBudgets(log), lambda: time.time_ns() // 10**6)
     till = Till(desk, Rates(time.monotonic, share=1 / config.server.workers), keys.owners, budgets_of(config))
-    for remark in await strangers(till.budgets, keys):
+    for remark in (*await strangers(till.budgets, keys), *premium_remarks(config, snapshot)):
         _log.warning("%s", remark)
     contents = audit.contents() if config.store.content else None
     reviews = reviews_of(config, log, audit.contents())
-    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents)
+    live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents, tally_of(config, snapshot))
     gateway = Gateway(live, log, snapshot_of, config.store.responses_ttl_s)
     engines.load()
     service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)

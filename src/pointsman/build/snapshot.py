@@ -18,19 +18,9 @@ from pointsman.build.models import model_of
 from pointsman.catalogue.prices import Catalogue
 from pointsman.config.kinds import HUMAN
 from pointsman.config.plans import CascadeConfig, WebhookConfig
-from pointsman.config.schema import (
-    BoundsConfig,
-    Config,
-    ForbidConfig,
-    PolicyConfig,
-    RequireConfig,
-    RouteConfig,
-    RuleConfig,
-    ScopeConfig,
-    SlaConfig,
-    TaskConfig,
-    WeightsConfig,
-)
+from pointsman.config.policies import ForbidConfig, PolicyConfig, RequireConfig, ScopeConfig
+from pointsman.config.routes import BoundsConfig, RouteConfig, RuleConfig, SlaConfig, TaskConfig, WeightsConfig
+from pointsman.config.schema import Config
 from pointsman.config.sensitivity import own_labels
 from pointsman.core.latency import Latencies, Measured, Of, Sla
 from pointsman.core.model import Model

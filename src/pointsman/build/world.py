@@ -82,7 +82,9 @@ def offline_world(config: Config, learning: Learning | None = None) -> World:
 
 def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None, learning: Learning) -> World:
     settings = replace(settings, search=search)
-    return World(snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config), learning.confident)
+    return World(
+        snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config), learning.confident, learning.outlook
+    )
 
 
 def _observed(config: Config, snapshot: Snapshot, entries: Iterable[LogRecord]) -> dict[str, int]:

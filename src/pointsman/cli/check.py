@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pointsman import __version__
+from pointsman.build.approvals import approval_remarks
 from pointsman.build.endpoints import Engines
 from pointsman.build.learning import learning_of
+from pointsman.build.premium import premium_remarks
 from pointsman.build.promises import policies_seen, promises_seen, tests_seen
 from pointsman.build.reviews import webhooks_wrong
 from pointsman.build.snapshot import scope_of
@@ -19,7 +21,8 @@ from pointsman.cli.matrix_page import HEADS, Evidence, cells, page
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
 from pointsman.config.load import load_tests, test_warnings
-from pointsman.config.schema import Config, PolicyTestConfig
+from pointsman.config.policies import PolicyTestConfig
+from pointsman.config.schema import Config
 from pointsman.config.sensitivity import Detection, detection
 from pointsman.core.codec import to_builtins
 from pointsman.core.labels import KNOWN
@@ -48,6 +51,7 @@ def run(given: argparse.Namespace) -> int:
     world = offline_world(config, learning)
     snapshot = world.snapshot
     tests, doubts = _tests(given.tests, config)
+    doubts += [f"warning: {remark}" for remark in (*premium_remarks(config, snapshot), *approval_remarks(config, snapshot))]
     apart = classes(snapshot, (scope_of(promise.scope) for promise in config.promises)) if given.matrix or given.html else (ANYONE,)
     reach = list(matrix(snapshot, apart))
     policies, promises, tried = policies_seen(snapshot), promises_seen(config, snapshot), tests_seen(tests, world)

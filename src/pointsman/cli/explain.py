@@ -182,6 +182,7 @@ def _head(shown: Mapping[str, Any]) -> str:
         lines.append(f"asked     {asked}")
     if signals.get("budget") is not None:
         lines.append(f"budget    {_pressure(signals['budget'])}")
+    lines += [f"premium   {_premium(share)}" for share in signals.get("premium", ())]
     if shown["flags"]:
         lines.append(f"flags     {', '.join(shown['flags'])}")
     weights = ", ".join(f"{term} {shown['weights'][term]:g}" for term in _TERMS if shown["weights"][term])
@@ -201,6 +202,11 @@ def _pressure(asked: Mapping[str, Any]) -> str:
     left = [] if asked["left_picousd"] is None else [f"{usd(asked['left_picousd'])} USD left"]
     left += [] if asked["left_tokens"] is None else [f"{asked['left_tokens']:,} tokens left"]
     return "; ".join([f"{asked['does']}, by {asked['budget']}" if asked["budget"] else "within its limits", *left])
+
+
+def _premium(share: Mapping[str, Any]) -> str:
+    """How a cap on premium models stood before the request."""
+    return f"{share['used']:,} of {share['most']:,} in {share['over']:,} requests of {share['subject']}, by cap `{share['cap']}`"
 
 
 def _about(shown: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -14,6 +13,7 @@ from typing import Any, cast, get_args
 from pointsman.cli.logs import content_keys_argument, places
 from pointsman.cli.source import argument
 from pointsman.cli.table import table
+from pointsman.cli.ticket_page import moment, ticket_page
 from pointsman.core.request import Caller
 from pointsman.core.review import STATES, Action, Deed
 from pointsman.core.tenancy import Scope
@@ -49,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--org", default="", help="of `list`: of this org only")
     parser.add_argument("--team", default="", help="of `list`: of this team of the org only")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON, all there is")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -109,24 +109,9 @@ def _encodable(option: str, text: str) -> str:
 
 
 def _row(ticket: Mapping[str, Any]) -> tuple[str, ...]:
-    shown = (ticket["id"], ticket["route"], ticket["state"], str(ticket["priority"]), _moment(ticket["deadline_at"]))
+    shown = (ticket["id"], ticket["route"], ticket["state"], str(ticket["priority"]), moment(ticket["deadline_at"]))
     return (*shown, ticket["assignee"] or "-", ticket["reason"])
 
 
 def _print(given: argparse.Namespace, ticket: Mapping[str, Any]) -> None:
-    if given.json:
-        print(json.dumps(ticket, indent=2))
-        return
-    stated = {name: value for name, value in ticket.items() if value not in (None, "", [], {}, False) and name != "object"}
-    print("\n".join(f"{name:12} {_text(name, value)}" for name, value in stated.items()))
-
-
-def _text(name: str, value: object) -> str:
-    if name.endswith("_at") and isinstance(value, (int, float)):
-        return _moment(value)
-    # Words of clients and models go through JSON: what could steer a terminal is escaped.
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
-
-
-def _moment(at_s: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_s))
+    print(json.dumps(ticket, indent=2) if given.json else ticket_page(ticket))

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 
 from pointsman.core.answer import Judge
 from pointsman.core.decision import Decision
+from pointsman.core.fault import FINAL
 from pointsman.core.plan import Execution
 from pointsman.plans.checks.agreement import agreement
 from pointsman.plans.checks.normal import final
+from pointsman.plans.climbing import climb
 from pointsman.plans.fallback import Ask
 from pointsman.plans.looking import Looking, Seen
 from pointsman.plans.retry import Patience
-from pointsman.plans.steps import All, Call, Reached, Sent, Step, Steps, Variation, Wait, Waited
+from pointsman.plans.steps import All, Call, Deliver, Reached, Sent, Step, Steps, Variation, Wait, Waited
 from pointsman.plans.verifying import preferred
 from pointsman.plans.votes import Party, Voice, needed, parties, share
 
@@ -37,7 +39,7 @@ _Cast = tuple[_Ballot, Seen]
 
 
 def ensemble(decision: Decision, execution: Execution, ask: Ask, judge: Judge, patience: Patience) -> Steps:
-    """Deliver the answer that wins the vote. Below the share that is wanted a person is asked, or it is delivered and says so.
+    """Deliver the answer that wins the vote. Below the share that is wanted the chain's stronger models are asked, then a person.
 
     Where no member answers, the plan's spares are asked in turn.
     """
@@ -123,14 +125,34 @@ def _vote(run: Looking, found: Sequence[_Cast], why: str) -> Steps:
     settings, at = run.execution.ensemble, 0
     if settings.vote == "judge" and settings.judge is not None and len(ranked) > 1:
         at, why = yield from preferred(run, settings.judge, [seen.answer for seen in speakers])
-    said = {place: party for party in ranked for place in party.places}
-    run.seen += [_counted(run, seen, said.get(ballot.voice.place), fit) for ballot, seen in found]
+    said, won = {place: party for party in ranked for place in party.places}, ranked[at].places
+    run.seen += [_counted(run, seen, said.get(ballot.voice.place), fit, won) for ballot, seen in found]
     best = next(seen for seen in run.seen if seen.reached is speakers[at].reached)
-    alike = [seen for (ballot, _), seen in zip(found, run.seen, strict=True) if ballot.voice.place in ranked[at].places]
+    alike = [seen for (ballot, _), seen in zip(found, run.seen, strict=True) if ballot.voice.place in won]
     part = share(ranked[at], voices)
     if part < settings.agree:
         why = f"it has {part:.0%} of the votes, {settings.agree:.0%} are wanted" + (f", and {why}" if why else "")
-    return run.ended(best, "outvoted", None, does=part >= settings.agree and not best.barred, why=why, alike=alike)
+    elif not best.barred:
+        return run.ended(best, does=True, why=why, alike=alike)
+    return (yield from _onward(run, best, why, alike))
+
+
+def _onward(run: Looking, winner: Seen, why: str, alike: Sequence[Seen]) -> Steps:
+    """The winner does not do: what the route's chain has beyond the members is asked in turn, then a person. `why` it does not."""
+    at, voted = run.seen.index(winner), len(run.seen)
+    run.seen[at] = winner = replace(winner, why=why)
+    models = () if any(failure.fault in FINAL for failure in run.failures) else run.beyond
+    threshold = run.execution.cascade.accept.confidence
+    ended = yield from climb(run, models, threshold, lambda left: () if run.seen[-1].does else left or run.beyond)
+    if isinstance(ended, Deliver):
+        return ended
+    best = max(run.seen[voted:], key=lambda seen: (seen.does, seen.rank), default=None)
+    if best is None or (not best.does and winner.rank >= best.rank):
+        return run.ended(winner, does=False, why=why, alike=(winner, *alike))
+    same = final(best.answer)
+    alike = [seen for seen in run.seen[:voted] if same and final(seen.answer) == same and not seen.barred]
+    failed = "" if ended is None else f"the call of `{ended.model}` failed: {ended.fault}"
+    return run.ended(best, does=best.does, why=failed, alike=alike)
 
 
 def _voice(cast: _Cast) -> Voice:
@@ -145,9 +167,10 @@ def _speaker(party: Party, cast: Sequence[_Cast]) -> Seen:
     return min(own, key=lambda one: (bool(one[0].form), -one[0].voice.quality, one[0].voice.place))[1]
 
 
-def _counted(run: Looking, seen: Seen, party: Party | None, fit: Sequence[_Cast]) -> Seen:
+def _counted(run: Looking, seen: Seen, party: Party | None, fit: Sequence[_Cast], won: frozenset[int]) -> Seen:
     """The answer judged again, now that it is known how many say the same; those that a check bars have no vote."""
     if party is None:
-        return seen
+        return replace(seen, fate="outvoted")
     others = [other.answer for _, other in fit if other is not seen]
-    return replace(run.judged(seen.answer, seen.reached, agreement(seen.answer, others)), votes=len(party.voices))
+    counted = run.judged(seen.answer, seen.reached, agreement(seen.answer, others))
+    return replace(counted, votes=len(party.voices), fate="escalated" if party.places == won else "outvoted")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pointsman.core.answer import Answer, Fate, Grade, Judge, Judged, Weighed
 from pointsman.core.decision import Decision
+from pointsman.core.outlook import Heard, Prospect, Prospects
 from pointsman.core.plan import Execution, Plan
+from pointsman.plans.checks.normal import comes_to
 from pointsman.plans.fallback import Ask, fallback
 from pointsman.plans.retry import Patience
 from pointsman.plans.steps import Deliver, Fail, Reached, Steps
@@ -23,11 +25,31 @@ class Seen:
     barred: str = ""  #: the check that it fails and that none may fail
     votes: int = 0
     quality: float = 0.0  #: expected of its model
+    threshold: float | None = None  #: the confidence that was asked of it
+    unfit: str = ""  #: the check of the route's that it fails, where nobody was left to ask instead
+    fate: Fate = "escalated"  #: what becomes of it unless it is the best
+    why: str = ""
 
     @property
     def rank(self) -> tuple[bool, float, float, int]:
         """The highest is the best: what no check bars, the most likely to be right, the better model's, the latest."""
         return not self.barred, self.judged.confidence, self.quality, self.reached.number
+
+    @property
+    def heard(self) -> Heard:
+        """It beside others."""
+        judged = self.judged
+        text = self.answer.text or self.answer.refusal
+        return Heard(self.reached.model, self.quality, judged.confidence, text, comes_to(self.answer), judged.grades)
+
+    @property
+    def does(self) -> bool:
+        """Whether it can be delivered as it is."""
+        return not self.barred and (self.threshold is None or self.judged.confidence >= self.threshold)
+
+
+Ahead = Callable[[Sequence[Heard], Sequence[tuple[str, float]]], Prospects]
+"""`core.outlook.Outlook` of this request's question."""
 
 
 @dataclass(slots=True)
@@ -39,6 +61,7 @@ class Looking:
     ask: Ask
     judge: Judge
     patience: Patience
+    outlook: Ahead | None = None  #: what answers tell together; `None`: nothing was learned of that
     plan: Plan = field(init=False)
     made: list[Reached] = field(default_factory=list)  #: what came of every call, helpers' included
     seen: list[Seen] = field(default_factory=list)
@@ -67,9 +90,28 @@ class Looking:
         judged = self.judge(reached.model, answer, grades)
         judged = replace(judged, grades=tuple(dict.fromkeys((*judged.grades, *grades))))
         firm = self.execution.cascade.accept.checks
-        barred = next((grade.check for grade in judged.grades if grade.value == 0 and grade.check in firm), "")
-        estimate = self.decision.estimate(reached.model)
-        return Seen(reached, answer, judged, barred, quality=0.0 if estimate is None else estimate.quality)
+        failed = [grade.check for grade in judged.grades if grade.value == 0]
+        barred, unfit = (next((check for check in failed if check in named), "") for named in (firm, self.execution.checks))
+        return Seen(reached, answer, judged, barred, quality=self._quality(reached.model), unfit=unfit)
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """Spares that were not asked and of which no less is expected than of any model of the plan: the chain's next hops."""
+        asked, most = {reached.model for reached in self.made}, max(map(self._quality, self.plan.models))
+        return tuple(model for model in self.plan.spares if model not in asked and self._quality(model) >= most)
+
+    def _quality(self, model: str) -> float:
+        estimate = self.decision.estimate(model)
+        return 0.0 if estimate is None else estimate.quality
+
+    def standing(self, further: Sequence[tuple[str, float]] = ()) -> tuple[Seen, tuple[Prospect, ...]]:
+        """The best answer so far, as sure as the others make one of it, and what `further` models promise, as far as that is known."""
+        fit = [seen for seen in self.seen if not seen.barred]
+        if self.outlook is None or not fit or not all(seen.judged.learned for seen in fit):
+            return max(self.seen, key=lambda seen: seen.rank), ()
+        told = self.outlook([seen.heard for seen in fit], further)
+        best = fit[told.best]
+        return replace(best, judged=replace(best.judged, confidence=told.confidence)), told.further
 
     def why_no_more(self) -> str:
         """Why nothing more is asked, where no answer has been accepted."""
@@ -79,19 +121,18 @@ class Looking:
             return f"no call is left of {self.execution.most_calls}"
         return "nobody is left to ask"
 
-    def ended(
-        self, best: Seen, others: Fate, threshold: float | None, *, does: bool, why: str, alike: Sequence[Seen] = ()
-    ) -> Deliver | Fail:
+    def ended(self, best: Seen, *, does: bool, why: str, alike: Sequence[Seen] = ()) -> Deliver | Fail:
         """The best answer where it does, or where there is no person to ask; else the person.
 
         `why` nothing further was asked, where that is not plain from the calls; `alike`: answers that share the best one's fate.
         """
         human = self.plan.human and not does
+        self.seen = [best if seen.reached is best.reached else seen for seen in self.seen]
         fate: Fate = "accepted" if does else "to_review" if human else "settled"
         if not does:
             why = f"{'' if human else 'delivered all the same: '}{why or self.why_no_more()}"
         course = tuple(
-            weighed(seen, fate if seen is best or seen in alike else others, threshold, why if seen is best else "") for seen in self.seen
+            weighed(seen, fate if seen is best or seen in alike else seen.fate, why if seen is best else seen.why) for seen in self.seen
         )
         return Fail(self.failures, human=True, course=course) if human else Deliver(best.reached, course)
 
@@ -102,12 +143,14 @@ class Looking:
         return unseen(ended.reached, (), "no other model answered") if isinstance(ended, Deliver) else ended
 
 
-def weighed(seen: Seen, fate: Fate, threshold: float | None, why: str = "") -> Weighed:
+def weighed(seen: Seen, fate: Fate, why: str = "") -> Weighed:
     """The step of the course that an answer is."""
     barred = f"`{seen.barred}` is at 0" if seen.barred else ""
     found, judged = seen.reached, seen.judged
     said = ": ".join(part for part in (barred, why) if part)
-    return Weighed(found.number, found.model, fate, judged.confidence, threshold, judged.grades, seen.votes, said)
+    return Weighed(
+        found.number, found.model, fate, judged.confidence, seen.threshold, judged.grades, seen.votes, said, seen.barred or seen.unfit
+    )
 
 
 def unseen(reached: Reached, before: tuple[Weighed, ...], why: str) -> Deliver:

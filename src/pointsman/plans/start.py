@@ -9,11 +9,12 @@ from pointsman.plans.cascade import cascade
 from pointsman.plans.ensemble import ensemble
 from pointsman.plans.fallback import fallback
 from pointsman.plans.hedge import hedge
+from pointsman.plans.looking import Ahead
 from pointsman.plans.retry import Patience
 from pointsman.plans.steps import Call, Steps
 
 
-def start(decision: Decision, execution: Execution, judge: Judge | None = None) -> Steps:
+def start(decision: Decision, execution: Execution, judge: Judge | None = None, outlook: Ahead | None = None) -> Steps:
     """The generator that carries the decision out. A decision without a plan cannot be started, nor can one that looks without a judge."""
     plan = decision.plan
     if plan is None:
@@ -29,5 +30,6 @@ def start(decision: Decision, execution: Execution, judge: Judge | None = None) 
         return run(plan, ask, patience)
     if judge is None:
         raise ValueError(f"`{plan.kind}` looks at answers: it needs a judge")
-    looks = ensemble if plan.kind == "ensemble" else cascade
-    return looks(decision, execution, ask, judge, patience)
+    if plan.kind == "ensemble":
+        return ensemble(decision, execution, ask, judge, patience)
+    return cascade(decision, execution, ask, judge, patience, outlook)

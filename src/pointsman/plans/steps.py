@@ -20,6 +20,7 @@ from pointsman.core.answer import Answer, Weighed
 from pointsman.core.clearance import Clearance
 from pointsman.core.fault import Fault
 from pointsman.core.plan import Check
+from pointsman.core.value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Variation:
     temperature: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """Ask one model. Carries the clearance without which nothing goes out."""
 
@@ -64,7 +65,7 @@ class First:
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait:
     """Wait before a model is asked again. Its retry budget is asked first."""
 
@@ -72,7 +73,7 @@ class Wait:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reached:
     """What came of a call, as far as a plan needs to know.
 
@@ -93,7 +94,7 @@ class Reached:
         return self.fault is None and not self.abandoned
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waited:
     """Whether the wait took place: not where the retry budget is used up."""
 
@@ -101,7 +102,7 @@ class Waited:
     at_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """Give the client this call's answer. From here on no other model is asked."""
 
@@ -109,7 +110,7 @@ class Deliver:
     course: tuple[Weighed, ...] = ()  #: what was thought of the answers on the way here
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fail:
     """Give the client an error; failures are in the order of the calls. `human`: a person is to be asked, and sees the answers so far."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import json
 import os
 import secrets
@@ -73,6 +74,10 @@ class ContentKeys:
         key = None if name is None else await asyncio.to_thread(self._secret, name)
         return None if name is None or key is None else sealed(name, key, decision, content)
 
+    async def marks(self, subject: str, digest: str) -> list[str]:
+        """What tells that a subject said the same, under each of its keys, the newest first; with the key it loses its meaning."""
+        return await asyncio.to_thread(self._marks, subject, digest)
+
     def open(self, decision: str, body: bytes) -> bytes | None:
         """The content of a record, `None` where its key was destroyed. Raises `RecordError` for one that was changed or is not sealed."""
         from cryptography.exceptions import InvalidTag
@@ -129,6 +134,11 @@ class ContentKeys:
                 found = self._connection.execute(query, wanted).get  # another process may have been first
         name, key = cast("tuple[str, bytes]", found)
         return sealed(name, key, decision, content)
+
+    def _marks(self, subject: str, digest: str) -> list[str]:
+        with self._lock, border(f"the content keys `{self.path}` cannot be read"):
+            rows = self._connection.execute("SELECT key FROM content_keys WHERE subject = ? ORDER BY day DESC", (subject,)).fetchall()
+        return [hmac.digest(cast("bytes", key), b"said " + digest.encode(), "sha256").hex() for (key,) in rows]
 
     def _secret(self, name: str) -> bytes | None:
         with self._lock, border(f"the content keys `{self.path}` cannot be read"):

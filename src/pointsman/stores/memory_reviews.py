@@ -18,6 +18,7 @@ from pointsman.stores.reviews import (
     Delivery,
     Filter,
     Rank,
+    again_record,
     change_record,
     delivery_of,
     event_of,
@@ -38,16 +39,23 @@ class MemoryReviews:
         self._record = record
         self._tickets: dict[str, Ticket] = {}
         self._contents: dict[str, Contents] = {}
+        self._asked: dict[str, str] = {}
         self._resolutions: dict[str, Resolution] = {}
         self._changes: dict[str, list[Change]] = {}
         self._messages: dict[str, tuple[int, Delivery]] = {}  # with the time they are due
 
-    async def open(self, ticket: Ticket, contents: Contents) -> None:
-        """Keep a new ticket."""
+    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
+        """Keep a new ticket, unless one waits for the same."""
         if ticket.id in self._tickets:
             raise RecordError(f"review `{ticket.id}` exists already")
+        waits = self._tickets.get(self._asked.get(ticket.asked, "")) if ticket.asked else None
+        if waits is not None and not waits.ended and ticket.created_at_ns < waits.deadline_at_ns:
+            await self._log(ticket.decision, again_record(waits, ticket))
+            return waits
         self._tickets[ticket.id], self._contents[ticket.id] = ticket, contents
+        self._asked[ticket.asked] = ticket.id
         await self._note(ticket, "opened", ticket.created_at_ns, opened_record(ticket))
+        return ticket
 
     async def get(self, id: str) -> Ticket:
         """The ticket as it stands now."""
@@ -118,6 +126,7 @@ class MemoryReviews:
     async def purge(self, before_ns: int) -> int:
         """Delete tickets that ended before then."""
         old = [ticket.id for ticket in self._tickets.values() if ticket.ended and ticket.ended_at_ns < before_ns]
+        self._asked = {asked: named for asked, named in self._asked.items() if named not in old}
         for each in old:
             del self._tickets[each], self._contents[each], self._changes[each]
             self._resolutions.pop(each, None)
@@ -128,9 +137,11 @@ class MemoryReviews:
         if is_told(ticket, event):
             delivery = delivery_of(ticket, event, at_ns)
             self._messages[delivery.id] = (at_ns, delivery)
+        await self._log(ticket.decision, told)
+
+    async def _log(self, decision: str, told: Mapping[str, Any]) -> None:
         if self._record is not None:
-            body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
-            await self._record("review", ticket.decision, body)
+            await self._record("review", decision, json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _is_chosen(ticket: Ticket, chosen: Filter) -> bool:

@@ -32,6 +32,11 @@ CREATE INDEX IF NOT EXISTS reviews_queue ON reviews(urgency, deadline_at_ns, id)
 CREATE INDEX IF NOT EXISTS reviews_all ON reviews(urgency, deadline_at_ns, id);
 CREATE INDEX IF NOT EXISTS reviews_due ON reviews(deadline_at_ns) WHERE state IN ('open', 'claimed');
 CREATE INDEX IF NOT EXISTS reviews_age ON reviews(created_at_ns);
+CREATE TABLE IF NOT EXISTS review_asked(
+    mark TEXT PRIMARY KEY,  -- of who asked what, with a content key of theirs
+    review TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS review_asked_by ON review_asked(review);
 CREATE TABLE IF NOT EXISTS review_messages(
     id TEXT PRIMARY KEY,
     ticket TEXT NOT NULL,
@@ -76,6 +81,12 @@ DELETE FROM reviews WHERE id IN
         coalesce(nullif(CASE WHEN json_valid(ticket) THEN ticket ->> '$.ended_at_ns' END, 0), deadline_at_ns)
     ORDER BY created_at_ns LIMIT {_AT_ONCE})
 """  # noqa: S608  constants
+SAME = f"""
+SELECT reviews.id FROM review_asked JOIN reviews ON reviews.id = review_asked.review
+    WHERE mark IN (SELECT value FROM json_each(?)) AND state IN {WAITING} AND deadline_at_ns > ? LIMIT 1
+"""  # noqa: S608  constants
+ASKED = "INSERT OR REPLACE INTO review_asked VALUES (?, ?)"
+ANSWERED = "DELETE FROM review_asked WHERE review = ?"
 SEND = "INSERT OR REPLACE INTO review_messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 DUE = "SELECT id, ticket, decision, route, event, at_ns, attempts FROM review_messages WHERE due_at_ns <= ? ORDER BY due_at_ns LIMIT ?"
 

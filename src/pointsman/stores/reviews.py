@@ -61,8 +61,8 @@ class ReviewStore(Protocol):
     keeps no other from its place in the queue, nor from expiring.
     """
 
-    async def open(self, ticket: Ticket, contents: Contents) -> None:
-        """Keep a new ticket; durable when this returns."""
+    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
+        """Keep a new ticket, durable when this returns; or give back the one that waits already for the same that was `asked`."""
 
     async def get(self, id: str) -> Ticket:
         """The ticket as it stands now. Raises `NotFound`."""
@@ -118,6 +118,11 @@ def delivery_of(ticket: Ticket, event: str, at_ns: int) -> Delivery:
 def opened_record(ticket: Ticket) -> dict[str, Any]:
     """What the log keeps of a new ticket."""
     return {"event": "opened", **to_builtins(ticket)}
+
+
+def again_record(waits: Ticket, again: Ticket) -> dict[str, Any]:
+    """What the log keeps of a request for which a ticket waits already."""
+    return {"event": "asked_again", "id": waits.id, "by": again.key, "decision": again.decision, "route": again.route}
 
 
 def change_record(event: str, ticket: Ticket, by: Caller, resolution: Resolution | None) -> dict[str, Any]:

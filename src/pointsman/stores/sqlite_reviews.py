@@ -22,12 +22,15 @@ from pointsman.core.review import STATES, TIMEKEEPER, Action, Contents, Resoluti
 from pointsman.errors import NotFound, RecordError, ReviewConflict
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.review_rows import (
+    ANSWERED,
+    ASKED,
     CARRIED,
     DUE,
     EXPIRED,
     INSERT,
     LIST,
     PURGE,
+    SAME,
     SEND,
     TABLES,
     UPDATE,
@@ -43,6 +46,7 @@ from pointsman.stores.reviews import (
     Delivery,
     Filter,
     Rank,
+    again_record,
     change_record,
     delivery_of,
     event_of,
@@ -67,19 +71,27 @@ class SqliteReviews:
         self._made = False
         self._skipped: dict[str, str] = {}  #: tickets that cannot be dealt with, and why, as the program's log has heard
 
-    async def open(self, ticket: Ticket, contents: Contents) -> None:
-        """Keep a new ticket; durable when this returns."""
+    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
+        """Keep a new ticket, unless one waits for the same; durable when this returns."""
         body = await self._keys.seal(ticket.subject, ticket.id, words_of(ticket, contents), ticket.created_at_ns)
         row = (*place_of(ticket), *standing_of(ticket, created_at_ns=ticket.created_at_ns), body)
+        marks = await self._keys.marks(ticket.subject, ticket.asked) if ticket.asked else []
+        waits = ""
 
         def insert(connection: apsw.Connection) -> bool:
+            nonlocal waits
+            if marks and (waits := connection.execute(SAME, (json.dumps(marks), ticket.created_at_ns)).get or ""):
+                return False
             connection.execute(INSERT, row)
             if not connection.changes():
                 raise RecordError(f"review `{ticket.id}` exists already")
+            if marks:
+                connection.execute(ASKED, (marks[0], ticket.id))
             _tell(connection, ticket, "opened", ticket.created_at_ns)
             return True
 
         await self._write(insert, ticket, {**opened_record(ticket), "sealed_sha256": sha256(body).hexdigest()})
+        return await self._again(waits, ticket) if waits else ticket
 
     async def get(self, id: str) -> Ticket:
         """The ticket as it stands now."""
@@ -182,11 +194,18 @@ class SqliteReviews:
             done = connection.changes() > 0
             if done:
                 _tell(connection, after, event, now_ns)
+                if after.ended:
+                    connection.execute(ANSWERED, (after.id,))
             return done
 
         told = change_record(event, after, by, resolution)
         await self._write(update, after, told if body is None else {**told, "sealed_sha256": sha256(body).hexdigest()})
         return done
+
+    async def _again(self, id: str, ticket: Ticket) -> Ticket:
+        waits = await self.get(id)
+        await self._log.write("review", ticket.decision, json_bytes(**again_record(waits, ticket)))
+        return waits
 
     async def _sealed(self, ticket: Ticket, resolution: Resolution) -> tuple[Resolution, bytes | None]:
         """What came of a ticket, sealed as its words are; where they were erased, there is nothing to seal and no word of it is kept."""

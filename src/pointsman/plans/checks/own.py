@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pointsman.core.answer import Answer, Grade
+from pointsman.core.answer import Answer, Facts, Grade
 from pointsman.errors import ConfigError, PointsmanError
 from pointsman.plans.checks.asked import Asked
 from pointsman.plans.checks.reading import as_json
@@ -41,7 +43,7 @@ def cel(name: str, holds: Callable[[Mapping[str, Any]], bool]) -> Check:
     return check
 
 
-def facts(answer: Answer, asked: Asked) -> dict[str, Any]:
+def facts(answer: Answer, asked: Asked) -> Facts:
     """What a condition may look at."""
     return {
         "answer": {
@@ -116,15 +118,17 @@ def guarded(name: str, check: Check) -> Check:
 
 def offered() -> tuple[str, ...]:
     """Names of the checks that installed packages offer."""
-    return tuple(point.name for point in _points())
+    return tuple(point.name for point in _points(tuple(sys.path)))
 
 
 def installed() -> dict[str, Check]:
     """The checks that installed packages offer, by name. Raises `ConfigError` where one cannot be imported."""
-    return {point.name: guarded(point.name, _loaded(point)) for point in _points()}
+    return {point.name: guarded(point.name, _loaded(point)) for point in _points(tuple(sys.path))}
 
 
-def _points() -> EntryPoints:
+@cache
+def _points(path: tuple[str, ...]) -> EntryPoints:
+    """Those on this path when it was first asked for: reading about every package takes milliseconds, and each configuration asks."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)
