@@ -46,6 +46,17 @@ def test_labels_dealt_to_the_wrong_queries_are_found_out():
     assert np.ptp(between, axis=0).max() < 1e-9, "models differ from query to query"
 
 
+def test_where_texts_mislead_the_tag_alone_decides():
+    outcomes = sample_outcomes(300, seed=3)
+    chance = np.random.default_rng(0)
+    words = [" ".join(chance.choice(["stone", "river", "cloud", "lamp"], 6)) for _ in outcomes.queries]
+    muddled = tuple(replace(query, text=text) for query, text in zip(outcomes.queries, words, strict=True))
+    fitted = LEARNER.fit(replace(outcomes, queries=muddled), seed=0)
+    sums, poems = (fitted.one(Query("", "lamp", task)).quality for task in ("sums", "poems"))
+    assert fitted.verdict.routes
+    assert sums[0] - sums[-1] > 0.2 > -0.2 > poems[0] - poems[-1]
+
+
 def test_with_few_queries_it_is_a_table():
     few = LEARNER.fit(sample_outcomes(LEAST - 10), seed=0)
     assert few.mixture is None

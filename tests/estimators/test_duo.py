@@ -28,14 +28,16 @@ def test_agreement_is_worth_what_it_was_worth() -> None:
 def test_tasks_whose_answers_cannot_be_compared_are_known() -> None:
     programs = learned().expect(["programs"], np.array([[0.8, 0.7, 0.9]]))
     assert programs.chance[0, UNKNOWN] > 0.7
-    assert programs.right[0, UNKNOWN] < 0.65
+    assert programs.strong[0, UNKNOWN] - programs.right[0, UNKNOWN] == pytest.approx(0.1, abs=0.05)  # nothing was seen: as expected
 
 
 @given(st.sampled_from(["letters", "programs", "never seen", ""]), st.lists(st.floats(0, 1), min_size=3, max_size=3))
-def test_shares_are_shares(task: str, prior: list[float]) -> None:
+def test_what_may_be_seen_comes_to_what_was_expected(task: str, prior: list[float]) -> None:
     told = learned().expect([task], np.array([prior]))
+    assert ((told.chance >= 0) & (told.chance <= 1)).all()
     assert told.chance.sum() == pytest.approx(1)
-    assert all(((values >= 0) & (values <= 1)).all() for values in (told.chance, told.right, told.strong))
+    assert (told.chance * told.right).sum() == pytest.approx(max(prior[:2]))
+    assert (told.chance * told.strong).sum() == pytest.approx(prior[2])
 
 
 def test_answers_that_come_to_nothing_known_do_not_agree() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.estimators.features import BUCKETS, Scale, read
+from pointsman.estimators.features import BUCKETS, FLAT, MOST_CHARS, Scale, read
+from pointsman.estimators.features import ends as read_of
 from pointsman.estimators.grams import PIECE, ends, grams
 from pointsman.estimators.outcomes import Query
-from pointsman.estimators.surface import SIZE, _tidy, surface
+from pointsman.estimators.surface import SIZE, surface
 from tests.estimators.learners import LETTERS
 
 WORDS, PIECES = 0, 1
@@ -67,33 +68,43 @@ def test_numbers_in_any_form_can_be_read(text):
     assert np.isfinite(surface(text)).all()
 
 
-@given(st.text(st.sampled_from("ab.! \t\n\x1c\u2003é")))
-def test_a_text_that_is_tidied_quickly_is_tidied_as_any_other(text):
-    slowly = "\n".join(" ".join(line.split()) for line in text.strip().split("\n"))
-    assert _tidy(text.strip()) == slowly
-
-
 def test_a_reading_is_a_matter_of_the_query_alone():
     one, again = (read(Query("a", "add 2 and 3", "sums", tools="calculator"), LETTERS) for _ in range(2))
     assert np.array_equal(one.embedding, again.embedding)
     assert not np.array_equal(one.surface, read(Query("a", "add 2 and 3", "sums"), LETTERS).surface)
 
 
+@given(st.text(max_size=3 * MOST_CHARS))
+def test_of_a_long_query_the_beginning_and_the_end_are_read(text):
+    kept = read_of(text)
+    assert kept == text if len(text) <= MOST_CHARS else len(kept) == MOST_CHARS
+    assert (kept[:500], kept[-250:]) == (text[:500], text[-250:])
+
+
 def test_views_are_of_length_one_or_nothing():
     readings = [read(Query("", text, task), LETTERS) for text, task in [("one cat", "x"), ("two dogs ran", "y"), ("", "")]]
     scale = Scale.of(readings, 8, with_tasks=True)
-    for one in readings:
-        for view in (scale.words(one), scale.pieces(one), scale.direction(one)):
+    for one in map(scale.see, readings):
+        row = np.zeros(scale.width, np.float32)
+        row[one.places] = one.values
+        for view in (row[:BUCKETS], row[BUCKETS : 2 * BUCKETS], one.direction):
             assert np.linalg.norm(view) == pytest.approx(1, abs=1e-5) or not view.any()
-        assert len(scale.words(one)) == BUCKETS
-    assert scale.task(readings[0]).tolist() == [1, 0]
-    assert not scale.task(readings[2]).any()
+        assert np.array_equal(row[2 * BUCKETS : FLAT], one.dense[:SIZE])
+    assert scale.see(readings[0]).places[-1] == FLAT
+    assert scale.see(readings[2]).places[-1] < FLAT
     assert not Scale.of(readings, 8, with_tasks=False).tasks
 
 
 @pytest.mark.parametrize(
     "change",
-    [str.upper, str.lower, lambda text: text.replace(" ", "   "), lambda text: f"  {text}\n", lambda text: text.replace(" ", "\t")],
+    [
+        str.upper,
+        str.lower,
+        lambda text: text.replace(" ", "   "),
+        lambda text: f"  {text}\n",
+        lambda text: text.replace(" ", "\t"),
+        lambda text: text.replace(" ", "\n"),
+    ],
 )
 def test_case_and_white_space_change_nothing_that_is_seen(change):
     text = "Which is TRUE?\nA) 12 cats\nB) 2.5 Dogs ran {x}"

@@ -15,14 +15,19 @@ ONE = Views(penalties=(8.0,))
 
 def fitted(count=60, views=ONE):
     outcomes = sample_outcomes(count)
-    readings = [read(query, LETTERS) for query in outcomes.queries]
-    scale = Scale.of(readings, 4, with_tasks=True)
-    targets, groups = np.nan_to_num(outcomes.quality).astype(np.float32), groups_of(outcomes.queries)
-    return readings, scale, targets, heads.fit(readings, scale, targets, targets.shape[1], groups, views, 0)
+    targets = np.nan_to_num(outcomes.quality).astype(np.float32)
+    return fitted_to(outcomes.queries, targets, views, with_tasks=True)
 
 
-def predictions(readings, scale, head):
-    return np.stack([head.predict(one, scale, head.near(one, scale)) for one in readings])
+def fitted_to(queries, targets, views, with_tasks):
+    readings = [read(query, LETTERS) for query in queries]
+    scale = Scale.of(readings, 4, with_tasks=with_tasks)
+    seen, tasks = [scale.see(one) for one in readings], np.array([query.task for query in queries])
+    return seen, heads.fit(seen, scale, targets, targets.shape[1], groups_of(queries), tasks, views, 0).heads
+
+
+def predictions(seen, head):
+    return np.stack([head.predict(one, head.near(one)) for one in seen])
 
 
 @pytest.mark.parametrize("size", [3, 10])
@@ -45,23 +50,19 @@ def test_what_is_said_of_a_fold_without_it_is_what_a_fit_without_it_says(size):
 def test_a_greater_penalty_draws_to_the_mean():
     spread = []
     for penalty in (1.0, 100.0, 1e5):
-        readings, scale, _, (head, *_) = fitted(views=Views(penalties=(penalty,)))
-        spread.append(float(predictions(readings, scale, head).std(axis=0).mean()))
+        spread.append(float(predictions(*fitted(views=Views(penalties=(penalty,)))).std(axis=0).mean()))
     assert spread[0] > spread[1] > spread[2] == pytest.approx(0, abs=1e-3)
 
 
 def test_noise_gets_the_greatest_penalty():
     noise = np.random.default_rng(1).random((160, 2)).astype(np.float32)
-    outcomes = sample_outcomes(160)
-    readings = [read(query, LETTERS) for query in outcomes.queries]
-    scale = Scale.of(readings, 4, with_tasks=False)
-    head, *_ = heads.fit(readings, scale, noise, 2, groups_of(outcomes.queries), Views(penalties=(0.01, 1e4)), 0)
-    assert predictions(readings, scale, head).std(axis=0).max() < 0.05
+    fit = fitted_to(sample_outcomes(160).queries, noise, Views(penalties=(0.01, 1e4)), with_tasks=False)
+    assert predictions(*fit).std(axis=0).max() < 0.05
 
 
 def test_parts_that_do_not_fit_are_refused():
-    *_, (head, *_) = fitted()
+    _, head = fitted()
     with pytest.raises(ValueError, match="length"):
-        heads.Heads(head.kept[:-1], 2.0, head.gains, head.near_weights, head.flat_weights, head.offset, 1.0)
+        heads.Heads(head.kept[:-1], 2.0, head.near_weights, head.flat_weights, head.offset, 1.0)
     with pytest.raises(ValueError, match="number"):
-        heads.Heads(head.kept, 2.0, head.gains, head.near_weights, head.flat_weights[:, :1], head.offset, 1.0)
+        heads.Heads(head.kept, 2.0, head.near_weights, head.flat_weights[:, :1], head.offset, 1.0)

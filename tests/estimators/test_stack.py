@@ -63,6 +63,15 @@ def test_it_is_not_where_the_expectation_is_chance(seed):
     assert "one model, or a mix, is as good" in verdict.said
 
 
+def test_knowing_what_queries_cost_is_no_reason_to_differ_in_quality():
+    chance = np.random.default_rng(0)
+    cost = np.stack([np.ones(900), np.where(chance.random(900) < 0.5, 1.5, 20.0)], axis=1)  # the dear model is cheap on half of the queries
+    quality = (chance.random((900, 2)) < (0.5, 0.9)).astype(float)
+    for differs in (0.0, 0.02):
+        expected = quality.mean(axis=0) + differs * chance.normal(size=(900, 2))
+        assert not guard(quality, cost, expected, cost).routes
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (1, 3), (50, 1)])
 def test_with_nothing_to_compare_nothing_is_claimed(shape):
     assert not guard(*(np.ones(shape) for _ in range(4))).routes

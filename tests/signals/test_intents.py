@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pointsman.errors import ConfigError
-from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
 from pointsman.signals.embedding import shipped
 from pointsman.signals.intents import Intents, fit
 from pointsman.signals.reading import read
@@ -87,9 +86,9 @@ def test_a_text_that_was_read_already_gives_the_same_guess(intents: Intents) -> 
     assert intents.judge(read(text, shipped())) == intents.guess(text)
 
 
-def test_a_text_is_read_as_the_embedder_reads_it(intents: Intents) -> None:
+def test_a_text_is_read_as_the_embedder_reads_it() -> None:
     for text in ("", "Déjà-vu, déjà vu?", "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM} " * 2_000):
-        assert np.array_equal(read(text, shipped()).vector, shipped().embed([folded(ends(text, NEWEST_CHARS))])[0])
+        assert np.array_equal(read(text, shipped()).vector, shipped().embed([text])[0])
 
 
 def test_the_same_examples_give_the_same_intents() -> None:

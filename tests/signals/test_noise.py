@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.signals.canonical import folded
-from pointsman.signals.noise import GADGETS, NOISES, flips, worst_prefix
+from pointsman.signals.noise import GADGETS, NOISES, flips, greedy_prefix, worst_prefix
 
 TEXT = "Find the total of these numbers. Show each step, and explain the answer! What about many errors?"
 
@@ -59,3 +59,13 @@ def test_gadgets_are_tried_before_random_words() -> None:
 
     assert worst_prefix(share, ["x"], ["w"], seed=1, tries=10)[1].text == ""
     assert tried[1 : 1 + len(GADGETS)] == [f"{gadget} x" for gadget in GADGETS]
+
+
+def test_a_prefix_is_built_word_by_word() -> None:
+    def share(texts: Sequence[str]) -> float:
+        return sum(text.split()[:2] == ["zeal", "bee"] for text in texts) + sum(text.startswith("zeal") for text in texts) / 2
+
+    found = greedy_prefix(share, ["one", "two"], ["ant", "bee", "zeal"], seed=4, tries=60, most_words=3)
+    assert found.text.split()[:2] == ["zeal", "bee"]
+    assert found.share == 3
+    assert greedy_prefix(lambda _: 0.0, ["x"], ["w"], seed=1, tries=5).text == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,12 +17,13 @@ from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import mixing
 from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import Borrowed, borrow
-from pointsman.estimators.features import read
+from pointsman.estimators.features import fits, read
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.mixture import Expected, Mixture
 from pointsman.estimators.neighbours import Neighbour
 from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.stack import Verdict
+from pointsman.estimators.steady import ending
 from pointsman.estimators.table import Table, Tabled
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Blend:
         return Blended(self.embedder, outcomes.models, table, fitted.mixture, warm, cold, borrowed, recorded, ids)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: what is the same for all queries is worked out once
 class Blended:
     """A fitted blend. `one` and `explained` are for a request, `predict` for many queries."""
 
@@ -127,7 +129,9 @@ class Blended:
         return Row(*self.table.one(query.task))
 
     def _expected(self, mixture: Mixture, query: Query) -> Expected:
-        return mixture.expect(read(query, self.embedder))
+        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text) if fits(query.text) else None
+        of_end = None if end is None else mixture.expect(read(replace(query, text=end), self.embedder)).quality
+        return expected._replace(quality=mixture.steady.held(expected.quality, of_end))
 
     def _nearest(self, cosine: Floats, most: int) -> tuple[Neighbour, ...]:
         left = cosine.copy()
@@ -144,11 +148,22 @@ class Blended:
         return Row(*self._quality(mixture, expected), *rest)
 
     def _quality(self, mixture: Mixture, expected: Expected) -> Quality:
-        quality, doubt = np.empty(len(self.models)), np.full(len(self.models), mixture.doubt.logits.max())
-        quality[self.warm], doubt[self.warm] = expected.quality, mixture.doubt.logits
-        quality[self.cold] = [model.quality(expected.quality) for model in self.borrowed]
-        evidence = np.broadcast_to(_evidence(expected.likeness, self.recorded) / mixture.heads.complexity, quality.shape)
-        return Quality(quality, *Doubt(doubt).bounds(quality, evidence), evidence)
+        quality = expected.quality
+        if self.borrowed:
+            quality = np.empty(len(self.models))
+            quality[self.warm] = expected.quality
+            quality[self.cold] = [model.quality(expected.quality) for model in self.borrowed]
+        evidence = np.empty(len(quality))
+        evidence[:] = _evidence(expected.likeness, self.recorded) / mixture.heads.complexity
+        return Quality(quality, *self._doubt.bounds(quality, evidence), evidence)
+
+    @cached_property
+    def _doubt(self) -> Doubt:
+        """Of all models: one that borrows is doubted as much as any."""
+        logits = np.zeros(0) if self.mixture is None else self.mixture.doubt.logits
+        doubt = np.full(len(self.models), logits.max(initial=0.0))
+        doubt[self.warm] = logits
+        return Doubt(doubt)
 
     def _spread(self, row: int, known: Vector) -> Vector:
         """A quantity of all models, from that of the warm ones."""
@@ -160,8 +175,8 @@ class Blended:
 
 def _evidence(likeness: Floats, recorded: Floats) -> Vector:
     """Labels by model, each as heavy as its query is like the one asked (Kish's effective sample size)."""
-    mass = likeness @ recorded
-    return np.asarray(mass**2 / np.maximum(likeness**2 @ recorded, 1e-12), np.float64)
+    mass, square = likeness @ recorded, (likeness * likeness) @ recorded
+    return np.asarray(mass * mass / np.maximum(square, 1e-12), np.float64)
 
 
 def _alike(columns: Floats) -> Floats:

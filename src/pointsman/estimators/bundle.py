@@ -30,15 +30,17 @@ from pointsman.estimators.neighbours import Near
 from pointsman.estimators.outcomes import Query
 from pointsman.estimators.quantities import Directions, Quantities
 from pointsman.estimators.stack import Verdict
+from pointsman.estimators.steady import Steady
 from pointsman.estimators.table import Sums, Tabled
 
 MOST_BYTES = 1 << 30
-FEATURES = 1  #: changes whenever what is read off a text does
+FEATURES = 2  #: changes whenever what is read off a text does
 _MAGIC = b"pointsman estimator 1\n"
 _MOST_HEAD = 1 << 26
 _TOPS: Sequence[type[Any]] = (Blended, Near, Tabled)
 _KINDS: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (*_TOPS, Borrowed, Doubt, Directions, Forest, Heads, Mixture, Quantities, Scale, Sums, Verdict, Weights)
+    kind.__name__: kind
+    for kind in (*_TOPS, Borrowed, Doubt, Directions, Forest, Heads, Mixture, Quantities, Scale, Steady, Sums, Verdict, Weights)
 }
 _ARRAYS = {"Floats": "<f4", "Places": "<i4", "Rows": "<i8", "Vector": "<f8", "Matrix": "<f8", "NDArray[np.float64]": "<f8"}
 _PLAIN: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointsman.core.answer import Grade
+from pointsman.core.answer import Grade, unlearned
 from pointsman.estimators.accord import Accord
 from pointsman.estimators.forest import Forest, Growth, grow
 from pointsman.estimators.logistic import fit as logistic
@@ -115,10 +115,10 @@ class Confidence:
     def predict(self, model: str, task: str, prior: float, grades: Sequence[Grade], text: str, question: str = "") -> float:
         """How likely the answer is right, 0 to 1.
 
-        `prior`: what was expected before it was seen. Before anything was learned: the lowest grade; without any, `prior`.
+        `prior`: what was expected before it was seen. Before anything was learned: as `unlearned` has it.
         """
         if self.forest is None:
-            return min((grade.value for grade in grades if grade.value is not None), default=min(max(prior, 0.0), 1.0))
+            return unlearned(prior, grades)
         row = self._row(model, prior, grades, said(question, text))
         return self.curve.at(float(self.forest.predict(row)[0]), prior, model, task)
 
@@ -153,7 +153,7 @@ class Confidence:
         return float(self.means[self.models.index(model)]) if model in self.models else 0.5
 
 
-def beside(expected: ArrayLike, prior: ArrayLike, mean: float) -> Floats:
+def beside(expected: ArrayLike, prior: ArrayLike, mean: ArrayLike) -> Floats:
     """What is looked at of a further model beside an answer; of many, a row each."""
     apart = np.asarray(expected, np.float64) - np.asarray(prior, np.float64)
     return np.stack((odds(expected), apart, np.full_like(apart, mean)), axis=-1).astype(np.float32)

@@ -22,8 +22,8 @@ from pointsman.estimators.said import SIZE
 FEATURES = 1  #: changes whenever what is read off an answer does
 MOST_BYTES = 1 << 28
 _MAGIC = b"pointsman confidence 1\n"
-_TREES = ("roots", "feature", "threshold", "below", "other", "value")
-_KINDS = ("<i4", "<i4", "<f4", "<i4", "<i4", "<f4")
+_TREES = ("roots", "feature", "threshold", "below", "value")
+_KINDS = ("<i4", "<i4", "<f4", "<i4", "<f4")
 _BESIDE = 3  # numbers about a further model
 
 

@@ -1,4 +1,7 @@
-"""Two cheap models asked together, a strong one where that does not do: how likely the two agree, and what each would be worth then."""
+"""Two cheap models asked together, a strong one where that does not do: how likely the two agree, and what each would be worth then.
+
+Or one cheap model, whose answer is believed little, more or much: what is seen is one of a few states in either case.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.intp]
 
 DIFFER, AGREE, UNKNOWN = 0, 1, 2
-_STATES = (DIFFER, AGREE, UNKNOWN)
+_STATES = 3
 _FIRM = 60.0  # answers' worth of belief that states and tasks are alike
 
 
@@ -34,7 +37,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duo:
-    """Fitted weights, a state a row. `prior` has three columns: what is expected of the first, the second and the strong model."""
+    """Fitted weights, a state a row. `prior` has three columns: what is expected of the first, the second and the strong model.
+
+    Where one cheap model is asked alone it is the first and the second.
+    """
 
     tasks: tuple[str, ...]
     chance: Matrix
@@ -42,19 +48,23 @@ class Duo:
     strong: Matrix
 
     @classmethod
-    def of(cls, tasks: Sequence[str], prior: Matrix, states: Rows, right: Vector, strong: Vector) -> Duo:
-        """Learn from queries that all three answered. `prior` must come from fits that had not seen them."""
+    def of(cls, tasks: Sequence[str], prior: Matrix, states: Rows, right: Vector, strong: Vector, firm: float = _FIRM) -> Duo:
+        """Learn from queries that all answered. `prior` must come from fits that had not seen them."""
         known = tuple(sorted({task for task in tasks if task}))
         rows = _rows(known, tasks, prior)
         blank = np.zeros(rows.shape[1])
-        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, _FIRM) for one in _STATES])
-        return cls(known, chance, _by_state(rows, states, right, leading=1), _by_state(rows, states, strong, leading=3))
+        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, firm) for one in range(_STATES)])
+        return cls(known, chance, _by_state(rows, states, right, 1, firm), _by_state(rows, states, strong, 3, firm))
 
     def expect(self, tasks: Sequence[str], prior: Matrix) -> Expected:
-        """What to expect of queries before any of the three is asked."""
+        """What to expect of queries before any of the three is asked.
+
+        Over the states it comes to what was expected without them: else a pair looks better than a model alone because two fits differ.
+        """
         rows = _rows(self.tasks, tasks, prior)
         chance, right, strong = (share(rows @ weights.T) for weights in (self.chance, self.right, self.strong))
-        return Expected(chance / chance.sum(axis=1, keepdims=True), right, strong)
+        chance /= chance.sum(axis=1, keepdims=True)
+        return Expected(chance, _around(right, chance, prior[:, :2].max(axis=1)), _around(strong, chance, prior[:, 2]))
 
 
 def states_of(first: Sequence[str], second: Sequence[str]) -> Rows:
@@ -67,12 +77,16 @@ def states_of(first: Sequence[str], second: Sequence[str]) -> Rows:
     return np.array([UNKNOWN if not a or not b else AGREE if a == b else DIFFER for a, b in pairs], np.intp)
 
 
-def _by_state(rows: Matrix, states: Rows, truth: Vector, leading: int) -> Matrix:
+def _around(quality: Matrix, chance: Matrix, expected: Vector) -> Matrix:
+    return np.asarray(quality + (expected - (chance * quality).sum(axis=1))[:, None])
+
+
+def _by_state(rows: Matrix, states: Rows, truth: Vector, leading: int, firm: float) -> Matrix:
     """Weights of each state, drawn to those of all states, and these to believing the number that leads."""
     start = np.zeros(rows.shape[1])
     start[leading] = 1.0
-    common = fit(rows, truth, start, _FIRM)
-    return np.stack([fit(rows[states == one], truth[states == one], common, _FIRM) for one in _STATES])
+    common = fit(rows, truth, start, firm)
+    return np.stack([fit(rows[states == one], truth[states == one], common, firm) for one in range(_STATES)])
 
 
 def _rows(known: tuple[str, ...], tasks: Sequence[str], prior: Matrix) -> Matrix:

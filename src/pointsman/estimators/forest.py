@@ -40,41 +40,43 @@ class Forest:
     roots: Places
     feature: Places
     threshold: Floats
-    below: Places  #: where to go if the feature is below the threshold
-    other: Places
+    below: Places  #: where to go if the feature is below the threshold; else to the node after that
     value: Floats  #: node by output
 
     def __post_init__(self) -> None:
         nodes = len(self.feature)
-        for places in (self.roots, self.below, self.other):
+        if {len(self.threshold), len(self.below), len(self.value)} != {nodes}:
+            raise ValueError("parts of the trees differ in length")
+        own = np.arange(nodes)
+        for places in (self.roots, self.below + (self.below != own)):
             if len(places) and not (int(places.min()) >= 0 and int(places.max()) < nodes):
                 raise ValueError("a tree points outside of itself")
-        own = np.arange(nodes)
         # Children stand after their parents: no walk goes in circles.
-        if not ((self.below > own) & (self.other > own) | (self.below == own) & (self.other == own)).all():
+        if not (self.below >= own).all():
             raise ValueError("a tree goes in circles")
-        if {len(self.threshold), len(self.below), len(self.other), len(self.value)} != {nodes}:
-            raise ValueError("parts of the trees differ in length")
 
     def leaves(self, features: Floats) -> Rows:
         """The leaf in each tree for one query."""
-        feature, children, at = self._walked
-        while True:
-            beyond = features.take(feature.take(at)) >= self.threshold.take(at)
-            onward = children.take(at + at + beyond)
-            if onward.tobytes() == at.tobytes():
-                return at
-            at = onward
+        feature, threshold, below, at, steps = self._walked
+        for _ in range(steps):
+            at = below.take(at) + (features.take(feature.take(at)) >= threshold.take(at))
+        return at
 
     @cached_property
-    def _walked(self) -> tuple[Rows, Rows, Rows]:
-        """Features, both children of a node side by side, and roots, as numpy wants them: all else is converted at every step."""
-        children = np.stack((self.below, self.other), axis=1).ravel()
-        return self.feature.astype(np.intp), children.astype(np.intp), self.roots.astype(np.intp)
+    def _walked(self) -> tuple[Rows, Floats, Rows, Rows, int]:
+        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them; steps to the last leaf."""
+        leaf = self.below == np.arange(len(self.below))
+        below, steps, level = self.below.astype(np.intp), 0, np.unique(self.roots)
+        while not leaf[level].all():
+            level = below[level[~leaf[level]]]
+            level, steps = np.unique(np.concatenate((level, level + 1))), steps + 1
+        threshold = np.where(leaf, np.float32(np.inf), self.threshold)
+        return self.feature.astype(np.intp), threshold, below, self.roots.astype(np.intp), steps
 
     def predict(self, features: Floats) -> Floats:
         """Mean over the trees for one query."""
-        return np.asarray(self.value.take(self.leaves(features), axis=0).mean(axis=0))
+        found = self.value.take(self.leaves(features), axis=0)
+        return np.asarray(np.add.reduce(found, axis=0) / np.float32(len(found)))
 
 
 def grow(features: Floats, targets: Floats, groups: Rows, growth: Growth, seed: int) -> tuple[Forest, Floats]:
@@ -101,14 +103,15 @@ def _walk(tree: Forest, features: Floats) -> Places:
     at = np.zeros(len(features), np.int32)
     rows = np.arange(len(features))
     while True:
-        onward = np.where(features[rows, tree.feature[at]] < tree.threshold[at], tree.below[at], tree.other[at])
+        below = tree.below[at]
+        onward = below + ((below != at) & (features[rows, tree.feature[at]] >= tree.threshold[at]))
         if np.array_equal(onward, at):
             return at
         at = onward
 
 
 def _tree(features: Floats, targets: Floats, rows: Rows, growth: Growth, chance: np.random.Generator) -> Forest:
-    feature, threshold, below, other = [0], [0.0], [0], [0]
+    feature, threshold, below = [0], [0.0], [0]
     value = [targets[rows].mean(axis=0)]
     waiting = [(0, rows)]
     while waiting:
@@ -117,19 +120,18 @@ def _tree(features: Floats, targets: Floats, rows: Rows, growth: Growth, chance:
         if found is None:
             continue
         feature[node], threshold[node], goes = found
-        for children, part in ((below, inside[goes]), (other, inside[~goes])):
-            children[node] = len(value)
+        below[node] = len(value)
+        for part in (inside[goes], inside[~goes]):
+            child = len(value)
             own = targets[part].mean(axis=0)
             value.append(value[node] + (own - targets[inside].mean(axis=0)) / (1 + growth.pull / len(inside)))
             feature.append(0)
             threshold.append(0.0)
-            below.append(len(value) - 1)
-            other.append(len(value) - 1)
+            below.append(child)
             if len(part) >= 2 * growth.leaf:
-                waiting.append((children[node], part))
-    places = (np.array(part, np.int32) for part in (feature, below, other))
-    named = dict(zip(("feature", "below", "other"), places, strict=True))
-    return Forest(np.zeros(1, np.int32), threshold=np.array(threshold, np.float32), value=np.array(value, np.float32), **named)
+                waiting.append((child, part))
+    features_of, children = np.array(feature, np.int32), np.array(below, np.int32)
+    return Forest(np.zeros(1, np.int32), features_of, np.array(threshold, np.float32), children, np.array(value, np.float32))
 
 
 def _split(
@@ -161,6 +163,5 @@ def _joined(trees: list[Forest], mean: Floats) -> Forest:
         np.concatenate([tree.feature for tree in trees]),
         np.concatenate([tree.threshold for tree in trees]),
         np.concatenate([tree.below + start for tree, start in moved]),
-        np.concatenate([tree.other + start for tree, start in moved]),
         np.concatenate([tree.value for tree in trees]) + mean,
     )

@@ -22,7 +22,8 @@ PIECE = 4  #: characters of a piece; it may begin or end with the space beside a
 _BASE = 0x9E3779B97F4A7C15
 _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_SPACES = bytes(max(byte, 32) for byte in range(256))
+_HALF, _LESS = np.uint64(32), np.uint64(29)
+_INSIDE = bytes(byte >= 128 or chr(byte).isalnum() for byte in range(256))  # words: letters, digits, and everything beyond ASCII
 _MOST_BYTES = 4 * MOST_CHARS + 4
 
 
@@ -43,33 +44,30 @@ def grams(text: str) -> tuple[Hashes, Hashes]:
     (3, 2)
     """
     raw = f" {ends(text).lower()} ".encode("utf-8", "replace")
-    letters = np.frombuffer(raw.translate(_SPACES), np.uint8)
-    inside = _inside()[letters]
-    powers, inverse = _powers()
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum((letters.astype(np.uint64) + np.uint64(1)) * powers[: len(letters)])))
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    inside = np.frombuffer(raw.translate(_INSIDE), np.bool_)
+    powers, inverse, worth = _powers()
+    sums = np.zeros(len(raw) + 1, np.uint64)
+    (worth.take(np.frombuffer(raw, np.uint8)) * powers[: len(raw)]).cumsum(out=sums[1:])
+    edges = (inside[1:] != inside[:-1]).nonzero()[0] + 1
     starts, stops = edges[::2], edges[1::2]
-    words = (sums[stops] - sums[starts]) * inverse[starts]
+    words = (sums.take(stops) - sums.take(starts)) * inverse.take(starts)
     pairs = words[:-1] * _PAIR + words[1:]
-    at = np.flatnonzero(inside[1 : -PIECE + 2] & inside[2 : -PIECE + 3])  # its two inner letters belong to a word
-    pieces = (sums[at + PIECE] - sums[at]) * inverse[at]
-    return _mixed(np.concatenate((words, pairs))), _mixed(pieces)
+    at = (inside[1 : -PIECE + 2] & inside[2 : -PIECE + 3]).nonzero()[0]  # its two inner letters belong to a word
+    pieces = (sums[PIECE:].take(at) - sums.take(at)) * inverse.take(at)
+    several = len(words) + len(pairs)
+    hashes = _mixed(np.concatenate((words, pairs, pieces)))
+    return hashes[:several], hashes[several:]
 
 
 def _mixed(hashes: Hashes) -> Hashes:
-    hashes = (hashes ^ (hashes >> np.uint64(32))) * _MIX
-    return hashes ^ (hashes >> np.uint64(29))
+    hashes = (hashes ^ (hashes >> _HALF)) * _MIX
+    return hashes ^ (hashes >> _LESS)
 
 
 @cache
-def _inside() -> NDArray[np.bool_]:
-    """Which bytes belong to words: letters, digits, and everything beyond ASCII."""
-    return np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)])
-
-
-@cache
-def _powers() -> tuple[Hashes, Hashes]:
+def _powers() -> tuple[Hashes, Hashes, Hashes]:
+    """Powers of the base and of its inverse, and what each byte counts for."""
     powers = np.full(_MOST_BYTES, _BASE, np.uint64)
     inverse = np.full(_MOST_BYTES, pow(_BASE, -1, 1 << 64), np.uint64)
     powers[0] = inverse[0] = 1
-    return np.cumprod(powers), np.cumprod(inverse)
+    return np.cumprod(powers), np.cumprod(inverse), np.array([max(byte, 32) + 1 for byte in range(256)], np.uint64)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pointsman.estimators.features import Reading, Scale
+from pointsman.estimators.features import BUCKETS, FLAT, Scale, Seen
 from pointsman.estimators.tabular import fold_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.intp]
+    Labels = NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +51,27 @@ class Heads:
 
     kept: Floats  #: directions of the kept queries' embeddings, one a row
     sharpness: float
-    gains: tuple[float, ...]  #: of words, pieces, surface, task
     near_weights: Floats
-    flat_weights: Floats
+    flat_weights: Floats  #: of words, pieces, surface and tasks
     offset: Floats
     complexity: float  #: how many labels' worth of freedom the fit has: the sum of squares of its smoother
 
     def __post_init__(self) -> None:
-        if len(self.kept) != len(self.near_weights) or len(self.gains) != len(_FLAT):
+        if len(self.kept) != len(self.near_weights) or len(self.flat_weights) < FLAT:
             raise ValueError("parts of the heads differ in length")
         if not self.near_weights.shape[1:] == self.flat_weights.shape[1:] == self.offset.shape:
             raise ValueError("the heads differ in number")
 
-    def near(self, one: Reading, scale: Scale) -> Near:
+    def near(self, one: Seen) -> Near:
         """Compare with the kept queries."""
-        cosine = self.kept @ scale.direction(one)
-        return Near(cosine, np.exp(2 * self.sharpness * (cosine - 1)))
+        cosine = self.kept @ one.direction
+        weight = cosine * np.float32(2 * self.sharpness)
+        weight -= np.float32(2 * self.sharpness)
+        return Near(cosine, np.exp(weight, out=weight))
 
-    def predict(self, one: Reading, scale: Scale, near: Near) -> Floats:
+    def predict(self, one: Seen, near: Near) -> Floats:
         """All outputs for one query."""
-        flat = _flat(one, scale, self.gains)
-        some = (flat != 0).nonzero()[0]  # of the buckets a text fills few
-        return np.asarray(near.weight @ self.near_weights + flat[some] @ self.flat_weights.take(some, axis=0) + self.offset)
-
-
-_FLAT = (Scale.words, Scale.pieces, Scale.shape, Scale.task)
-
-
-def _flat(one: Reading, scale: Scale, gains: Sequence[float]) -> Floats:
-    return np.concatenate([np.float32(gain) * view(scale, one) for view, gain in zip(_FLAT, gains, strict=True)])
+        return np.asarray(near.weight @ self.near_weights + one.values @ self.flat_weights.take(one.places, axis=0) + self.offset)
 
 
 class Fit(NamedTuple):
@@ -90,16 +83,20 @@ class Fit(NamedTuple):
     strange: Floats  #: of those fitted on, by heads that saw nothing of their task
 
 
-def fit(readings: Sequence[Reading], scale: Scale, targets: Floats, judged: int, groups: Rows, views: Views, seed: int) -> Fit:
+def fit(queries: Sequence[Seen], scale: Scale, targets: Floats, judged: int, groups: Rows, tasks: Labels, views: Views, seed: int) -> Fit:
     """Targets are whole; the penalty is the one that suits the first `judged` of them."""
-    rows = np.sort(np.random.default_rng(seed).permutation(len(readings))[: views.rows])
-    chosen = [readings[i] for i in rows]
-    kept = np.stack([scale.direction(one) for one in chosen])
-    blocks = [np.stack([view(scale, one) for one in chosen]) for view in _FLAT]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(queries))[: views.rows])
+    chosen = [queries[i] for i in rows]
+    kept = np.stack([one.direction for one in chosen])
     weights = (views.words, views.pieces, views.surface, views.task if scale.tasks else 0.0)
     share = sum(weights) + views.meaning
-    gains = tuple(float(np.sqrt(weight / share / _spread(block))) for weight, block in zip(weights, blocks, strict=True))
-    flat = np.concatenate([np.float32(gain) * block for gain, block in zip(gains, blocks, strict=True)], axis=1)
+    flat = np.zeros((len(rows), scale.width), np.float32)
+    for row, one in zip(flat, chosen, strict=True):
+        row[one.places] = one.values
+    gain = np.ones(scale.width, np.float32)
+    for weight, begin, end in zip(weights, _EDGES, (*_EDGES[1:], scale.width), strict=True):
+        gain[begin:end] = np.sqrt(weight / share / _spread(flat[:, begin:end]))
+    flat *= gain
     centre = flat.mean(axis=0)
     gauss = np.exp(2 * views.sharpness * (kept @ kept.T - 1))
     across = gauss.mean(axis=0)
@@ -113,22 +110,24 @@ def fit(readings: Sequence[Reading], scale: Scale, targets: Floats, judged: int,
     solved = solve(kernel, around, penalty)
     near_weights, flat_weights = bend * solved.dual, flat.T @ solved.dual - np.outer(centre, solved.dual.sum(axis=0))
     offset = mean - across @ near_weights - centre @ flat_weights
-    heads = Heads(kept, views.sharpness, gains, near_weights, flat_weights, offset.astype(np.float32), solved.complexity)
-    unseen = _everywhere(heads, readings, scale, groups, rows, solved.without(around, folds) + mean)
-    tasks = np.unique([one.task for one in chosen], return_inverse=True)[1].reshape(-1)
-    strange = np.zeros_like(around) if tasks.max() == 0 else solved.without(around, tasks, centred=False)
+    heads = Heads(kept, views.sharpness, near_weights, flat_weights * gain[:, None], offset.astype(np.float32), solved.complexity)
+    unseen = _everywhere(heads, queries, groups, rows, solved.without(around, folds) + mean)
+    of_task = np.unique(tasks[rows], return_inverse=True)[1].reshape(-1)
+    strange = np.zeros_like(around) if of_task.max() == 0 else solved.without(around, of_task, centred=False)
     return Fit(heads, rows, unseen, strange + mean)
 
 
-def _everywhere(heads: Heads, readings: Sequence[Reading], scale: Scale, groups: Rows, rows: Rows, unseen: Floats) -> Floats:
+_EDGES = (0, BUCKETS, 2 * BUCKETS, FLAT)  # of words, pieces, surface, tasks
+
+
+def _everywhere(heads: Heads, queries: Sequence[Seen], groups: Rows, rows: Rows, unseen: Floats) -> Floats:
     """Queries that were not fitted on are predicted as any other; those of a group that was, as that group is."""
-    found = np.empty((len(readings), unseen.shape[1]), np.float32)
+    found = np.empty((len(queries), unseen.shape[1]), np.float32)
     found[rows] = unseen
     of_group = {int(group): at for at, group in enumerate(groups[rows])}
-    for at in np.setdiff1d(np.arange(len(readings)), rows):
+    for at in np.setdiff1d(np.arange(len(queries)), rows):
         twin = of_group.get(int(groups[at]))
-        one = readings[at]
-        found[at] = heads.predict(one, scale, heads.near(one, scale)) if twin is None else unseen[twin]
+        found[at] = heads.predict(queries[at], heads.near(queries[at])) if twin is None else unseen[twin]
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,16 +12,20 @@ import numpy as np
 from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import forest, heads, stack
 from pointsman.estimators.bounds import Doubt
-from pointsman.estimators.features import Reading, Scale, read
+from pointsman.estimators.features import Reading, Scale, fits, read
 from pointsman.estimators.mixture import Mixture, Weights, apart
-from pointsman.estimators.outcomes import Outcomes
+from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.quantities import folded, smeared
+from pointsman.estimators.stack import Verdict
+from pointsman.estimators.steady import Steady, ending
 from pointsman.estimators.table import Sums
 from pointsman.estimators.tabular import centred, fold_of, groups_of, whole
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Rows
+
+_ENDS = 1_000  # of queries that are read by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +52,39 @@ def fit(outcomes: Outcomes, embedder: Embedder | None, settings: Settings, seed:
     readings = [read(query, embedder) for query in outcomes.queries]
     groups = groups_of(outcomes.queries)
     scale = Scale.of(readings, settings.topics, with_tasks=settings.tasks)
+    seen = [scale.see(one) for one in readings]
+    tasks = np.array([one.task for one in readings])
     quality = whole(outcomes.quality, 0.5)
     models = quality.shape[1]
     given = np.concatenate((outcomes.cost_usd, outcomes.output_tokens, outcomes.latency_s), axis=1)
     directions, scores = folded(given)
     targets = np.concatenate((quality, scores), axis=1).astype(np.float32)
-    headed = heads.fit(readings, scale, targets, models, groups, settings.views, seed)
+    headed = heads.fit(seen, scale, targets, models, groups, tasks, settings.views, seed)
     by_heads, rest = np.split(headed.unseen.astype(np.float64), [models], axis=1)
     table, by_table = _tabled(readings, outcomes.quality, groups, tagged=settings.tasks)
-    dense = np.stack([scale.dense(one) for one in readings])
-    looked_at = np.concatenate((dense, apart(by_heads), apart(by_table)), axis=1).astype(np.float32)
+    looked_at = np.concatenate((np.stack([one.dense for one in seen]), apart(by_heads), apart(by_table)), axis=1).astype(np.float32)
     trees, by_trees = forest.grow(looked_at, quality.astype(np.float32), groups, settings.growth, seed)
     parts = [by_heads, by_trees.astype(np.float64), by_table]
-    tasks = np.array([one.task for one in readings])[headed.rows]
-    weights = _weights(parts, quality, stack.carried(headed.strange[:, :models].astype(np.float64), quality[headed.rows], tasks))
+    strange = headed.strange[:, :models].astype(np.float64)
+    weights = _weights(parts, quality, stack.carried(strange, quality[headed.rows], tasks[headed.rows]))
     quantities = smeared(given, directions, rest)
     cost = np.nan_to_num(quantities.back(rest)[:, :models])
-    verdict = stack.guard(quality, whole(outcomes.cost_usd, 0.0), _combined(weights, parts), cost)
+    guard = partial(stack.guard, quality, whole(outcomes.cost_usd, 0.0), expected_cost=cost)
+    verdict = guard(_combined(weights, parts))
     if settings.guarded and not verdict.routes:
-        weights = replace(weights, differ=(0.0,) * len(parts))
+        weights, verdict = _by_tag(weights, parts, quality, guard) if table.tasks else (_without(weights), verdict)
     unseen = _combined(weights, parts)
-    return Fit(
-        Mixture(scale, headed.heads, trees, table, weights, quantities, Doubt.of(outcomes.quality, unseen), verdict), unseen, headed.rows
-    )
+    doubt, level = Doubt.of(outcomes.quality, unseen), Steady(np.zeros(models))
+    mixture = Mixture(scale, headed.heads, trees, table, weights, quantities, doubt, verdict, level)
+    return Fit(replace(mixture, steady=_steady(mixture, unseen, outcomes.queries, embedder)), unseen, headed.rows)
+
+
+def _steady(mixture: Mixture, unseen: Matrix, queries: Sequence[Query], embedder: Embedder | None) -> Steady:
+    """From what is said of the ends of some queries, and of the whole by what had not seen it."""
+    ends = {at: end for at, query in enumerate(queries) if fits(query.text) and (end := ending(query.text))}
+    some = list(ends)[:: 1 + len(ends) // _ENDS]
+    said = [mixture.expect(read(replace(queries[at], text=ends[at]), embedder)).quality for at in some]
+    return Steady.of(mixture.weights.mean, unseen[some], np.array(said).reshape(unseen[some].shape))
 
 
 def _tabled(readings: Sequence[Reading], quality: Matrix, groups: Rows, *, tagged: bool) -> tuple[Sums, Matrix]:
@@ -95,6 +110,18 @@ def _weights(parts: Sequence[Matrix], quality: Matrix, carried: float) -> Weight
     differ = stack.stacked([centred(part) for part in around], centred(truth))
     sober = stack.sobriety(quality.shape[1])
     return Weights(tuple(sober * weight for weight in differ), level, carried, centre, mean)
+
+
+def _by_tag(weights: Weights, parts: Sequence[Matrix], quality: Matrix, guard: Callable[[Matrix], Verdict]) -> tuple[Weights, Verdict]:
+    """Weights that let models differ as the table says, the last of the parts; where that is not worth it either, not at all."""
+    weight = stack.stacked([centred(parts[-1] - parts[-1].mean(axis=0))], centred(quality - quality.mean(axis=0)))
+    by_tag = replace(_without(weights), differ=(0.0,) * (len(parts) - 1) + (stack.sobriety(quality.shape[1]) * weight[0],))
+    verdict = guard(_combined(by_tag, parts))
+    return (by_tag, verdict) if verdict.routes else (_without(weights), verdict)
+
+
+def _without(weights: Weights) -> Weights:
+    return replace(weights, differ=(0.0,) * len(weights.differ))
 
 
 def _combined(weights: Weights, parts: Sequence[Matrix]) -> Matrix:

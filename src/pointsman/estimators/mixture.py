@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from pointsman.estimators.forest import Forest
 from pointsman.estimators.heads import Heads
 from pointsman.estimators.quantities import Quantities
 from pointsman.estimators.stack import Verdict
+from pointsman.estimators.steady import Steady
 from pointsman.estimators.table import Sums
 
 if TYPE_CHECKING:
@@ -35,11 +38,11 @@ class Expected(NamedTuple):
 
 def apart(quality: Matrix | Vector) -> Matrix | Vector:
     """How each model differs from the mean of all, and that mean: what trees see of other predictions."""
-    level = quality.mean(axis=-1, keepdims=True)
+    level = np.add.reduce(quality, axis=-1, keepdims=True) / quality.shape[-1]
     return np.concatenate((quality - level, level), axis=-1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, as below: what is the same for all queries is worked out once
 class Weights:
     """How predictions are put together: a weight for heads, trees and table each, around the means of their predictions."""
 
@@ -51,12 +54,19 @@ class Weights:
 
     def combine(self, parts: Matrix, *, strange: bool = False) -> Vector:
         """Quality of each model, from one row of predictions a part. `strange`: of a task that was not seen."""
+        differ, level = self._arrays
         around = parts - self.centre
-        level = around.mean(axis=1, keepdims=True)
-        return np.asarray(self.mean + self.level @ level + (self.carried if strange else 1.0) * (self.differ @ (around - level)))
+        mean = np.add.reduce(around, axis=1) / around.shape[1]
+        if strange:
+            differ = self.carried * differ
+        return np.asarray(differ @ around + ((level - differ) @ mean + self.mean))
+
+    @cached_property
+    def _arrays(self) -> tuple[Vector, Vector]:
+        return np.array(self.differ), np.array(self.level)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """Fitted heads, trees and table, their weights, and what follows for bounds."""
 
@@ -68,6 +78,7 @@ class Mixture:
     quantities: Quantities  #: cost, output tokens, latency
     doubt: Doubt
     verdict: Verdict
+    steady: Steady
 
     def __post_init__(self) -> None:
         seen = len(self.scale.surface_mean) + min(self.scale.topics, self.scale.directions.shape[1]) + 2 * (len(self.weights.mean) + 1)
@@ -76,11 +87,18 @@ class Mixture:
 
     def expect(self, one: Reading) -> Expected:
         """Everything that is expected of one query."""
-        near = self.heads.near(one, self.scale)
-        found = self.heads.predict(one, self.scale, near).astype(np.float64)
+        seen = self.scale.see(one)
+        near = self.heads.near(seen)
+        found = self.heads.predict(seen, near).astype(np.float64)
         models = len(self.weights.mean)
-        by_heads, by_table = found[:models], self.table.shrunk(one.task)[0]
-        looked_at = np.concatenate((self.scale.dense(one), apart(by_heads), apart(by_table))).astype(np.float32)
-        strange = bool(one.task and self.table.tasks) and one.task not in self.table.tasks
+        strange = bool(one.task and self.table.tasks) and one.task not in self._tabled
+        by_heads, (by_table, told) = found[:models], self._tabled.get(one.task) or self._tabled[""]
+        looked_at = np.concatenate((seen.dense, apart(by_heads), told), dtype=np.float32, casting="same_kind")
         quality = self.weights.combine(np.array((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
         return Expected(quality, found[models:], near.cosine, near.weight)
+
+    @cached_property
+    def _tabled(self) -> Mapping[str, tuple[Vector, Vector]]:
+        """What the table says of each task, and of no task, and the same apart."""
+        rows = {task: self.table.shrunk(task)[0] for task in ("", *self.table.tasks)}
+        return {task: (row, apart(row)) for task, row in rows.items()}

@@ -84,7 +84,7 @@ class Near:
         return tuple(Neighbour(self.ids[i], float(cosine[i])) for i in np.argsort(-cosine, kind="stable")[:most])
 
     def _cosine(self, text: str) -> Floats:
-        return self.kept @ unit(self.embedder.embed((ends(text),))[0] - self.centre)
+        return np.asarray(self.kept @ unit(self.embedder.embed((ends(text),))[0] - self.centre))
 
     def _one(self, text: str) -> tuple[Vector, ...]:
         cosine = self._cosine(text)

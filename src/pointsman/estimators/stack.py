@@ -74,7 +74,8 @@ def carried(strange: Matrix, quality: Matrix, tasks: NDArray[np.str_], z: float 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether choosing by query is worth it: the mean advantage over the best coin-mix of single models at the same cost."""
+    """Whether choosing by query is worth it: the mean advantage over the best coin-mix of single models at the same cost, or over
+    choosing by means and costs, if that is less."""
 
     routes: bool
     advantage: float  #: quality per query, on queries that were not seen in the fit
@@ -91,18 +92,28 @@ class Verdict:
 
 
 def guard(quality: Matrix, cost: Matrix, expected: Matrix, expected_cost: Matrix, z: float = 1.2815515655446004) -> Verdict:
-    """Compare choosing by expectation, at twelve exchange rates, with the mix of single models that costs as much, query by query."""
-    n, rows = len(quality), np.arange(len(quality))
+    """Compare choosing by expectation, at twelve exchange rates, query by query: with the mix of single models that costs as much, and with
+    choosing by each model's mean and the costs expected of the query. The lesser gain counts: costs are no reason to differ in quality.
+    """
+    n = len(quality)
     if n < 2 or quality.shape[1] < 2:
         return Verdict(False, 0.0, 0.0, n)
-    spread = max(float(np.ptp(cost.mean(axis=0))), 1e-12)
-    rates = np.concatenate(([0.0], np.geomspace(0.01, 10.0, 11))) * max(float(np.ptp(quality.mean(axis=0))), 0.01) / spread
-    gained = np.zeros(n)
-    for rate in rates:
-        chosen = np.argmax(expected - rate * expected_cost, axis=1)
-        gained += (quality[rows, chosen] - _mix(quality, cost, float(cost[rows, chosen].mean()))) / len(rates)
-    mean, error = float(gained.mean()), float(gained.std(ddof=1) / np.sqrt(n))
-    return Verdict(mean - z * error > 0, mean, mean - z * error, n)
+    mean, spread = quality.mean(axis=0), max(float(np.ptp(cost.mean(axis=0))), 1e-12)
+    rates = np.concatenate(([0.0], np.geomspace(0.01, 10.0, 11))) * max(float(np.ptp(mean)), 0.01) / spread
+    worths = expected, np.broadcast_to(mean, expected.shape)
+    gained, by_cost = (np.mean([_over_mix(quality, cost, worth - r * expected_cost) for r in rates], axis=0) for worth in worths)
+    return min((_verdict(gained, z), _verdict(gained - by_cost, z)), key=lambda one: one.low)
+
+
+def _verdict(gained: Vector, z: float) -> Verdict:
+    mean, error = float(gained.mean()), float(gained.std(ddof=1) / np.sqrt(len(gained)))
+    return Verdict(mean - z * error > 0, mean, mean - z * error, len(gained))
+
+
+def _over_mix(quality: Matrix, cost: Matrix, worth: Matrix) -> Vector:
+    """What the model of highest worth gives above the best mix at the cost of these choices, query by query."""
+    rows, chosen = np.arange(len(quality)), np.argmax(worth, axis=1)
+    return np.asarray(quality[rows, chosen] - _mix(quality, cost, float(cost[rows, chosen].mean())))
 
 
 def _mix(quality: Matrix, cost: Matrix, spent: float) -> Vector:

@@ -1,15 +1,16 @@
 """What a text looks like, in some hundred numbers: lengths, numbers and their size, operators, choices, code, formulae, cue words.
 
 Difficulty shows here where topic does not. All counts are on a logarithmic scale, so that a long text is not a different world. Case and
-the amount of white space in a line do not count: they change nothing for the model that is asked, and would be an easy way to steer.
+white space, line breaks too, do not count: they change nothing for the model that is asked, and would be an easy way to steer.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from itertools import islice
+from itertools import islice, pairwise
 from math import log1p, sqrt
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,9 @@ from pointsman.estimators.grams import ends
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NUMERIC = bytes(byte if byte in b"0123456789.," else 32 for byte in range(256))
+_NUMBER = re.compile(rb"[0-9](?:[0-9.,]*[0-9])?")
 _SENTENCE = re.compile(r"[.!?](?=\s|$)")
-_CHOICE = re.compile(r"\(?[a-j][).:] ")
-_OTHER_SPACES = "\t\v\f\r\x1c\x1d\x1e\x1f"  #: of ASCII
+_CHOICE = re.compile(r" \(?([a-j])[).:](?= )")
 _CODE = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
 _LETTERS = bytes(byte if byte >= 128 or chr(byte).isalpha() else 32 for byte in range(256))  # in ASCII, all else stands between words
 _COUNTED = list(b'%$/=(,?":_+-*^<>[|#@&')  #: signs that are counted one by one
@@ -37,9 +37,10 @@ _CUE_WORDS = (
     "price sum than i you my your please best most likely must cannot only and or but because between least more less some many much"
 )
 _CUES = frozenset(_CUE_WORDS.encode().split())
-_CUE_PLACE = {word: place for place, word in enumerate(sorted(_CUES))}
 
-_FIXED = 39
+_FIXED = 37
+_CUE_PLACE = {word: place for place, word in enumerate(sorted(_CUES), _FIXED + len(_COUNTED))}
+_LONG = 9  # letters of a long word
 SIZE = _FIXED + len(_COUNTED) + len(_CUES)  #: how many numbers
 
 
@@ -49,44 +50,32 @@ def surface(text: str) -> NDArray[np.float32]:
     >>> surface("How much is 2 + 2?").shape == (SIZE,)
     True
     """
-    text = _tidy(ends(text).lower().strip())
+    text = " ".join(ends(text).lower().split())
     raw = text.encode("utf-8", "replace")
-    letters = b" %b " % raw.translate(_LETTERS)
-    distinct = frozenset(letters.split())
-    gaps = np.diff(np.flatnonzero(np.frombuffer(letters, np.uint8) == 32))
-    sizes = [0, *np.bincount(gaps, minlength=2).tolist()[2:]]  # how many words there are of each length
-    words = sum(sizes)
+    words = raw.translate(_LETTERS).split()
+    distinct = frozenset(words)
+    sizes = sorted(map(len, words))
     counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256).tolist()
-    values = (*_lengths(text, sizes, len(distinct), counts), *_numbers(raw, words), *_letters(counts), *_choices(text))
-    signs = [log1p(counts[sign]) for sign in _COUNTED]
-    cues = np.zeros(len(_CUES), np.float32)
-    cues[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
-    return np.concatenate((np.array((*values, *signs), np.float32), cues))
-
-
-def _tidy(text: str) -> str:
-    """Single spaces, and none where a line begins or ends."""
-    if text.isascii() and not any(map(text.__contains__, _OTHER_SPACES)):
-        while "  " in text:
-            text = text.replace("  ", " ")
-        return text.replace(" \n", "\n").replace("\n ", "\n")
-    return "\n".join([" ".join(line.split()) for line in text.split("\n")])
+    values = (*_lengths(text, sizes, len(distinct), counts), *_numbers(raw, len(words)), *_letters(counts), *_choices(text))
+    numbers = np.zeros(SIZE, np.float32)
+    numbers[: _FIXED + len(_COUNTED)] = (*values, *[log1p(counts[sign]) for sign in _COUNTED])
+    numbers[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
+    return numbers
 
 
 def _lengths(text: str, sizes: list[int], distinct: int, counts: list[int]) -> tuple[float, ...]:
-    words, sentences = sum(sizes), len(_SENTENCE.findall(text))
+    words, sentences = len(sizes), len(_SENTENCE.findall(text))
     n = max(1, words)
-    mean = sum([size * number for size, number in enumerate(sizes)]) / n
-    long = sum(sizes[9:])
+    mean = sum(sizes) / n
+    long = words - bisect_left(sizes, _LONG)
     code = [sign for sign in _CODE if counts[ord(sign[0])]]
     return (
         log1p(len(text)),
         log1p(words),
         log1p(sentences),
         n / max(1, sentences),
-        log1p(counts[10]),
         mean,
-        sqrt(sum([number * (size - mean) ** 2 for size, number in enumerate(sizes)]) / n),
+        sqrt(max(0.0, sum(map(mul, sizes, sizes)) / n - mean * mean)),
         distinct / n,
         log1p(long),
         long / n,
@@ -96,8 +85,7 @@ def _lengths(text: str, sizes: list[int], distinct: int, counts: list[int]) -> t
 
 
 def _numbers(raw: bytes, words: int) -> tuple[float, ...]:
-    runs = (run.strip(b".,") for run in raw.translate(_NUMERIC).split())
-    found = list(islice(filter(None, runs), _NUMBERS))
+    found = [match[0] for match in islice(_NUMBER.finditer(raw), _NUMBERS)]
     values = sorted(map(_value, found)) or [0.0]
     fractions = sum(b"." in number for number in found)
     return (
@@ -125,15 +113,13 @@ def _letters(counts: list[int]) -> tuple[float, ...]:
 
 
 def _choices(text: str) -> tuple[float, ...]:
-    """Lettered choices, one a line; their lengths tell one-word answers from statements to be weighed."""
-    lines = text.split("\n")
-    choices = [at for at, line in enumerate(lines) if _CHOICE.match(line)]
-    stem = lines[: choices[0]] if choices else lines
-    sizes = [len(lines[at]) for at in choices] or [0]
+    """Lettered choices; their lengths tell one-word answers from statements to be weighed."""
+    begins = _marks(text)
+    sizes = [end - begin for begin, end in pairwise((*begins, len(text)))] or [0]
     mean = sum(sizes) / len(sizes)
-    asked, last = sum(map(len, stem)), lines[-1][-1:]
+    asked, last = begins[0] if begins else len(text), text[-1:]
     return (
-        float(len(choices)),
+        float(len(begins)),
         log1p(mean),
         log1p(max(sizes)),
         log1p(sqrt(sum([(size - mean) ** 2 for size in sizes]) / len(sizes))),
@@ -144,5 +130,15 @@ def _choices(text: str) -> tuple[float, ...]:
         float(last == ":"),
         float(last == "."),
         float("___" in text),
-        log1p(len(lines[-1])),
     )
+
+
+def _marks(text: str) -> list[int]:
+    """Where the letters of choices stand, if there are two at least: a, b, c and on, wherever lines end."""
+    found: list[int] = []
+    for mark in _CHOICE.finditer(f" {text}"):
+        if mark[1] == "a":
+            found = [mark.start()]
+        elif found and mark[1] == "abcdefghij"[len(found) : len(found) + 1]:
+            found.append(mark.start())
+    return found if len(found) > 1 else []

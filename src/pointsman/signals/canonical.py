@@ -15,8 +15,10 @@ from pointsman.core.request import Content, Message, Text
 from pointsman.signals.wordpiece import Characters
 
 MOST_TURNS = 3  #: user turns that are looked at, counted from the last
-NEWEST_CHARS, EARLIER_CHARS = 3_000, 400  #: of the last turn, and of each one before it
+NEWEST_CHARS, EARLIER_CHARS = 768, 400  #: of the last turn, and of each one before it, as far as the last one leaves room
 _READ_CHARS = 24_000  # of a turn that are looked at at all
+_LEAST_CHARS = 40  # that are worth adding
+_DATA_CHARS = 4 * NEWEST_CHARS  # of those, without a harness's blocks, in which pasted data is looked for
 
 # Blocks that agents' harnesses put into a user's turn.
 _HARNESS = frozenset(
@@ -31,6 +33,7 @@ _HARNESS = frozenset(
     }
 )
 _QUESTION = ("user_query", "user_request", "userRequest", "user_message", "question", "query", "task", "prompt")  # blocks that hold it
+_QUESTIONS = tuple((f"<{name}>", f"</{name}>") for name in _QUESTION)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w.-]{0,40})(?:\s[^<>]{0,200})?>")
 
 _LONG_LINE, _LONG_LINE_HEAD = 600, 120
@@ -39,7 +42,6 @@ _UNBROKEN_CHARS, _UNBROKEN_HEAD = 120, 24  # of keys, hashes, encoded files
 _UNBROKEN = re.compile(rf"\S{{{_UNBROKEN_CHARS},}}")
 _WORDS = bytes(code for code in range(256) if code >= 0x80 or chr(code).isalpha() or chr(code) == " ")
 _GAP = " ... "
-_FIRST_WORDS = 16  # more than fit into a prefix that nobody notices
 
 _SAME_MARKS = re.compile(r"([^\w\s])\1{2,}")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn"})  # categories: control, format, half of a pair, accent
@@ -61,23 +63,23 @@ def asked(content: Content) -> Asked:
     'Why is the sky blue?'
     """
     found: list[str] = []
-    left_out = 0
+    room, left_out = NEWEST_CHARS, 0
     for message in _latest_first(content.messages):
         whole = _text(message)
-        room = EARLIER_CHARS if found else NEWEST_CHARS
-        text = ends(said(ends(whole, _READ_CHARS)), room)
+        text = ends(said(ends(whole, _READ_CHARS)), min(room, EARLIER_CHARS) if found else room)
         if not text:
             continue
         found.append(text)
         left_out += len(whole) - len(text)
-        if len(found) == MOST_TURNS:
+        room -= len(text) + 1
+        if len(found) == MOST_TURNS or room < _LEAST_CHARS:
             break
     return Asked("\n".join(reversed(found)), len(found), max(0, left_out))
 
 
 def said(text: str) -> str:
     """A turn without a harness's blocks and with pasted data cut short; as it is where nothing else would be left."""
-    return _short_data(_question(_without_blocks(text))).strip() or _short_data(text).strip()
+    return _short_data(_question(_without_blocks(text))) or _short_data(text)
 
 
 def folded(text: str) -> str:
@@ -87,20 +89,6 @@ def folded(text: str) -> str:
     'why is the cky blue?!?!?'
     """
     return _SAME_MARKS.sub(r"\1", " ".join(text.translate(_folding).split()))
-
-
-def views(text: str) -> tuple[str, ...]:
-    """The text, it without its first words, and its second half: what decides on spending by the least of the three is hard to talk up.
-
-    Whoever wants a dearer model for every request can find words that, put before any text, make it look difficult; not so easily for all
-    three. A text of few words has the same views, only shorter.
-
-    >>> views("one two three four")
-    ('one two three four', 'three four', 'three four')
-    """
-    words = text.split()
-    half = len(words) // 2
-    return text, " ".join(words[min(_FIRST_WORDS, half) :]), " ".join(words[half:])
 
 
 def ends(text: str, most_chars: int) -> str:
@@ -147,11 +135,10 @@ def _without_blocks(text: str) -> str:
 
 def _question(text: str) -> str:
     """What stands in a block that is marked as the question, the last one if there are several; else the text."""
-    for name in _QUESTION:
-        begin = text.rfind(f"<{name}>")
-        if begin >= 0:
-            begin += len(name) + 2
-            end = text.find(f"</{name}>", begin)
+    for begins, ends_with in _QUESTIONS if "<" in text else ():
+        if begins in text:
+            begin = text.rfind(begins) + len(begins)
+            end = text.find(ends_with, begin)
             inside = text[begin : end if end >= 0 else len(text)]
             if inside.strip():
                 return inside
@@ -159,20 +146,33 @@ def _question(text: str) -> str:
 
 
 def _short_data(text: str) -> str:
-    if max(map(len, text.split()), default=0) >= _UNBROKEN_CHARS:
+    text = ends(text, _DATA_CHARS)
+    if _may_be_unbroken(text):
         text = _UNBROKEN.sub(lambda run: run[0][:_UNBROKEN_HEAD] + _GAP, text)
-    return "\n".join(_short_runs(text.splitlines()))
+    return "\n".join(_short_runs(text.splitlines())).strip()
 
 
-def _short_runs(lines: Iterable[str]) -> Iterator[str]:
+def _may_be_unbroken(text: str) -> bool:
+    """Quick, and never wrong when it says no."""
+    at = 0
+    while at + _UNBROKEN_CHARS <= len(text):
+        space = max(text.rfind(" ", at, at + _UNBROKEN_CHARS), text.rfind("\n", at, at + _UNBROKEN_CHARS))
+        if space < 0:
+            return True
+        at = space + 1
+    return False
+
+
+def _short_runs(lines: Sequence[str]) -> Iterator[str]:
     """Of lines of data that follow each other, the first and the last few; of a long line of data, its beginning."""
     run: list[str] = []
     fenced = False
-    for line in lines:
-        fence = line.lstrip().startswith(("```", "~~~"))
+    fences = any("```" in line or "~~~" in line for line in lines)
+    for line, data in zip(lines, _are_data(lines), strict=False):
+        fence = fences and line.lstrip().startswith(("```", "~~~"))
         if fence:
             fenced = not fenced
-        if fenced or fence or _is_data(line):
+        if fenced or fence or data:
             run.append(line)
             continue
         yield from _shortened(run)
@@ -188,10 +188,11 @@ def _shortened(run: list[str]) -> Iterator[str]:
         yield line if len(line) <= _LONG_LINE else line[:_LONG_LINE_HEAD] + _GAP
 
 
-def _is_data(line: str) -> bool:
-    """Whether it looks like part of a table, a log, JSON or code: a quarter of it is neither letter nor space."""
-    seen = line[:_LONG_LINE].encode("utf-8", "replace")
-    return len(seen) > 1 and len(seen.translate(None, _WORDS)) > 0.25 * len(seen)
+def _are_data(lines: Sequence[str]) -> list[bool]:
+    """Which lines look like part of a table, a log, JSON or code: a quarter of them is neither letter nor space."""
+    seen = "\n".join([line[:_LONG_LINE] for line in lines]).encode("utf-8", "replace")
+    sizes, marks = (map(len, some.split(b"\n")) for some in (seen, seen.translate(None, _WORDS)))
+    return [size > 1 and 4 * others > size for size, others in zip(sizes, marks, strict=True)]
 
 
 def _fold(character: str) -> str:

@@ -20,6 +20,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, inf, log, log1p
 from typing import TYPE_CHECKING, Any
 
 from pointsman.errors import ConfigError
@@ -80,23 +81,27 @@ class Classifier:
         """The most probable label, none where that is less than `sure`."""
         return self.judge(read(text, self.embedder))
 
-    def judge(self, reading: Reading) -> Guess:
-        """The same of a text that was read, with this embedder, already."""
-        import numpy as np
+    @property
+    def columns(self) -> tuple[Floats, Floats]:
+        """Rarities of words, and weights under these."""
+        return self.rarity, self.weights[len(self.middle) :]
 
-        held, dims = reading.grams, len(self.middle)
-        by_words = held.weighted(self.rarity) @ self.weights[dims:].take(held.slots, axis=0)
-        scores = np.asarray(self.shares + (reading.vector - self.middle) @ self.weights[:dims] + by_words, np.float32)
-        chances = _chances(scores[None, :], self.sharpness)[0]
-        order = np.argsort(-chances, kind="stable")
-        first = int(order[0])
-        confidence = float(_confidence(chances[first], self.line))
+    def judge(self, reading: Reading, by_words: Floats | None = None) -> Guess:
+        """The same of a text that was read, with this embedder, already; `by_words` is what `columns` make of its words."""
+        if by_words is None:
+            by_words = reading.grams.through(*self.columns)
+        scores = (self.shares + (reading.vector - self.middle) @ self.weights[: len(self.middle)] + by_words).tolist()
+        first = scores.index(top := max(scores))
+        chance = 1 / sum([exp(self.sharpness * (score - top)) for score in scores])
+        scores[first] = -inf
+        bounded = min(chance, 1 - _LEAST)
+        confidence = 1 / (1 + exp(-(self.line[0] * (log(bounded) - log1p(-bounded)) + self.line[1])))
         return Guess(
             label=self.labels[first] if confidence >= self.sure else None,
             confidence=confidence,
             best=self.labels[first],
             margin=confidence - self.sure,
-            runner_up=self.labels[int(order[1])],
+            runner_up=self.labels[scores.index(max(scores))],
         )
 
     def dump(self) -> bytes:

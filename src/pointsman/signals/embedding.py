@@ -11,19 +11,30 @@ The shipped table (`catalogue/NOTICE` says whose it is) holds a vector for each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from math import sqrt
 from typing import TYPE_CHECKING
 
+from pointsman.signals.canonical import ends, folded
 from pointsman.signals.wordpiece import WordPiece, words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_CHARS = 8_192  # of a text that are read: half from its beginning, half from its end
-SHIPPED = "minilm-static-256-75388957"  #: name of the shipped table: what it is, and how its SHA-256 begins
+MOST_CHARS = 768  #: of a text that are read, from its beginning and its end
+SHIPPED = "minilm-static-256-folded-768-75388957"  #: what the shipped table is, what is read of a text, how its SHA-256 begins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spelt:
+    """A folded text: its words, which pieces they hold, and the direction of those."""
+
+    words: Sequence[str]
+    pieces: NDArray[np.intp]  #: each once
+    vector: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +44,7 @@ class StaticEmbedder:
     name: str
     pieces: WordPiece
     table: NDArray[np.int8]  #: one row a piece
+    _latest: list[tuple[str, Spelt]] = field(default_factory=list, repr=False)  # one request asks several times for the same text
 
     @property
     def dims(self) -> int:
@@ -43,19 +55,33 @@ class StaticEmbedder:
 
         rows = np.zeros((len(texts), self.dims), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            row[:] = self.mean(self.pieces.counts(words(ends(text))))
+            row[:] = self.spell(text).vector
         return rows
 
-    def mean(self, counts: Mapping[int, int]) -> NDArray[np.float32]:
-        """The direction of the mean of pieces' vectors, each as often as is said; zeros where there is none."""
+    def spell(self, text: str) -> Spelt:
+        """Fold a text and look up its pieces; of a long one, those of its beginning and its end."""
+        for known, spelt in self._latest:
+            if known == text:
+                return spelt
+        each = words(folded(ends(text, MOST_CHARS)))
+        spelt = Spelt(each, *self._mean(self.pieces.numbers(each)))
+        self._latest[:] = ((text, spelt),)
+        return spelt
+
+    def _mean(self, numbers: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Pieces, each once, and the direction of the mean of their vectors, each as often as it is there; zeros where there is none."""
         import numpy as np
 
-        rows = self.table.take(list(counts), axis=0).astype(np.float32) if counts else np.zeros((0, self.dims), np.float32)
+        pieces = np.array(numbers, np.intp)
+        pieces.sort()
+        new = np.ones(len(pieces) + 1, np.bool_)
+        np.not_equal(pieces[1:], pieces[:-1], out=new[1:-1])
+        at = new.nonzero()[0]
+        pieces = pieces.take(at[:-1])
         # Whole numbers below 2**24 add up to the same on every machine; their length is the only thing that is rounded.
-        total = (np.array(list(counts.values()), np.float32) @ rows).astype(np.float64)
-        length = float(np.sqrt(total @ total))
-        direction: NDArray[np.float32] = (total / (length or 1.0)).astype(np.float32)
-        return direction
+        total = (at[1:] - at[:-1]).astype(np.float32) @ self.table.take(pieces, axis=0).astype(np.float32)
+        length = sqrt(float(total.dot(total.astype(np.float64))))
+        return pieces, total * np.float32(1 / (length or 1.0))
 
 
 @cache
@@ -74,11 +100,3 @@ def shipped() -> StaticEmbedder:
     vocabulary = gzip.decompress((folder / "vocabulary.txt.gz").read_bytes()).decode().splitlines()
     table = np.load(str(folder / "table.npy"), mmap_mode="r", allow_pickle=False)
     return StaticEmbedder(SHIPPED, WordPiece(vocabulary), table.view(np.ndarray))
-
-
-def ends(text: str) -> str:
-    """What is read of a text."""
-    if len(text) <= MOST_CHARS:
-        return text
-    half = MOST_CHARS // 2
-    return f"{text[:half]} {text[-half:]}"

@@ -21,34 +21,72 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grams:
-    """The slots that a text's words and pairs of words fall into, each once, and how often."""
+    """The slots that a text's words and pairs of words fall into, each once, and how often: 1 and the logarithm of that."""
 
     slots: NDArray[np.intp]
-    counts: Floats
+    damped: Floats
 
     def weighted(self, rarity: Floats) -> Floats:
         """A unit vector over the slots: what is rare counts more, what is repeated hardly (TF-IDF with a logarithm)."""
         import numpy as np
 
-        weighted = (1 + np.log(self.counts)) * rarity.take(self.slots)
+        weighted = self.damped * rarity.take(self.slots)
         unit: Floats = (weighted / max(float(np.sqrt((weighted * weighted).sum())), _LEAST)).astype(np.float32)
         return unit
 
+    def through(self, rarity: Floats, weights: Floats) -> Floats:
+        """What weights, one row a slot, make of it."""
+        found: Floats = self.weighted(rarity) @ weights.take(self.slots, axis=0)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """`Grams.through` for several guessers, each with rarities of its own, in one product."""
+
+    weights: Floats  #: slot by columns, those of one guesser after those of the other, times its rarities
+    squares: Floats  #: slot by guesser: its rarities, squared
+    ends: tuple[int, ...]  #: of each guesser's columns
+
+    @classmethod
+    def of(cls, guessers: Sequence[tuple[Floats, Floats]]) -> Columns:
+        """From what each would give to `Grams.through`."""
+        import numpy as np
+
+        weights = np.hstack([rare[:, None] * weights for rare, weights in guessers])
+        squares = np.stack([rare * rare for rare, _ in guessers], axis=1)
+        return cls(weights, squares, tuple(np.cumsum([weights.shape[1] for _, weights in guessers]).tolist()))
+
+    def judge(self, grams: Grams) -> list[Floats]:
+        """What each guesser makes of a text's words."""
+        import numpy as np
+
+        damped, slots = grams.damped, grams.slots
+        found = damped @ self.weights.take(slots, axis=0)
+        lengths = np.sqrt((damped * damped) @ self.squares.take(slots, axis=0)).tolist()
+        begins = (0, *self.ends[:-1])
+        return [
+            found[begin:end] * np.float32(1 / max(length, _LEAST)) for begin, end, length in zip(begins, self.ends, lengths, strict=True)
+        ]
+
 
 def grams(words: Sequence[str]) -> Grams:
-    """Of a text's words.
+    """Of a text's words, none of which holds a space.
 
     >>> len(grams(["two", "words", ",", "two", "words"]).slots)  # two, words, comma; two words, words comma, comma two
     6
     """
     import numpy as np
 
-    each = {word: zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in set(words)}
-    hashes = np.fromiter(map(each.__getitem__, words), np.int64, len(words)).view(np.uint64)
+    spelt = " ".join(words).encode("utf-8", "surrogatepass").split(b" ") if words else ()
+    hashes = np.fromiter(map(zlib.crc32, spelt), np.int64, len(words)).view(np.uint64)
     pairs = hashes[:-1] * np.uint64(_PAIR) + hashes[1:]
-    mixed = (np.concatenate((hashes, pairs)) * np.uint64(_MIX)) >> np.uint64(40)
-    slots, counts = np.unique(mixed % np.uint64(SLOTS), return_counts=True)
-    return Grams(slots.astype(np.intp), counts.astype(np.float32))
+    slots = ((np.concatenate((hashes, pairs)) * np.uint64(_MIX)) >> np.uint64(40) & np.uint64(SLOTS - 1)).view(np.intp)
+    slots.sort()
+    new = np.ones(len(slots) + 1, np.bool_)
+    np.not_equal(slots[1:], slots[:-1], out=new[1:-1])
+    at = new.nonzero()[0]
+    return Grams(slots.take(at[:-1]), np.log(at[1:] - at[:-1], dtype=np.float32) + np.float32(1))
 
 
 def rarity(texts: Sequence[Grams]) -> Floats:

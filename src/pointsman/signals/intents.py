@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import exp, inf
 from typing import TYPE_CHECKING
 
 from pointsman.errors import ConfigError
@@ -56,21 +57,28 @@ class Intents:
         """The nearest intent, none where it is too far."""
         return self.judge(read(text, self.embedder))
 
-    def judge(self, reading: Reading) -> Guess:
-        """The same of a text that was read, with this embedder, already."""
-        import numpy as np
+    @property
+    def columns(self) -> tuple[Floats, Floats]:
+        """Rarities of words, and weights under these."""
+        return self.nearness.columns
 
+    def judge(self, reading: Reading, by_words: Floats | None = None) -> Guess:
+        """The same of a text that was read, with this embedder, already; `by_words` is what `columns` make of its words."""
+        if by_words is None:
+            by_words = reading.grams.through(*self.columns)
         row = self.nearness.rows(reading.vector)
-        score = self.nearness.score(row, reading.grams, reading.pieces)
-        order = np.argsort(-score, kind="stable")
-        first = int(order[0])
+        scores = self.nearness.score(row, by_words, reading.pieces).tolist()
+        first = scores.index(best := max(scores))
+        top = max(best, self.threshold)
+        weights = sum([exp(self.sharpness * (score - top)) for score in (*scores, self.threshold)])
+        scores[first] = -inf
         return Guess(
-            label=self.labels[first] if score[first] >= self.threshold else None,
-            confidence=float(_chances(score[None, :], self.threshold, self.sharpness)[0, first]),
+            label=self.labels[first] if best >= self.threshold else None,
+            confidence=exp(self.sharpness * (best - top)) / weights,
             best=self.labels[first],
-            margin=float(score[first]) - self.threshold,
-            runner_up=self.labels[int(order[1])] if len(order) > 1 else None,
-            why=self.examples[int(np.argmax(self.rows @ row))],
+            margin=best - self.threshold,
+            runner_up=self.labels[scores.index(max(scores))] if len(scores) > 1 else None,
+            why=self.examples[int((self.rows @ row).argmax())],
         )
 
 
@@ -90,7 +98,7 @@ def fit(examples: Mapping[str, Sequence[str]], embedder: Embedder, keep: float =
             raise ConfigError(f"intent example `{text}` holds no word that is known: say it in other words")
     general: Floats = embedder.embed([folded(text) for text in GENERAL]).mean(axis=0)
     vocabulary = vocabulary_of(embedder) if isinstance(embedder, StaticEmbedder) else None
-    occurring = sorted({number for ids in known.pieces for number in ids})
+    occurring = sorted({number for ids in known.pieces for number in ids.tolist()})
     scores = np.zeros((len(texts), len(labels)), np.float32)
     for out in (turn == fold for fold in np.unique(turn)):
         scores[out] = _scores(nearness(known.only(~out), general, vocabulary, occurring), known.only(out))
@@ -117,7 +125,7 @@ def _scores(fitted: Nearness, known: Known) -> Floats:
     import numpy as np
 
     scored = zip(fitted.rows(known.vectors), known.grams, known.pieces, strict=True)
-    return np.stack([fitted.score(row, held, ids) for row, held, ids in scored])
+    return np.stack([fitted.score(row, held.through(*fitted.columns), ids) for row, held, ids in scored])
 
 
 def _chances(scores: Floats, threshold: float, sharpness: float) -> NDArray[np.float64]:

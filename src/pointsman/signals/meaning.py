@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pointsman.signals.grams import Columns
 
 if TYPE_CHECKING:
     from pointsman.catalogue.embedder import Embedder
@@ -24,7 +27,7 @@ class Meant(NamedTuple):
     difficulty: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: `_columns` is worked out once
 class Meaning:
     """Intents and classifiers that share one reading of the text."""
 
@@ -40,10 +43,18 @@ class Meaning:
         from pointsman.signals.reading import read  # not needed where nothing was learned
 
         reading = read(text, self.embedder)
-        intent, task, domain, difficulty = (
-            "" if guesser is None else guesser.judge(reading).label or ""
-            for guesser in (self.intents, self.task, self.domain, self.difficulty)
-        )
+        by_words = iter(self._columns.judge(reading.grams))
+        intent, task, domain, difficulty = [
+            "" if guesser is None else guesser.judge(reading, next(by_words)).label or "" for guesser in self._guessers
+        ]
         if intent in self.tasks:
             return Meant(intent, "intent", intent, domain, difficulty)
         return Meant(task, "classifier" if task else "default", intent, domain, difficulty)
+
+    @property
+    def _guessers(self) -> tuple[Intents | Classifier | None, ...]:
+        return self.intents, self.task, self.domain, self.difficulty
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns.of([guesser.columns for guesser in self._guessers if guesser is not None])

@@ -36,7 +36,7 @@ class Known:
     owner: Numbers  #: number of the class
     vectors: Floats
     grams: tuple[Grams, ...]
-    pieces: tuple[tuple[int, ...], ...]  #: each once; none where the embedder has no vocabulary
+    pieces: tuple[Numbers, ...]  #: each once; none where the embedder has no vocabulary
 
     def only(self, wanted: NDArray[np.bool_]) -> Known:
         """Some of them."""
@@ -72,19 +72,24 @@ class Nearness:
 
     def rows(self, vectors: Floats) -> Floats:
         """Unit vectors, seen from the middle of all requests, with less of the directions that tell no class from another."""
-        return unit(unit(vectors - self.middle) @ self.whitening)
+        around: Floats = vectors - self.middle
+        return unit(around @ self.whitening)
 
-    def score(self, row: Floats, grams: Grams, pieces: Sequence[int]) -> Floats:
-        """To each class, more for nearer; `row` is one of `rows`, `pieces` holds each piece once."""
+    @property
+    def columns(self) -> tuple[Floats, Floats]:
+        """Rarities of words, and weights under these."""
+        return self.rarity, self.same
+
+    def score(self, row: Floats, by_words: Floats, pieces: Numbers) -> Floats:
+        """To each class, more for nearer; `row` is one of `rows`, `by_words` what `columns` make of the words; `pieces` holds each once."""
         import numpy as np
 
-        score: Floats = self.meanings @ row + np.float32(SAME) * (grams.weighted(self.rarity) @ self.same.take(grams.slots, axis=0))
+        score: Floats = self.meanings @ row + np.float32(SAME) * by_words
         if self.vocabulary is None or self.alike is None:
             return score
-        ids = np.array(pieces, np.intp)
-        weights = self.vocabulary.weights.take(ids)
-        alike = weights @ self.alike.take(ids, axis=0).astype(np.float32)
-        return score + np.float32(ALIKE / (127 * max(float(weights.sum()), _LEAST))) * alike
+        weights = self.vocabulary.weights.take(pieces)
+        alike = weights @ self.alike.take(pieces, axis=0).astype(np.float32)
+        return score + alike * np.float32(ALIKE / (127 * max(float(np.add.reduce(weights)), _LEAST)))
 
 
 def nearness(known: Known, general: Floats, vocabulary: Vocabulary | None, rows: Sequence[int] | None = None) -> Nearness:
@@ -114,8 +119,8 @@ def unit(rows: Floats) -> Floats:
     """Rows of length 1; of a row of zeros, zeros."""
     import numpy as np
 
-    lengths = np.sqrt((rows * rows).sum(axis=-1, keepdims=True))
-    result: Floats = (rows / np.maximum(lengths, _LEAST)).astype(np.float32)
+    lengths = np.sqrt(np.add.reduce(rows * rows, axis=-1, keepdims=True))
+    result: Floats = (rows / np.maximum(lengths, _LEAST)).astype(np.float32, copy=False)
     return result
 
 
@@ -157,7 +162,7 @@ def _alike(known: Known, vocabulary: Vocabulary, rows: Sequence[int] | None) -> 
 
     of_class: list[set[int]] = [set() for _ in range(known.owner.max() + 1)]
     for ids, number in zip(known.pieces, known.owner.tolist(), strict=True):
-        of_class[number].update(ids)
+        of_class[number].update(ids.tolist())
     occurring = sorted(set[int]().union(*of_class))
     place = {number: at for at, number in enumerate(occurring)}
     columns = [sorted(place[number] for number in ids) for ids in of_class]

@@ -133,11 +133,16 @@ NOISES: Mapping[str, Noise] = {
 }
 
 
-def flips(choose: Choose, texts: Sequence[str], noise: Noise, seed: int) -> float:
-    """Share of the texts for which noise changes what is chosen, 0 to 1."""
+def flipped(choose: Choose, texts: Sequence[str], noise: Noise, seed: int) -> list[bool]:
+    """Of each text, whether noise changes what is chosen for it."""
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     before, after = choose(texts), choose([noise(text, chance) for text in texts])
-    return sum(a != b for a, b in zip(before, after, strict=True)) / max(1, len(texts))
+    return [a != b for a, b in zip(before, after, strict=True)]
+
+
+def flips(choose: Choose, texts: Sequence[str], noise: Noise, seed: int) -> float:
+    """Share of the texts for which noise changes what is chosen, 0 to 1."""
+    return sum(flipped(choose, texts, noise, seed)) / max(1, len(texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,20 @@ def worst_prefix(
         found = Prefix(candidate, share([f"{candidate} {text}" for text in texts]))
         best = max(best, found, key=lambda prefix: prefix.share)
     return plain, best
+
+
+def greedy_prefix(
+    share: Callable[[Sequence[str]], float], texts: Sequence[str], words: Sequence[str], seed: int, tries: int = 1_000, most_words: int = 12
+) -> Prefix:
+    """The prefix built word by word: at each place the word with the largest share among as many as `tries` allows."""
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    built = best = Prefix("", share(texts))
+    for _ in range(most_words):
+        candidates = [f"{built.text} {word}".strip() for word in chance.choices(words, k=max(1, tries // most_words))]
+        found = [Prefix(candidate, share([f"{candidate} {text}" for text in texts])) for candidate in candidates]
+        built = max(found, key=lambda prefix: prefix.share)
+        best = max(best, built, key=lambda prefix: prefix.share)
+    return best
 
 
 def _mistyped(word: str, chance: random.Random) -> str:

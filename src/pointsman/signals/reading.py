@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pointsman.signals.canonical import NEWEST_CHARS, ends, folded
+from pointsman.signals.canonical import ends, folded
 from pointsman.signals.embedding import MOST_CHARS, StaticEmbedder
 from pointsman.signals.grams import Grams, grams
 from pointsman.signals.wordpiece import words
@@ -23,16 +23,15 @@ class Reading:
 
     vector: NDArray[np.float32]
     grams: Grams
-    pieces: tuple[int, ...]  #: of the embedder's vocabulary, each once; none where it has no vocabulary
+    pieces: NDArray[np.intp]  #: of the embedder's vocabulary, each once; none where it has no vocabulary
 
 
 def read(text: str, embedder: Embedder) -> Reading:
-    """Fold a text and read it."""
-    text = folded(ends(text, NEWEST_CHARS))
-    spelt = words(text)
-    if not isinstance(embedder, StaticEmbedder):
-        return Reading(embedder.embed([text])[0], grams(spelt), ())
-    pieces = embedder.pieces.counts(spelt)
-    # Folding may make a text longer: then the embedder leaves some of it out.
-    vector = embedder.mean(pieces) if len(text) <= MOST_CHARS else embedder.embed([text])[0]
-    return Reading(vector, grams(spelt), tuple(pieces))
+    """Fold a text and read it; of a long one, its beginning and its end."""
+    if isinstance(embedder, StaticEmbedder):
+        spelt = embedder.spell(text)
+        return Reading(spelt.vector, grams(spelt.words), spelt.pieces)
+    import numpy as np
+
+    text = folded(ends(text, MOST_CHARS))
+    return Reading(embedder.embed([text])[0], grams(words(text)), np.zeros(0, np.intp))

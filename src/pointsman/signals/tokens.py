@@ -296,10 +296,11 @@ def _runs_of(members: bytes) -> bytes:
     return bytes(ord("x") if byte in members else ord(" ") for byte in range(256))
 
 
+_RUNS_OF_LETTERS = _runs_of(_LETTERS)
 # Tokens for each run of a class (a word or a number costs something to begin), and for every 16 letters or digits in a
 # row: no word is so long, keys and hashes are.
 _PER_RUN: tuple[tuple[bytes, float, float], ...] = (
-    (_runs_of(_LETTERS), 0.63, 7.32),
+    (_RUNS_OF_LETTERS, 0.63, 7.32),
     (_runs_of(_DIGITS), 2.09, 5.49),
     (_runs_of(_PUNCTUATION), 0.23, 0.0),
 )
@@ -322,7 +323,9 @@ def _estimate(text: str) -> float:
         runs = rest.translate(table)
         if b"x" in runs:
             long = per_long * runs.count(_LONG_RUN) if per_long else 0.0
-            tokens += per_run * (runs.count(b" x") + runs.startswith(b"x")) + long
+            # To split is quicker where there is little of a class, and to count where there is much.
+            number = runs.count(b" x") + runs.startswith(b"x") if table is _RUNS_OF_LETTERS else len(runs.split())
+            tokens += per_run * number + long
     for members, weight in _PER_BYTE:
         if not rest:
             break

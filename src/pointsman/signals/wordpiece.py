@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable
-from itertools import repeat
+from collections.abc import Callable, Iterable, Sequence
 
 _MOST_WORD_CHARS = 100  # a longer word counts as one that cannot be spelt, as it does for BERT
 _MOST_REMEMBERED = 32_768  # characters; there are a million, and a text may hold any
-_NONE = -1
+_MOST_WORDS_REMEMBERED, _LONGEST_REMEMBERED = 4_096, 24
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LETTERS = bytes(code for code in range(256) if code >= 128 or chr(code).isalnum() or code in b" \t\n\r")  # and what parts words
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # categories: control, format, private, half of a pair
@@ -69,6 +67,7 @@ class WordPiece:
                 self._go_on[piece[2:]] = number
             elif not (piece.startswith("[") and len(piece) > 1):  # [PAD] and the like stand for no text
                 self._begin[piece] = number
+        self._known: dict[str, tuple[int, ...]] = {}  # words that are no piece by themselves, as they were met
         self._longest = max(map(len, self._go_on), default=0)
         self._longest_first = max(map(len, self._begin), default=0)
 
@@ -83,25 +82,32 @@ class WordPiece:
         for word in words(text):
             number = whole.get(word)
             if number is None:
-                found += self._pieces(word)
+                found += self._spelt(word)
             else:
                 found.append(number)
         return found
 
-    def counts(self, words: Iterable[str]) -> dict[int, int]:
-        """How often words hold each piece: the same as of `ids`, and quicker.
+    def numbers(self, words: Sequence[str]) -> list[int]:
+        """The pieces of words, as often as they occur, in no order: quicker than `ids`.
 
-        >>> WordPiece(["rout", "##er", "##s"]).counts(words("Routers zzz rout"))
-        {0: 2, 1: 1, 2: 1}
+        >>> sorted(WordPiece(["rout", "##er", "##s"]).numbers(words("Routers zzz rout")))
+        [0, 0, 1, 2]
         """
-        each = Counter(words)
-        numbers = list(map(self._begin.get, each, repeat(_NONE)))
-        found = dict(zip(numbers, each.values(), strict=True))
-        if found.pop(_NONE, 0):
-            for word in [word for word, number in zip(each, numbers, strict=True) if number == _NONE]:
-                for piece in self._pieces(word):
-                    found[piece] = found.get(piece, 0) + each[word]
-        return found
+        found = list(map(self._begin.get, words))
+        if None in found:
+            for word in [word for word, number in zip(words, found, strict=True) if number is None]:
+                found += self._spelt(word)
+        return [number for number in found if number is not None]
+
+    def _spelt(self, word: str) -> tuple[int, ...]:
+        known = self._known.get(word)
+        if known is None:
+            known = tuple(self._pieces(word))
+            if len(word) <= _LONGEST_REMEMBERED:
+                if len(self._known) >= _MOST_WORDS_REMEMBERED:
+                    self._known.clear()
+                self._known[word] = known
+        return known
 
     def _pieces(self, word: str) -> list[int]:
         found: list[int] = []
