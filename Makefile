@@ -26,6 +26,8 @@ run: .venv/.run  ## start the gateway with a local model (PORT=8080 HOST=127.0.0
 	@echo "starting the gateway on $(HOST):$(PORT); stop it with Ctrl-C"
 	@exec $(BIN)/pointsman serve --host $(HOST) --port $(PORT) $(ARGS)
 
+# What tests start should not compile the whole program each time, whatever the environment says of bytecode.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.dev  ## every test that a change must pass
 	@echo "running the tests on all cores"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
@@ -42,7 +44,8 @@ pictures: .venv/.dev  ## take the manual's pictures of the pages anew, with a he
 test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 	@POINTSMAN_CRASH_ROUNDS=200 POINTSMAN_BUDGET_SEEDS=100 POINTSMAN_LIVE_PROMPTS=200 $(BIN)/python -m pytest tests/crash
 	@POINTSMAN_CLOSURE_CASES=2000 $(BIN)/python -m pytest tests/governance
-	@POINTSMAN_EXAMPLES=500 $(BIN)/python -m pytest tests/core tests/policy tests/config tests/wire tests/plans
+	@POINTSMAN_EXAMPLES=500 $(BIN)/python -m pytest tests/core tests/policy tests/config tests/wire tests/plans tests/upstream/test_health.py tests/upstream/test_limits.py \
+		tests/stores/test_power_cut.py
 	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
 

@@ -19,8 +19,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from pointsman.config.load import load
+from pointsman.config.models import ModelConfig
 from pointsman.config.plans import RetryConfig
-from pointsman.config.schema import Config, HealthConfig, ModelConfig, RouteConfig, StoreConfig
+from pointsman.config.routes import RouteConfig
+from pointsman.config.schema import Config, HealthConfig, StoreConfig
 from pointsman.core.apis import Api
 from pointsman.core.codec import to_json
 from pointsman.core.fault import FINAL, RETRIED, Fault

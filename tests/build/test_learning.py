@@ -219,6 +219,20 @@ def test_what_was_learned_needs_a_file(said: str) -> None:
         load(BASE + said, "test", {})
 
 
+def test_models_that_a_confidence_never_saw_are_remarked_on_and_judged_by_the_looks_of_their_answers() -> None:
+    learned = confidence.fit(sample_answers()).confidence
+    Path("answers.confidence").write_bytes(confidence_file.dump(learned))
+    said = "learned: {confidence: answers.confidence, models: {large: small}}\n"
+    learning = learning_of(load(BASE + said, "test", {}))
+    unseen = [name for name in ("small", "middle", "large", "other") if name not in (*learned.models, "large")]
+    assert unseen
+    (remark,) = learning.remarks
+    assert remark.startswith("learned.confidence: answers.confidence: never saw answers of " + ", ".join(f"`{name}`" for name in unseen))
+    assert learning.confident is not None
+    sure, doubtful = (learning.confident("other", "sums", 0.5, (), "4 + 1?", text) for text in ("4 + 1 = 5.", "I am not sure, perhaps 4"))
+    assert 0 < doubtful < sure < 1
+
+
 def test_a_damaged_confidence_is_refused_by_its_place() -> None:
     Path("answers.confidence").write_bytes(b"pointsman confidence 1\nnot one")
     with pytest.raises(ConfigError, match=r"learned.confidence: answers.confidence: "):

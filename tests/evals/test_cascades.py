@@ -10,9 +10,9 @@ import pytest
 from pointsman.errors import ConfigError
 from pointsman.estimators.accord import Accord
 from pointsman.estimators.outcomes import Outcomes, Query
-from pointsman.evals import cascade_dial, cascades
+from pointsman.evals import cascade_dial, cascade_runs, cascades, parity
 from pointsman.evals.answer_signals import told
-from pointsman.evals.cascade_runs import compare, run
+from pointsman.evals.cascade_runs import Run, compare, ends, go, run
 from pointsman.evals.folds import Fold, k_fold
 from pointsman.evals.resample import draws
 from pointsman.evals.sight import Priors, Sight, checked, see
@@ -76,6 +76,14 @@ def test_the_less_an_answer_is_worth_the_less_is_paid_for_it() -> None:
     assert [float(COSTS[list(course.asked)].sum()) for course in courses] == sorted(COSTS[list(course.asked)].sum() for course in courses)
 
 
+def test_between_two_worths_that_agree_nothing_else_is_tried() -> None:
+    sight = plain([[0.4, 0.6, 0.9]], [("1", "2", "3")])
+    many = np.geomspace(1e-6, 100.0, 41).tolist()
+    found = cascades.routed(sight, 0, many)
+    assert len(found) == 41
+    assert [found[place] for place in (0, 20, 40)] == [cascades.routed(sight, 0, many[place : place + 1])[0] for place in (0, 20, 40)]
+
+
 def test_no_more_calls_are_made_than_allowed() -> None:
     sight = replace(plain([[0.2, 0.2, 0.2]], [("1", "2", "3")]), discern=np.full(3, 0.9))
     assert all(len(course.asked) <= 2 for course in cascades.routed(sight, 0, tuple(np.geomspace(1e-4, 1e4, 12)), most=2))
@@ -108,18 +116,51 @@ def test_what_is_seen_was_learned_elsewhere_and_tells_right_from_wrong() -> None
 
 def test_looking_at_answers_beats_routing_by_a_prompt_that_tells_nothing() -> None:
     outcomes = sums(120)
-    folds = list(k_fold(outcomes.queries, 3, 1))
-    one, _ = run(outcomes, folds, [known(outcomes, fold) for fold in folds], 1, checked, lambda line: None)
+    one, told = judged(outcomes)
     found = compare([one], draws([query.group for query in outcomes.queries], 1, 100))
     assert found["aiq"].difference.low > 0
-    assert found["cp0"].cascade.value < found["cp0"].predictive.value <= 1
+    assert found["cp98"].cascade.value <= found["cp0"].cascade.value < found["cp0"].predictive.value <= 1
     assert one.calls[0] == pytest.approx(1)
+    assert all("looked at, once" in line for line in told)
+
+
+def judged(outcomes: Outcomes) -> tuple[Run, list[str]]:
+    """One seed, and what was told of it."""
+    folds, told = list(k_fold(outcomes.queries, 3, 1)), []
+    priors = [known(outcomes, fold) for fold in folds]
+    return run(outcomes, folds, priors, go(outcomes, folds, priors, 1, checked, told.append), 1), told
+
+
+@pytest.mark.parametrize(
+    ("few", "text", "way"), [(0, "It is {}, because that is what comes of it", "one by one"), (0, "{}", "a pair"), (300, "{}", "a pair")]
+)
+def test_what_an_answer_holds_decides_how_it_is_looked_at(monkeypatch: pytest.MonkeyPatch, few: int, text: str, way: str) -> None:
+    monkeypatch.setattr(cascade_runs, "_FEW", few)
+    outcomes = sums(60)
+    said = tuple(tuple(text.format(i if one else m) for m, one in enumerate(row)) for i, row in enumerate(outcomes.quality))
+    one, told = judged(replace(outcomes, answers=said))
+    assert all(way in line for line in told)
+    assert one.cascade.cost_usd.min() >= COSTS[0]
+
+
+def test_the_weak_model_is_the_best_of_the_cheap_ones() -> None:
+    assert ends(sums()) == (1, 2)
+    assert ends(replace(sums(), cost_usd=np.ones((80, 3)))) == (0, 2)
+
+
+def test_the_best_single_model_is_a_setting_of_every_router() -> None:
+    outcomes = sums(60)
+    one, _ = judged(outcomes)
+    drawn = draws([query.group for query in outcomes.queries], 1, 50)
+    assert parity.drawn(one.predictive, 1.0, drawn).max() <= 1
+    bounds = parity.bounds(one.predictive, outcomes, drawn)
+    assert bounds["oracle"]["cp98"].value <= bounds["oracle"]["cp100"].value < bounds["zero router"]["cp100"].value <= 1
 
 
 def test_answers_are_needed() -> None:
     bare = replace(sums(), answers=())
     with pytest.raises(ConfigError, match="record `response`"):
-        run(bare, [], [], 1, checked, lambda line: None)
+        go(bare, [], [], 1, checked, lambda line: None)
     with pytest.raises(ConfigError, match="record `response`"):
         cascade_dial.learn(bare, 0)
     with pytest.raises(ConfigError, match="at least 40 and 2"):

@@ -84,3 +84,23 @@ def test_on_other_queries_a_pair_beats_routing_by_a_prompt_that_tells_nothing() 
     single = judged.quality.mean(axis=0), judged.cost_usd.mean(axis=0)
     by_prompt = frontier.aiq_range(frontier.hull(single[1], single[0]), float(single[1].min()), float(single[1].max()))
     assert duos.area(judged, duos.went(judged, sight_of(judged, learned_on), pair, worth)) > by_prompt + 0.01
+
+
+def test_one_answer_that_is_believed_is_kept() -> None:
+    outcomes = letters()
+    sight = sight_of(outcomes)
+    seen = replace(sight, confidence=np.where(outcomes.quality == 1, 0.9, 0.3))
+    look = duos.looked(outcomes, seen)
+    assert look is not None
+    (weak,) = look.asked
+    went = duos.went(outcomes, seen, look, np.array([0.3]))
+    right = outcomes.quality[:, weak] == 1
+    assert (went.calls[right, 0] == 1).all()
+    assert (went.quality[~right, 0] == outcomes.quality[~right, 3]).all()
+    assert duos.after(outcomes, seen, look).lead[~right].min() > duos.after(outcomes, seen, look).lead[right].max()
+
+
+def test_nothing_is_looked_at_where_no_model_is_cheap() -> None:
+    outcomes = letters()
+    dear = replace(outcomes, cost_usd=np.full_like(outcomes.cost_usd, 0.01))
+    assert duos.looked(dear, sight_of(dear)) is None

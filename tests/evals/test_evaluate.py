@@ -24,6 +24,8 @@ from pointsman.evals.sweep import choose, rates, sweep, taken
 from pointsman.evals.synthetic import World, generate
 from pointsman.evals.unseen import unseen_tasks
 
+pytestmark = pytest.mark.xdist_group("evaluate")  # on one worker: what many tests look at is worked out once
+
 PAIR = generate(World(queries=600, models=2, skill_spread=1.5), seed=2)
 POOL = generate(World(queries=400, models=4, specialism=1.5), seed=1)
 QUICK = Protocol(seeds=(42, 999), draws=60)

@@ -7,13 +7,13 @@ import contextlib
 
 import pytest
 
-from tests.faults.clients import CLIENTS, TEXT, Client
+from tests.faults.clients import CLIENTS, TEXT
 from tests.faults.pools import guarded, route
 from tests.server.conftest import Serve
 from tests.server.served import model
 
 ALL_APIS = ["chat", "responses", "messages"]
-SET_S, WITHIN_S = 0.3, 0.25
+SET_S, EARLY_S, LATE_S = 0.3, 0.05, 2.0
 LONG = {"timeout_s": 60, "first_token_timeout_s": 60, "idle_timeout_s": 60}
 FIRST, IDLE, TOTAL = ({**LONG, name: SET_S} for name in ("first_token_timeout_s", "idle_timeout_s", "timeout_s"))
 
@@ -34,11 +34,11 @@ CLOCKS = {
 
 @contextlib.contextmanager
 def taking(seconds: float):
-    """What is done takes so long, give or take a quarter of a second."""
+    """What is done takes so long: a busy machine is late, far earlier than any other clock of these tests, and never early."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     yield
-    assert abs(loop.time() - began - seconds) <= WITHIN_S
+    assert seconds - EARLY_S <= loop.time() - began <= seconds + LATE_S
 
 
 @pytest.mark.parametrize(("script", "clocks", "stream"), CLOCKS.values(), ids=CLOCKS)
@@ -57,14 +57,14 @@ async def test_a_clock_fires_when_it_is_set_to(serve: Serve, script, clocks, str
         assert {call.usage_source for call in await gateway.outcomes()} <= {"estimated", "reported"}
 
 
-@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 @pytest.mark.parametrize("script", ["drip-100", "slow-body-60"])
-async def test_what_is_slow_but_alive_goes_on(serve: Serve, client: Client, script):
+async def test_what_is_slow_but_alive_goes_on(serve: Serve, script):
     """It takes three times as long as it may be silent."""
     pool = [model("slow", script, apis=ALL_APIS, idle_timeout_s=0.3, first_token_timeout_s=5)]
     async with guarded(serve, pool, {}) as gateway:
-        assert client.said(await client.ask(gateway, "slow", stream=True)) == TEXT
-        assert [call.status for call in await gateway.outcomes()] == ["ok"]
+        answers = await asyncio.gather(*(client.ask(gateway, "slow", stream=True) for client in CLIENTS.values()))
+        assert [client.said(answer) for client, answer in zip(CLIENTS.values(), answers, strict=True)] == [TEXT] * 3
+        assert [call.status for call in await gateway.outcomes()] == ["ok"] * 3
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -13,7 +13,7 @@ from tests.faults.pools import NEVER, guarded, route
 from tests.server.conftest import Serve
 from tests.server.served import Served, model
 
-REQUESTS = int(os.environ.get("POINTSMAN_FAULT_REQUESTS", "300"))
+REQUESTS = int(os.environ.get("POINTSMAN_FAULT_REQUESTS", "100"))
 FLOOR = 10
 BREAKERS = {"on": {"failures": 5, "cooldown_s": 0.05}, "off": {"failures": NEVER, "window": NEVER}}
 

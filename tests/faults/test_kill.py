@@ -13,6 +13,7 @@ import uvloop
 from pointsman.testing import ScriptedUpstream
 from tests.faults.clients import CLIENTS
 from tests.faults.process import KEY, Running, configuration, started
+from tests.server.coroutines import soon
 from tests.server.raw import Connection
 from tests.server.served import model
 
@@ -53,7 +54,10 @@ async def kill_again_and_again(tmp_path: Path) -> None:
         for round_ in range(ROUNDS):
             async with started(tmp_path, config) as gateway:
                 asking = [asyncio.create_task(asks(gateway, f"r{round_}c{at}", acknowledged)) for at in range(CLIENTS_AT_ONCE)]
-                await asyncio.sleep(chance.uniform(0.05, 0.5))
+                enough = len(acknowledged) + chance.randrange(12, 150)
+                async with asyncio.timeout(60):
+                    await soon(lambda: len(acknowledged) >= enough)  # noqa: B023  awaited here
+                await asyncio.sleep(chance.uniform(0, 0.02))  # not in step with any answer
                 gateway.process.kill()
                 assert await gateway.ended() == -9
                 await asyncio.gather(*asking)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pointsman.build.promises import broken_promises
 from pointsman.build.snapshot import requirement, scope_of
-from pointsman.config.schema import Config, ForbidConfig, PromiseConfig, RequireConfig, ScopeConfig
+from pointsman.config.policies import ForbidConfig, PromiseConfig, RequireConfig, ScopeConfig
+from pointsman.config.schema import Config
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.labels import KNOWN, close
@@ -24,7 +25,7 @@ from pointsman.policy.matrix import BY_NAME, Cell, Who, classes, matrix
 from pointsman.policy.reach import broken_by, reach
 from tests.worlds import KEYS, LABELS, ORGS, ROUTES, TEAMS, cases, subset
 
-CASES = int(os.environ.get("POINTSMAN_CLOSURE_CASES", "100"))
+CASES = int(os.environ.get("POINTSMAN_CLOSURE_CASES", "60"))
 """Random configurations, each with one request on each of its routes and to each of its models by name."""
 
 ABLE = Capabilities(vision=True)

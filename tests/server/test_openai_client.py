@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.server.app import Limits
 from tests.server.conftest import Serve
-from tests.server.served import OPERATOR, Served, model
+from tests.server.served import ONCE, OPERATOR, Served, model
 
 openai = pytest.importorskip("openai", reason="the official client is a development dependency")
 
@@ -27,6 +27,8 @@ SCRIPTS = (
     "error-event-after-3",
     "malformed-after-3",
 )
+ONCE_EACH = {"limited": "error-429", "broken": "error-500", "cut": "cut-after-0"}
+"""Routes to models that are not asked again, which would take the seconds that they ask for."""
 
 
 @asynccontextmanager
@@ -39,7 +41,11 @@ async def client_of(gateway: Served, key: str = OPERATOR) -> AsyncIterator[opena
 async def meeting(serve: Serve) -> AsyncIterator[tuple[Served, openai.AsyncOpenAI]]:
     pool = [model(script, script) for script in SCRIPTS]
     policy = {"name": "no", "when": "'pii' in labels", "forbid": {"perimeter": ["external"]}}
-    async with serve(pool, policies=[policy], limits=Limits(max_body_bytes=200_000)) as gateway, client_of(gateway) as client:
+    routes = {name: {"models": [script], "retry": ONCE} for name, script in ONCE_EACH.items()}
+    async with (
+        serve(pool, policies=[policy], routes=routes, limits=Limits(max_body_bytes=200_000)) as gateway,
+        client_of(gateway) as client,
+    ):
         yield gateway, client
 
 
@@ -97,9 +103,9 @@ async def test_a_broken_stream_is_raised(serve: Serve, script):
         ({"model": "unheard-of"}, openai.NotFoundError, "model_not_found"),
         ({"model": "error-400"}, openai.BadRequestError, "scripted_400"),
         ({"model": "error-401"}, openai.InternalServerError, "upstream_refused"),
-        ({"model": "error-429"}, openai.RateLimitError, "scripted_429"),
-        ({"model": "error-500"}, openai.InternalServerError, "scripted_500"),
-        ({"model": "cut-after-0"}, openai.InternalServerError, "upstream_error"),
+        ({"model": "limited"}, openai.RateLimitError, "scripted_429"),
+        ({"model": "broken"}, openai.InternalServerError, "scripted_500"),
+        ({"model": "cut"}, openai.InternalServerError, "upstream_error"),
         ({"model": "ok", "temperature": 3}, openai.BadRequestError, None),
         ({"model": "ok", "extra_body": {"api_base": "http://x"}}, openai.BadRequestError, None),
         ({"model": "ok", "extra_headers": {"x-pointsman-labels": "pii"}}, openai.PermissionDeniedError, "policy_denied"),
@@ -130,7 +136,7 @@ async def test_a_wrong_key_is_an_authentication_error(serve: Serve):
 
 async def test_models_are_listed_and_looked_up(serve: Serve):
     async with meeting(serve) as (_, client):
-        assert [entry.id async for entry in client.models.list()] == list(SCRIPTS)
+        assert [entry.id async for entry in client.models.list()] == [*ONCE_EACH, *SCRIPTS]
         assert (await client.models.retrieve("ok")).owned_by == "openai-compatible"
         with pytest.raises(openai.NotFoundError):
             await client.models.retrieve("unheard-of")

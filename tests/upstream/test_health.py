@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pointsman.core.fault import Fault
 from pointsman.upstream.health import FAILURES, SOUND, BreakerSettings, Ticket
 from pointsman.upstream.health import Health as OurHealth
+from tests.conftest import EXAMPLES
 
 
 class Health(OurHealth):
@@ -413,4 +414,4 @@ class Breakers(RuleBasedStateMachine):
 
 
 TestBreakers = Breakers.TestCase
-TestBreakers.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestBreakers.settings = settings(max_examples=EXAMPLES, stateful_step_count=60, deadline=None)

