@@ -42,7 +42,7 @@ OURS = {"mmlu-1500": PAIR, "gsm8k": ("blend-untagged",), "routerbench": ("blend-
 )
 PROMISES: Mapping[str, Callable[[], dict[str, Any]]] = {
     "probes": lambda: promises.probes(len(SEEDS)),
-    "intervals": lambda: promises.intervals(3),
+    "intervals": lambda: promises.intervals(4),
     "floors": lambda: promises.floors(200),
     "noise": lambda: promises.noise(1_000),
     "unseen": lambda: promises.unseen(1_000),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from pointsman.errors import ConfigError
 from pointsman.estimators.learned import Predicted
-from pointsman.evals import cascades, duos, figures
+from pointsman.evals import cascades, duos, figures, parity
 from pointsman.evals.crossfit import Judged, best_single
-from pointsman.evals.duos import Went
+from pointsman.evals.duos import Pair
+from pointsman.evals.folds import Fold
 from pointsman.evals.ranking import best_first
 from pointsman.evals.resample import Draws, Interval, interval
-from pointsman.evals.sight import Look, Priors, Sight, both
+from pointsman.evals.sight import Look, Priors, Sight, glimpse, see
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -23,13 +24,28 @@ if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix, Outcomes
     from pointsman.estimators.tabular import Vector
     from pointsman.evals.figures import Sample
-    from pointsman.evals.folds import Fold
 
 MOST_CALLS = 4  #: of one query
-_TRIED = 600  # training queries on which two ways of going on are compared
-_CLEARLY = 0.005  # more, in AIQ: the best of many pairs looks better than it is on queries it is learned from
+_FINE = 2 * cascades.SETTINGS  # where no course is walked step by step, which takes long
+_FEW = 300  # training queries below which nothing is learned of several answers to one question
+_BARE = 8  # characters of an answer in which nothing can be seen
 _COARSE = 4  # of so many worths one is tried there
 _CAPPED = ("cp0", "cp1", "qnc")  # the best single model by itself is a setting of every router
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gone:
+    """One seed: how every query went at each worth of a right answer, each judged by what was learned from other groups of queries."""
+
+    quality: Matrix
+    cost_usd: Matrix
+    calls: Matrix
+    cheap: Vector  #: quality of what is at hand before the best model is asked: the weak one's answer, or that of a pair
+    lead: Vector  #: by how much the best model is expected to do better, once that is seen
+
+
+Way = Callable[["Outcomes", Fold, Priors, int, Look, "Vector", Gone], None]
+"""How the queries of a part of a fold go."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,58 +57,90 @@ class Run:
     calls: tuple[float, ...]  #: mean number of calls of the cascade at each worth
 
 
-def run(
-    outcomes: Outcomes,
-    folds: Sequence[Fold],
-    known: Sequence[Priors],
-    seed: int,
-    look: Look,
-    tell: Callable[[str], None],
-) -> tuple[Run, list[Sight]]:
+def go(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors], seed: int, look: Look, tell: Callable[[str], None]) -> Gone:
     """Learn and judge. `outcomes` must be whole, with answers. Raises `ConfigError` where answers were not kept."""
     if not outcomes.answers:
         raise ConfigError("no answers were kept: record `response` with the outcomes")
-    judged = _judged(outcomes, folds, known)
-    worths = cascades.worths(outcomes.cost_usd)
-    shape = (len(outcomes.queries), len(worths) + 1)
-    quality, cost, calls, sights = np.empty(shape), np.empty(shape), np.zeros(len(worths)), []
-    for number, (fold, one) in enumerate(zip(folds, known, strict=True), 1):
-        past, sight = both(outcomes, fold, one, seed, look=look)
-        went, way = _went(outcomes, fold, past, sight, worths, seed)
-        tell(f"seed {seed}, fold {number} of {len(folds)}: learned; {way}")
-        sights.append(sight)
-        quality[fold.judged, :-1], cost[fold.judged, :-1] = went.quality, went.cost_usd
-        calls += went.calls.sum(axis=0) / shape[0]
-    cheapest = int(np.argmin(outcomes.cost_usd.mean(axis=0)))
-    quality[:, -1], cost[:, -1] = outcomes.quality[:, cheapest], outcomes.cost_usd[:, cheapest]
+    parts = [list(_parts(outcomes, fold, one)) for fold, one in zip(folds, known, strict=True)]
+    walked = any(way is _routed for found in parts for _, _, way in found)
+    worths = cascades.worths(outcomes.cost_usd, cascades.SETTINGS if walked else _FINE)
+    shape = (len(outcomes.queries), len(worths))
+    gone = Gone(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape[0]), np.empty(shape[0]))
+    for number, found in enumerate(parts, 1):
+        for part, told, way in found:
+            way(outcomes, part, told, seed, look, worths, gone)
+            tell(f"seed {seed}, fold {number} of {len(folds)}: {len(part.judged)} queries: {way.__doc__}")
+    return gone
+
+
+def run(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors], gone: Gone, seed: int) -> Run:
+    """What that gave, beside routing by the same predictions."""
+    judged, cheapest = _judged(outcomes, folds, known), int(np.argmin(outcomes.cost_usd.mean(axis=0)))
+    quality = np.column_stack((gone.quality, outcomes.quality[:, cheapest]))
+    cost = np.column_stack((gone.cost_usd, outcomes.cost_usd[:, cheapest]))
     predictive, _ = figures.sample(outcomes, judged, seed)
-    return Run(predictive, _cascade(outcomes, judged, quality, cost, _lead(outcomes, folds, sights), seed), tuple(calls)), sights
+    lead = gone.lead if len(outcomes.models) == 2 else None
+    return Run(predictive, _cascade(outcomes, judged, quality, cost, lead, seed), tuple(gone.calls.mean(axis=0)))
 
 
-def _went(outcomes: Outcomes, fold: Fold, past: Sight, sight: Sight, worths: Vector, seed: int) -> tuple[Went, str]:
-    """Look at each answer alone, or ask a pair at once: the latter where it does clearly more on training queries."""
-    train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
-    few = worths[::_COARSE]
-    pair = duos.best(train, past, few)
-    if pair is not None:
-        some = np.random.default_rng(seed).permutation(len(train.queries))[:_TRIED].tolist()
-        tried, paired = train.rows(some), duos.went(train, past, pair, few)
-        if duos.area(tried, paired.rows(some)) > duos.area(tried, _routed(tried, past, some, few)) + _CLEARLY:
-            first, second = outcomes.models[pair.first], outcomes.models[pair.second]
-            return duos.went(judged, sight, pair, worths), f"`{first}` and `{second}` are asked at once"
-    return _routed(judged, sight, range(len(judged.queries)), worths), "answers are looked at one by one"
+def ends(outcomes: Outcomes) -> tuple[int, int]:
+    """The best model on the whole, and before it the best of those at less than half its price."""
+    quality, cost = outcomes.quality.mean(axis=0), outcomes.cost_usd.mean(axis=0)
+    strong = int(np.argmax(quality))
+    others = np.where(np.arange(len(cost)) == strong, -2.0, -1.0)
+    return int(np.argmax(np.where(cost < cost[strong] / 2, quality, others))), strong
 
 
-def _routed(outcomes: Outcomes, sight: Sight, rows: Sequence[int], worths: Vector) -> Went:
-    """Cascade routing on some rows of what is seen, which are all of the outcomes."""
-    settings = worths.tolist()
-    went = Went(*(np.empty((len(rows), len(settings))) for _ in range(3)))
-    for at, row in enumerate(rows):
-        for setting, course in enumerate(cascades.routed(sight, row, settings, MOST_CALLS)):
-            went.quality[at, setting] = outcomes.quality[at, course.delivered]
-            went.cost_usd[at, setting] = outcomes.cost_usd[at, list(course.asked)].sum()
-            went.calls[at, setting] = len(course.asked)
-    return went
+def _parts(outcomes: Outcomes, fold: Fold, known: Priors) -> Iterator[tuple[Fold, Priors, Way]]:
+    """Tasks with answers in which nothing can be seen, and the others."""
+    bare = _bare(outcomes, fold)
+    for wanted in (True, False):
+        there, here = ([(outcomes.queries[i].task in bare) == wanted for i in rows] for rows in (fold.train, fold.judged))
+        if any(here):
+            part = Fold(fold.train[there], fold.judged[here])
+            way = _paired if wanted else _looked if len(part.train) < _FEW else _routed
+            yield part, Priors(known.unseen[there], known.quality[here], known.cost_usd[here]), way
+
+
+def _bare(outcomes: Outcomes, fold: Fold) -> set[str]:
+    lengths: dict[str, list[float]] = {}
+    for i in fold.train:
+        lengths.setdefault(outcomes.queries[i].task, []).append(float(np.median([len(text or "") for text in outcomes.answers[i]])))
+    return {task for task, found in lengths.items() if np.median(found) <= _BARE}
+
+
+def _paired(outcomes: Outcomes, fold: Fold, known: Priors, seed: int, look: Look, worths: Vector, gone: Gone) -> None:
+    """a pair is asked at once"""
+    past, sight = glimpse(outcomes, fold, known, look)
+    pair = duos.best(outcomes.rows(fold.train), past, worths[::_COARSE])
+    _settle(outcomes, fold, sight, pair, worths, gone)
+
+
+def _looked(outcomes: Outcomes, fold: Fold, known: Priors, seed: int, look: Look, worths: Vector, gone: Gone) -> None:
+    """one answer is looked at, once"""
+    past, sight = glimpse(outcomes, fold, known, look, seed)
+    _settle(outcomes, fold, sight, duos.looked(outcomes.rows(fold.train), past), worths, gone)
+
+
+def _settle(outcomes: Outcomes, fold: Fold, sight: Sight, pair: Pair | None, worths: Vector, gone: Gone) -> None:
+    if pair is None:
+        raise ConfigError("no model is much cheaper than the best one: a cascade cannot save anything")
+    judged = outcomes.rows(fold.judged)
+    went, given = duos.went(judged, sight, pair, worths), duos.after(judged, sight, pair)
+    gone.quality[fold.judged], gone.cost_usd[fold.judged], gone.calls[fold.judged] = went.quality, went.cost_usd, went.calls
+    gone.cheap[fold.judged], gone.lead[fold.judged] = given.quality, given.lead
+
+
+def _routed(outcomes: Outcomes, fold: Fold, known: Priors, seed: int, look: Look, worths: Vector, gone: Gone) -> None:
+    """answers are looked at one by one"""
+    sight, (weak, strong) = see(outcomes, fold, known, seed, look=look), ends(outcomes)
+    for at, row in enumerate(fold.judged):
+        courses = cascades.routed(sight, at, worths.tolist(), MOST_CALLS)
+        gone.quality[row] = [outcomes.quality[row, course.delivered] for course in courses]
+        gone.cost_usd[row] = [outcomes.cost_usd[row, list(course.asked)].sum() for course in courses]
+        gone.calls[row] = [len(course.asked) for course in courses]
+    gone.cheap[fold.judged] = outcomes.quality[fold.judged, weak]
+    gone.lead[fold.judged] = sight.after[:, weak, strong] - sight.confidence[:, weak]
 
 
 def _judged(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors]) -> Judged:
@@ -103,17 +151,6 @@ def _judged(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors]) 
         quality[fold.judged], cost[fold.judged] = one.quality, one.cost_usd
         member[fold.judged], best[fold.judged] = number, best_single(outcomes, fold)
     return Judged(np.arange(shape[0]), member, best, Predicted(quality, unknown, unknown, unknown, cost, unknown, unknown))
-
-
-def _lead(outcomes: Outcomes, folds: Sequence[Fold], sights: Sequence[Sight]) -> Matrix | None:
-    """Of a pair: by how much the strong model is expected to do better once the weak one's answer is seen."""
-    if len(outcomes.models) != 2:
-        return None
-    weak, strong = figures.weak_and_strong(outcomes)
-    lead = np.empty(len(outcomes.queries))
-    for fold, sight in zip(folds, sights, strict=True):
-        lead[fold.judged] = sight.after[:, weak, strong] - sight.confidence[:, weak]
-    return lead
 
 
 def _cascade(outcomes: Outcomes, judged: Judged, quality: Matrix, cost: Matrix, lead: Matrix | None, seed: int) -> Sample:
@@ -140,8 +177,10 @@ class Compared:
 
 def compare(runs: Sequence[Run], drawn: Draws) -> Mapping[str, Compared]:
     """Every figure of both, with paired intervals."""
-    values = [[figures.figures(one) for one in (run.predictive, run.cascade)] for run in runs]
-    tried = [[figures.drawn(one, drawn) for one in (run.predictive, run.cascade)] for run in runs]
+    values = [[{**figures.figures(one), "cp98": parity.cost(one, 0.98)} for one in (run.predictive, run.cascade)] for run in runs]
+    tried = [
+        [{**figures.drawn(one, drawn), "cp98": parity.drawn(one, 0.98, drawn)} for one in (run.predictive, run.cascade)] for run in runs
+    ]
     found = {}
     for name in values[0][0]:
         mean = [float(np.mean([_capped(name, one[side][name]) for one in values])) for side in (0, 1)]

@@ -54,7 +54,23 @@ def routed(sight: Sight, at: int, worths: Sequence[float], most: int = 3) -> lis
             known[asked] = _state(sight, at, asked)
         return known[asked]
 
-    return [_walk(state, float(one), most) for one in worths]
+    def walk(place: int) -> Course:
+        return _walk(state, float(worths[place]), most)
+
+    found = {place: walk(place) for place in {0, len(worths) - 1}}
+    _between(found, walk, 0, len(worths) - 1)
+    return [found[place] for place in range(len(worths))]
+
+
+def _between(found: dict[int, Course], walk: Callable[[int], Course], low: int, high: int) -> None:
+    """Between two worths at which a query goes the same way it goes that way: few of them need a look."""
+    if found[low] == found[high]:
+        found |= dict.fromkeys(range(low + 1, high), found[low])
+    elif high - low > 1:
+        middle = (low + high) // 2
+        found[middle] = walk(middle)
+        _between(found, walk, low, middle)
+        _between(found, walk, middle, high)
 
 
 def _walk(state: Callable[[tuple[int, ...]], _State], value: float, most: int) -> Course:

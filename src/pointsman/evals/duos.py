@@ -1,8 +1,8 @@
-"""Pairs of cheap models on recorded answers, every call paid: which to ask, when one model alone, when to go on to the strong one."""
+"""Pairs of cheap models, or one that is looked at, on recorded answers, every call paid: which to ask, when to go on to the strong one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,23 @@ if TYPE_CHECKING:
     from pointsman.evals.sight import Sight
 
 _CHEAP = 0.5  # of the strong model's price, both together at most
+_FEW = 10.0  # answers' worth of belief that states are alike, where few queries tell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Two models, a strong one, and what was learned of them. The first is the better of the two."""
+    """Two models, a strong one, and what was learned of them. The first is the better of the two; or they are the same, asked once."""
 
     first: int
     second: int
     strong: int
     duo: Duo
+    cuts: Vector  #: of one model asked once: the confidences between which its answer is in another state
+
+    @property
+    def asked(self) -> list[int]:
+        """Who is asked before the strong one."""
+        return sorted({self.first, self.second})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +45,6 @@ class Went:
     quality: Matrix
     cost_usd: Matrix
     calls: Matrix
-
-    def rows(self, some: Sequence[int]) -> Went:
-        """Of some of the queries."""
-        return Went(*(values[list(some)] for values in (self.quality, self.cost_usd, self.calls)))
 
 
 def best(train: Outcomes, sight: Sight, worths: Vector) -> Pair | None:
@@ -68,7 +71,21 @@ def learn(train: Outcomes, sight: Sight, first: int, second: int, strong: int) -
     prior = sight.prior[:, [first, second, strong]]
     right = train.quality[np.arange(len(prior)), _delivered(sight, first, second)]
     tasks = [query.task for query in train.queries]
-    return Pair(first, second, strong, Duo.of(tasks, prior, _states(sight, first, second), right, train.quality[:, strong]))
+    states = states_of(*([row[m] for row in sight.comes_to] for m in (first, second)))
+    return Pair(first, second, strong, Duo.of(tasks, prior, states, right, train.quality[:, strong]), np.zeros(0))
+
+
+def looked(train: Outcomes, sight: Sight) -> Pair | None:
+    """The best of the cheap models, asked alone, its answer looked at. `sight` is of these queries, by fits that had not seen them."""
+    quality, cost = train.quality.mean(axis=0), train.cost_usd.mean(axis=0)
+    strong = int(np.argmax(quality))
+    weak = int(np.argmax(np.where(cost < _CHEAP * cost[strong], quality, -1.0)))
+    if weak == strong or cost[weak] >= _CHEAP * cost[strong]:
+        return None
+    cuts = np.quantile(sight.confidence[:, weak], (1 / 3, 2 / 3))
+    states, prior = np.searchsorted(cuts, sight.confidence[:, weak], "right"), sight.prior[:, [weak, weak, strong]]
+    duo = Duo.of([query.task for query in train.queries], prior, states, train.quality[:, weak], train.quality[:, strong], _FEW)
+    return Pair(weak, weak, strong, duo, cuts)
 
 
 def went(outcomes: Outcomes, sight: Sight, pair: Pair, worths: Vector) -> Went:
@@ -76,22 +93,38 @@ def went(outcomes: Outcomes, sight: Sight, pair: Pair, worths: Vector) -> Went:
     rows, shape = np.arange(len(outcomes.queries)), (len(outcomes.queries), len(worths))
     columns = [pair.first, pair.second, pair.strong]
     told = pair.duo.expect([query.task for query in outcomes.queries], sight.prior[:, columns])
-    states, delivered = _states(sight, pair.first, pair.second), _delivered(sight, pair.first, pair.second)
+    states, delivered = _states(sight, pair), _delivered(sight, pair.first, pair.second)
     right, strong = told.right[rows, states], told.strong[rows, states]
     price, paid = np.maximum(sight.cost_usd, 0.0), outcomes.cost_usd
-    both = paid[:, pair.first] + paid[:, pair.second]
+    both, spent = paid[:, pair.asked].sum(axis=1), price[:, pair.asked].sum(axis=1)
     quality, cost, calls = np.empty(shape), np.empty(shape), np.empty(shape)
     for at, worth in enumerate(worths):
         alone = sight.prior * worth - price
         last, each = price[:, pair.strong], alone.argmax(axis=1)
         hoped = (told.chance * np.maximum(told.right * worth, told.strong * worth - last[:, None])).sum(axis=1)
-        paired = hoped - price[:, pair.first] - price[:, pair.second] > alone[rows, each]
+        paired = hoped - spent > alone[rows, each]
         onward = paired & (strong * worth - last > right * worth)
         taken = np.where(onward, pair.strong, np.where(paired, delivered, each))
         quality[:, at] = outcomes.quality[rows, taken]
         cost[:, at] = np.where(paired, both + onward * paid[:, pair.strong], paid[rows, each])
-        calls[:, at] = 1 + paired + onward
+        calls[:, at] = np.where(paired, len(pair.asked), 1) + onward
     return Went(quality, cost, calls)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What a pair gave, before the strong model is asked."""
+
+    quality: Vector
+    lead: Vector  #: by how much the strong one is expected to do better
+
+
+def after(outcomes: Outcomes, sight: Sight, pair: Pair) -> Given:
+    """Where the pair is asked of every query."""
+    rows, states = np.arange(len(outcomes.queries)), _states(sight, pair)
+    told = pair.duo.expect([query.task for query in outcomes.queries], sight.prior[:, [pair.first, pair.second, pair.strong]])
+    quality = outcomes.quality[rows, _delivered(sight, pair.first, pair.second)]
+    return Given(quality, told.strong[rows, states] - told.right[rows, states])
 
 
 def area(outcomes: Outcomes, went: Went) -> float:
@@ -103,8 +136,10 @@ def area(outcomes: Outcomes, went: Went) -> float:
     return frontier.aiq_range(hull, float(cost.min()), float(cost.max()))
 
 
-def _states(sight: Sight, first: int, second: int) -> NDArray[np.intp]:
-    return states_of(*([row[m] for row in sight.comes_to] for m in (first, second)))
+def _states(sight: Sight, pair: Pair) -> NDArray[np.intp]:
+    if len(pair.asked) == 1:
+        return np.searchsorted(pair.cuts, sight.confidence[:, pair.first], "right")
+    return states_of(*([row[m] for row in sight.comes_to] for m in (pair.first, pair.second)))
 
 
 def _delivered(sight: Sight, first: int, second: int) -> NDArray[np.intp]:

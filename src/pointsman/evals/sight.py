@@ -6,7 +6,7 @@ Everything is learned on other groups of queries: the prompt-only blend, the con
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ from pointsman.signals.embedding import shipped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Places = NDArray[np.intp]
 
     from pointsman.estimators.forest import Forest
     from pointsman.estimators.outcomes import Matrix, Outcomes, Query
@@ -124,18 +126,6 @@ def see(
     look: Look = checked,
 ) -> Sight:
     """Learn on the fold's training queries, look at the judged ones."""
-    return both(outcomes, fold, known, seed, settings, look)[1]
-
-
-def both(
-    outcomes: Outcomes,
-    fold: Fold,
-    known: Priors,
-    seed: int,
-    settings: Settings | None = None,
-    look: Look = checked,
-) -> tuple[Sight, Sight]:
-    """The same, and before it what is known of the training queries: ways of going on may be compared on these."""
     train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
     trained = examples(train, known.unseen, look)
     learned = confidence.fit(trained, seed, settings, _read)
@@ -143,16 +133,30 @@ def both(
     by_answer = learned.unseen.reshape(-1, models)
     spread = by_answer.var(axis=0) / np.maximum(by_answer.mean(axis=0) * (1 - by_answer.mean(axis=0)), 1e-6)
     discern = _BELIEVED * np.sqrt(np.clip(spread, 0, 1))
-    seen_after, told = _after(learned.confidence, trained, by_answer, known.unseen), comings(train, look)
-    accord = _accord(train, known.unseen, by_answer, seen_after, told, seed)
+    accord = _accord(train, known.unseen, by_answer, learned.confidence, trained, comings(train, look), seed)
     shown = examples(judged, known.quality, look)
     sure = confident(learned.confidence, shown).reshape(-1, models)
-    after = _after(learned.confidence, shown, sure, known.quality)
-    names = outcomes.models
-    return (
-        Sight(names, known.unseen, _usual(train), by_answer, seen_after, told, accord, discern),
-        Sight(names, known.quality, known.cost_usd, sure, after, comings(judged, look), accord, discern),
-    )
+    every = tuple(one.ravel() for one in np.indices((len(sure), models, models)))
+    after = _after(learned.confidence, shown, sure, known.quality, every).reshape(-1, models, models)
+    return Sight(outcomes.models, known.quality, known.cost_usd, sure, after, comings(judged, look), accord, discern)
+
+
+def glimpse(outcomes: Outcomes, fold: Fold, known: Priors, look: Look = checked, seed: int | None = None) -> tuple[Sight, Sight]:
+    """Of training and judged queries: what was expected, and what answers come to; with a seed, confidence in each answer by itself too."""
+    train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
+    past, sight = _expected(train, known.unseen, _usual(train), look), _expected(judged, known.quality, known.cost_usd, look)
+    if seed is None:
+        return past, sight
+    learned = confidence.fit(examples(train, known.unseen, look, further=False), seed, Settings(gains=False), _read)
+    sure = confident(learned.confidence, examples(judged, known.quality, look, further=False))
+    own, found = (values.reshape(-1, len(outcomes.models)) for values in (learned.unseen, sure))
+    return replace(past, confidence=own), replace(sight, confidence=found)
+
+
+def _expected(outcomes: Outcomes, prior: Matrix, cost_usd: Matrix, look: Look) -> Sight:
+    after = np.repeat(prior[:, None, :], len(outcomes.models), axis=1)
+    blank = np.zeros(len(outcomes.models))
+    return Sight(outcomes.models, prior, cost_usd, prior, after, comings(outcomes, look), Accord.unlearned(), blank)
 
 
 def _usual(train: Outcomes) -> Matrix:
@@ -167,7 +171,7 @@ def _usual(train: Outcomes) -> Matrix:
 def accord_of(outcomes: Outcomes, unseen: Matrix, fitted: Fit, shown: Sequence[Example], seed: int) -> Accord:
     """How the answers of whole outcomes speak for each other. `shown` are its `examples`, on which the confidence was fitted."""
     sure = fitted.unseen.reshape(len(outcomes.queries), -1)
-    return _accord(outcomes, unseen, sure, _after(fitted.confidence, shown, sure, unseen), comings(outcomes), seed)
+    return _accord(outcomes, unseen, sure, fitted.confidence, shown, comings(outcomes), seed)
 
 
 def comings(outcomes: Outcomes, look: Look = checked) -> tuple[tuple[str, ...], ...]:
@@ -190,19 +194,19 @@ def confident(learned: Confidence, shown: Sequence[Example]) -> Vector:
     return learned.curve.many(leaning, prior, [one.model for one in shown], [one.task for one in shown])
 
 
-def _after(learned: Confidence, shown: Sequence[Example], sure: Matrix, prior: Matrix) -> Matrix:
-    """Expected quality of each model (last axis) once the answer of another (middle axis) is seen."""
-    n, models = prior.shape
-    found = np.repeat(prior[:, None, :], models, axis=1)
+def _after(learned: Confidence, shown: Sequence[Example], sure: Matrix, prior: Matrix, at: tuple[Places, Places, Places]) -> Vector:
+    """Expected quality of further models once an answer is seen: of which query, by whom the answer is, and the further model."""
+    query, answered, further = at
+    found = prior[query, further]
     if learned.gains is None:
         return found
-    rows = learned.rows(shown, _read).reshape(n, models, -1)
-    for m in range(models):
-        better = [k for k in range(models) if learned.mean(shown[k].model) > learned.mean(shown[m].model)]
-        for k in better:
-            beside = confidence.beside(prior[:, k], prior[:, m], learned.mean(shown[k].model))
-            lead = _leaning(learned.gains, np.concatenate((rows[:, m], beside), axis=1))
-            found[:, m, k] = np.clip(sure[:, m] + lead, 0.0, 1.0)
+    models = prior.shape[1]
+    means = np.array([learned.mean(shown[m].model) for m in range(models)])
+    better = np.flatnonzero(means[further] > means[answered])
+    i, m, k = query[better], answered[better], further[better]
+    beside = confidence.beside(prior[i, k], prior[i, m], means[k])
+    lead = _leaning(learned.gains, np.concatenate((learned.rows(shown, _read)[i * models + m], beside), axis=1))
+    found[better] = np.clip(sure[i, m] + lead, 0.0, 1.0)
     return found
 
 
@@ -213,7 +217,8 @@ def _leaning(forest: Forest, rows: NDArray[np.float32]) -> Vector:
         some = rows[start : start + _CHUNK]
         places, at = np.arange(len(some))[:, None], np.tile(forest.roots, (len(some), 1))
         while True:
-            onward = np.where(some[places, forest.feature[at]] < forest.threshold[at], forest.below[at], forest.other[at])
+            below = forest.below[at]
+            onward = below + ((below != at) & (some[places, forest.feature[at]] >= forest.threshold[at]))
             if np.array_equal(onward, at):
                 break
             at = onward
@@ -221,16 +226,30 @@ def _leaning(forest: Forest, rows: NDArray[np.float32]) -> Vector:
     return found
 
 
-def _accord(train: Outcomes, prior: Matrix, sure: Matrix, after: Matrix, told: Sequence[Sequence[str]], seed: int) -> Accord:
+def _accord(
+    train: Outcomes,
+    prior: Matrix,
+    sure: Matrix,
+    learned: Confidence,
+    shown: Sequence[Example],
+    told: Sequence[Sequence[str]],
+    seed: int,
+) -> Accord:
     """Learn from sets of answers by lot what it says for an answer that others agree, and of the models that were not asked."""
     chance, models = np.random.default_rng(seed), len(train.models)
+    states = [(i, *_lot(chance, models)) for i in range(len(train.queries)) for _ in range(_STATES)]
+    flat = np.array([(i, m, k) for i, picked, k in states for m in picked], np.intp).T
+    after = iter(_after(learned, shown, sure, prior, (flat[0], flat[1], flat[2])).tolist())
     sets, right, then = [], [], []
-    for i in range(len(train.queries)):
-        for _ in range(_STATES):
-            picked = chance.permutation(models)[: 1 + int(chance.integers(min(_MOST, models - 1)))]
-            given = tuple(Given(train.models[m], float(sure[i, m]), told[i][m]) for m in picked)
-            sets.append(given)
-            right.append([float(train.quality[i, m]) for m in picked])
-            k = int(chance.choice(np.setdiff1d(np.arange(models), picked)))
-            then.append((Unasked(given, float(prior[i, k]), tuple(after[i, picked, k].tolist())), float(train.quality[i, k])))
+    for i, picked, k in states:
+        given = tuple(Given(train.models[m], float(sure[i, m]), told[i][m]) for m in picked)
+        sets.append(given)
+        right.append([float(train.quality[i, m]) for m in picked])
+        then.append((Unasked(given, float(prior[i, k]), tuple(next(after) for _ in picked)), float(train.quality[i, k])))
     return Accord.of(train.models, sets, right, then)
+
+
+def _lot(chance: np.random.Generator, models: int) -> tuple[list[int], int]:
+    """Some models by lot, and one that is not among them."""
+    picked = chance.permutation(models)[: 1 + int(chance.integers(min(_MOST, models - 1)))]
+    return picked.tolist(), int(chance.choice(np.setdiff1d(np.arange(models), picked)))
