@@ -80,6 +80,7 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "performance.md": lambda: _with(
             "performance.md", {"bounds": build_performance.bounds(), "profile": build_performance.profile()}
         ),
+        DOCS / "estimators.md": lambda: _with("estimators.md", {"decision": build_performance.learned_decision()}),
         DOCS / "testing.md": lambda: _with("testing.md", {"scripts": script_rows()}),
         DOCS / "decision-record.md": lambda: _with("decision-record.md", {"example": record_example(_read(DOCS / "decision-record.md"))}),
         ROOT / "README.md": build_readme.readme_text,

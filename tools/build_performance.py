@@ -52,6 +52,21 @@ def profile() -> Iterator[str]:
     yield f"Measured {found['measured']}."
 
 
+def learned_decision() -> Iterator[str]:
+    """What a decision costs with all that is learned in it."""
+    found = _read("learned_decision")
+    texts = [name for name in ("2,000 tokens", "2,000 tokens, not all ASCII", "7 words") if name in found["times"]]
+    yield f"| in the decision | {' | '.join(f'{text}: p10, p50, p99' for text in texts)} | memory added |"
+    yield "|---|" + "---|" * (len(texts) + 1)
+    for name in found["times"][texts[0]]:
+        times = [found["times"][text][name] for text in texts]
+        shown = (", ".join(f"{each[f'cpu_{part}_ms']:.2f}" for part in ("p10", "p50", "p99")) for each in times)
+        added = found["memory_added_mb"].get(name)
+        yield f"| {name} | {' | '.join(shown)} | {'' if not added else f'{added:.0f} MB'} |"
+    yield ""
+    yield f"Milliseconds of processor time; {found['machine']}."
+
+
 def _cell(rows: list[Any], at: int) -> str:
     return f"`{rows[at][0]}` | {rows[at][1]:.1%}" if at < len(rows) else " | "
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.estimators.blend import Blend
+from pointsman.estimators.features import MOST_CHARS
 from pointsman.estimators.outcomes import Query
-from pointsman.estimators.steady import LONG, SLACK, WORDS, Steady, ending
+from pointsman.estimators.steady import SLACK, WORDS, Steady, ending
 from pointsman.evals.synthetic import World, generate
 from tests.estimators.learners import LETTERS, SMALL
 
@@ -37,7 +38,7 @@ def test_the_lead_of_the_strong_model_is_held_to_what_the_end_says(whole, end, h
     assert said.mean() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("text", ["", "word", "word " * WORDS, "word " * (LONG // 5 + 1)])
+@pytest.mark.parametrize("text", ["", "word", "word " * WORDS, "word " * (MOST_CHARS // 5 + 1)])
 def test_a_text_without_more_than_an_end_and_a_long_one_are_read_once(text):
     assert ending(text) is None
     assert PAIR.held(np.array([0.1, 0.9]), None).tolist() == [0.1, 0.9]

@@ -17,7 +17,7 @@ from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import mixing
 from pointsman.estimators.bounds import Doubt
 from pointsman.estimators.cold import Borrowed, borrow
-from pointsman.estimators.features import fits, read
+from pointsman.estimators.features import read
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.mixture import Expected, Mixture
 from pointsman.estimators.neighbours import Neighbour
@@ -129,7 +129,7 @@ class Blended:
         return Row(*self.table.one(query.task))
 
     def _expected(self, mixture: Mixture, query: Query) -> Expected:
-        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text) if fits(query.text) else None
+        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text)
         of_end = None if end is None else mixture.expect(read(replace(query, text=end), self.embedder)).quality
         return expected._replace(quality=mixture.steady.held(expected.quality, of_end))
 

@@ -12,7 +12,7 @@ import numpy as np
 from pointsman.catalogue.embedder import Embedder
 from pointsman.estimators import forest, heads, stack
 from pointsman.estimators.bounds import Doubt
-from pointsman.estimators.features import Reading, Scale, fits, read
+from pointsman.estimators.features import Reading, Scale, read
 from pointsman.estimators.mixture import Mixture, Weights, apart
 from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.estimators.quantities import folded, smeared
@@ -81,7 +81,7 @@ def fit(outcomes: Outcomes, embedder: Embedder | None, settings: Settings, seed:
 
 def _steady(mixture: Mixture, unseen: Matrix, queries: Sequence[Query], embedder: Embedder | None) -> Steady:
     """From what is said of the ends of some queries, and of the whole by what had not seen it."""
-    ends = {at: end for at, query in enumerate(queries) if fits(query.text) and (end := ending(query.text))}
+    ends = {at: end for at, query in enumerate(queries) if (end := ending(query.text))}
     some = list(ends)[:: 1 + len(ends) // _ENDS]
     said = [mixture.expect(read(replace(queries[at], text=ends[at]), embedder)).quality for at in some]
     return Steady.of(mixture.weights.mean, unseen[some], np.array(said).reshape(unseen[some].shape))

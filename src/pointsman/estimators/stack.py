@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
 
 
+_TASKS = 10  # over fewer, the bound failed: one of BFCL's six, left out, lost five points
+
+
 def stacked(parts: Sequence[Matrix], truth: Matrix, leaning: float = 0.25) -> tuple[float, ...]:
     """The weights, none negative, of the sum of parts nearest to the truth in squares. Every subset of the parts is tried.
 
@@ -58,11 +61,11 @@ def sobriety(models: int) -> float:
 def carried(strange: Matrix, quality: Matrix, tasks: NDArray[np.str_], z: float = 1.2815515655446004) -> float:
     """How much of what is predicted of models' differences holds for a new task, 0 to 1: a lower bound, one-sided 90 %, over tasks.
 
-    `strange` are predictions by fits that saw nothing of the query's task. Fewer than three tasks say nothing: 0. The error is that of
+    `strange` are predictions by fits that saw nothing of the query's task. Fewer than ten tasks say nothing: 0. The error is that of
     the jackknife for a ratio (Efron, The Jackknife, 1982).
     """
     names = np.unique(tasks)
-    if len(names) < 3:
+    if len(names) < _TASKS:
         return 0.0
     said, truth = centred(strange - quality.mean(axis=0)), centred(quality - quality.mean(axis=0))
     sums = np.array([[(said[tasks == name] * truth[tasks == name]).sum(), (said[tasks == name] ** 2).sum()] for name in names])

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pointsman.estimators.features import fits
+
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Vector
 
 WORDS = 24  #: of a text's end that are read by themselves
-LONG = 1_200  #: characters beyond which a text is read once: a few words move it little, and its time is short
 SLACK = -0.01  #: added to how much more the whole usually says for strong models than its end; with less, prefixes move less
 
 
 def ending(text: str) -> str | None:
-    """The last words of a text; none where there are no others, or very many.
+    """The last words of a text; none where there are no others, or where a text is so long that they are few of it.
 
     >>> ending("one two three"), ending("more " * 30)[:9]
     (None, 'more more')
     """
-    words = text.rsplit(None, WORDS) if len(text) <= LONG else ()
+    words = text.rsplit(None, WORDS) if fits(text) else ()
     return " ".join(words[1:]) if len(words) > WORDS else None
 
 
