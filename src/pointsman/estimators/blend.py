@@ -175,8 +175,8 @@ class Blended:
 
 def _evidence(likeness: Floats, recorded: Floats) -> Vector:
     """Labels by model, each as heavy as its query is like the one asked (Kish's effective sample size)."""
-    mass, square = likeness @ recorded, (likeness * likeness) @ recorded
-    return np.asarray(mass * mass / np.maximum(square, 1e-12), np.float64)
+    mass, square = (likeness @ recorded).astype(np.float64), (likeness * likeness) @ recorded
+    return np.asarray(mass * mass / np.maximum(square, 1e-12))
 
 
 def _alike(columns: Floats) -> Floats:
