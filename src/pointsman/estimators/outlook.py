@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pointsman.core.outlook import Heard, Prospect, Prospects
-from pointsman.estimators.accord import Given, Unasked
+from pointsman.estimators.accord import Accord, Given, Unasked
 from pointsman.estimators.confidence import Confidence
 
 _LEAST = 1e-3  # between agreeing and differing: where it is less, nothing follows from either
@@ -20,7 +20,7 @@ def outlook(learned: Confidence, heard: Sequence[Heard], further: Sequence[tuple
     quality = [learned.accord.quality(Unasked(given, prior, then), sure) for (_, prior), then in expected]
     names = (model for model, _ in further)
     return Prospects(
-        best, sure, tuple(_prospect(learned, given, best, sure, model, each) for model, each in zip(names, quality, strict=True))
+        best, sure, tuple(prospect(learned.accord, given, best, sure, model, each) for model, each in zip(names, quality, strict=True))
     )
 
 
@@ -36,13 +36,13 @@ def _after(learned: Confidence, one: Heard, further: Sequence[tuple[str, float]]
     ]
 
 
-def _prospect(learned: Confidence, given: tuple[Given, ...], best: int, sure: float, model: str, quality: float) -> Prospect:
+def prospect(accord: Accord, given: Sequence[Given], best: int, sure: float, model: str, quality: float) -> Prospect:
     """A further answer will agree with the best one or not: how likely, follows from what either would make of the confidence in it."""
     own = given[best].comes_to
     if not own:
         return Prospect(quality)
-    agree = learned.accord.stand([*given, Given(model, quality, own)], best)
-    differ = learned.accord.stand([*given, Given(model, quality, f"not {own}")], best)
+    agree = accord.stand([*given, Given(model, quality, own)], best)
+    differ = accord.stand([*given, Given(model, quality, f"not {own}")], best)
     if agree - differ < _LEAST:
         return Prospect(quality)
     chance = min(max((sure - differ) / (agree - differ), 0.0), 1.0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pointsman.core import worth
 from pointsman.estimators.accord import Given, Unasked
+from pointsman.estimators.outlook import prospect
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix, Outcomes
@@ -122,17 +123,8 @@ def _alone(model: str, quality: float, cost_usd: float, discern: float) -> worth
 
 
 def _beside(sight: Sight, given: Sequence[Given], best: int, sure: float, k: int, quality: float, cost_usd: float) -> worth.Further:
-    """A further answer will agree with the best one or not: how likely, follows from what either would make of the confidence in it."""
-    own = given[best].comes_to
-    if not own:
-        return worth.Further(sight.models[k], quality, cost_usd)
-    agree = sight.accord.stand([*given, Given(sight.models[k], quality, own)], best)
-    differ = sight.accord.stand([*given, Given(sight.models[k], quality, f"not {own}")], best)
-    if agree - differ < 1e-3:
-        return worth.Further(sight.models[k], quality, cost_usd)
-    chance = min(max((sure - differ) / (agree - differ), 0.0), 1.0)
-    other = min(max((quality - chance * agree) / max(1 - chance, 1e-6), 0.0), 1.0)
-    return worth.Further(sight.models[k], quality, cost_usd, chance, agree, max(differ, other))
+    found = prospect(sight.accord, given, best, sure, sight.models[k], quality)
+    return worth.Further(sight.models[k], found.quality, cost_usd, found.settles, found.sure, found.unsure)
 
 
 def _undominated(cost: Sequence[float], quality: Sequence[float]) -> list[int]:

@@ -20,7 +20,7 @@ from pointsman.estimators.confidence import Confidence, Example, Fit, Further, S
 from pointsman.estimators.said import said
 from pointsman.evals.crossfit import fold_predictions
 from pointsman.plans.checks.asked import Asked
-from pointsman.plans.checks.normal import final
+from pointsman.plans.checks.normal import comes_to
 from pointsman.plans.checks.table import grades
 from pointsman.signals.embedding import shipped
 
@@ -177,12 +177,7 @@ def accord_of(outcomes: Outcomes, unseen: Matrix, fitted: Fit, shown: Sequence[E
 def comings(outcomes: Outcomes, look: Look = checked) -> tuple[tuple[str, ...], ...]:
     """What each recorded answer comes to."""
     rows = zip(outcomes.queries, outcomes.answers, strict=True)
-    return tuple(tuple(_comes_to(look(query, text or "")[0]) for text in row) for query, row in rows)
-
-
-def _comes_to(answer: Answer) -> str:
-    """Programs that do the same are written in many ways: what they come to is not known."""
-    return "" if "```" in answer.text and "def " in answer.text else final(answer)
+    return tuple(tuple(comes_to(look(query, text or "")[0]) for text in row) for query, row in rows)
 
 
 def confident(learned: Confidence, shown: Sequence[Example]) -> Vector:
