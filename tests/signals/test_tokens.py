@@ -27,7 +27,7 @@ from tiktoken_ext import openai_public
 from pointsman.core.request import Image, Message, Text, Tool, ToolCall
 from pointsman.core.signals import TokenCount
 from pointsman.errors import ConfigError
-from pointsman.signals import tokens
+from pointsman.signals import characters, tokens
 from pointsman.signals.tokens import CHARS, VOCABULARIES, count, count_messages, measure, tokenizer_for, warm
 from pointsman.upstream.local.forms import FORMS
 
@@ -177,7 +177,7 @@ def test_more_text_is_never_estimated_to_be_fewer_tokens(text: str, more: str) -
 
 
 def test_an_estimate_of_a_very_long_text_looks_at_part_of_it() -> None:
-    text = PROSE * (3 * tokens.SCANNED_CHARS // len(PROSE))
+    text = PROSE * (3 * characters.SCANNED_CHARS // len(PROSE))
     assert count(text, CHARS) == pytest.approx(sum(count(PROSE, CHARS) - 0.5 for _ in range(len(text) // len(PROSE))), rel=0.05)
 
 

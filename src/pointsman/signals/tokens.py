@@ -17,7 +17,7 @@ import gzip
 import math
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from pointsman.core.request import Image, Message, Text, Tool
 from pointsman.core.signals import TokenCount
 from pointsman.errors import ConfigError
+from pointsman.signals.characters import SCANNED_CHARS, estimated, estimated_long, windows
 
 if TYPE_CHECKING:
     import tiktoken
@@ -37,8 +38,6 @@ TOKENS_PER_IMAGE = 1_105  # OpenAI's worked example of a large picture (2048 x 4
 EXACT_BYTES = 160_000
 # Longer text is counted in windows; the estimate from characters says how typical those windows are of the whole.
 WINDOWS, WINDOW_CHARS = 16, 2_048
-# Of a text that is longer than this, the estimate looks at as much, in pieces from all over it.
-SCANNED_CHARS, SCANNED_PIECE_CHARS = 32_768, 512
 # tiktoken recurses and allocates with the length of a run without a break; no piece handed to it is longer.
 PIECE_CHARS = 8_192
 _BREAK = re.compile(r"(?<=\S)(?= \S)|(?<=[^\W_])(?=\n)")  # where every pattern below ends one match and begins another
@@ -111,6 +110,8 @@ _FAMILIES = (
     (re.compile(r"smollm2\b"), "smollm2"),
 )
 
+_COMMON = {role: math.ceil(estimated(role)) for role in ("assistant", "developer", "system", "tool", "user")}  # one a message
+
 _loaded: dict[str, tiktoken.Encoding] = {}
 _loading = threading.Lock()
 
@@ -145,7 +146,7 @@ def measure(texts: Iterable[str], tokenizer: str) -> TokenCount:
         apart = pieces if sum(map(len, pieces)) <= SCANNED_CHARS else ["\n".join(pieces)]
         tokens = 0
         for piece in apart:
-            tokens += _COMMON[piece] if piece in _COMMON else math.ceil(_estimate_long(piece))
+            tokens += _COMMON[piece] if piece in _COMMON else math.ceil(estimated_long(piece))
         return TokenCount(CHARS, tokens, exact=not pieces)
     encoding = _encoding(tokenizer)
     if _longer_than(pieces, EXACT_BYTES):
@@ -241,98 +242,11 @@ def _end_of_piece(text: str, start: int) -> tuple[int, bool]:
 
 
 def _sampled(text: str, encoding: tiktoken.Encoding) -> int:
-    windows = list(_windows(text, WINDOWS, WINDOW_CHARS))
-    counted = sum(len(encoding.encode_ordinary(_encodable(window))) for window in windows)
-    return math.ceil(_estimate_long(text) * counted / max(sum(map(_estimate, windows)), 1.0))
-
-
-def _windows(text: str, number: int, chars: int) -> Iterator[str]:
-    last = len(text) - chars
-    for index in range(number):
-        start = last * index // (number - 1)
-        yield text[start : start + chars]
+    some = list(windows(text, WINDOWS, WINDOW_CHARS))
+    counted = sum(len(encoding.encode_ordinary(_encodable(window))) for window in some)
+    return math.ceil(estimated_long(text) * counted / max(sum(map(estimated, some)), 1.0))
 
 
 def _encodable(text: str) -> str:
     # Half a surrogate pair is no character; tiktoken would find out by failing, slowly.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-# --- estimates from characters
-
-_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DIGITS = b"0123456789"
-_SPACES = b"\t\n\v\f\r"
-_PUNCTUATION = bytes(set(range(128)) - set(_LETTERS + _DIGITS + _SPACES + b" "))
-_CONTINUATION = bytes(range(0x80, 0xC0))
-
-# The weights below are fitted: docs/tokens.md says to what and how well.
-_TOKENS_TO_START = 0.4
-# Tokens for each byte of a class. A character's first byte tells its script; the bytes that continue it weigh nothing.
-_PER_BYTE: tuple[tuple[bytes, float], ...] = (
-    (_LETTERS[:26], 0.08),
-    (b" ", 0.10),
-    (_LETTERS[26:], 0.42),
-    (_PUNCTUATION, 0.39),
-    (_DIGITS, 0.05),
-    (_SPACES, 0.67),
-    (bytes(range(0xE4, 0xEA)), 1.09),  # Chinese characters
-    (bytes(range(0xD0, 0xD2)), 0.57),  # Cyrillic
-    (bytes(range(0xD2, 0xE0)), 0.92),  # Armenian, Hebrew, Arabic
-    (bytes(range(0xCE, 0xD0)), 0.73),  # Greek
-    (bytes(range(0xC2, 0xCC)), 2.24),  # accented Latin
-    (b"\xe0", 1.09),  # Indic scripts, Thai, Lao
-    (b"\xe3", 0.74),  # kana
-    (bytes(range(0xEA, 0xEE)), 0.84),  # Hangul
-    (b"\xe1", 1.23),  # Georgian, Khmer, Vietnamese vowels
-    (b"\xe2", 1.64),  # dashes, quotes, arrows, mathematics
-    (bytes(range(0xF0, 0x100)), 2.12),  # emoji and rare scripts
-    (bytes(range(0xEE, 0xF0)), 1.56),  # full-width forms, private use
-    (bytes(range(0xCC, 0xCE)), 2.00),  # combining accents
-)
-
-
-def _runs_of(members: bytes) -> bytes:
-    return bytes(ord("x") if byte in members else ord(" ") for byte in range(256))
-
-
-_RUNS_OF_LETTERS = _runs_of(_LETTERS)
-# Tokens for each run of a class (a word or a number costs something to begin), and for every 16 letters or digits in a
-# row: no word is so long, keys and hashes are.
-_PER_RUN: tuple[tuple[bytes, float, float], ...] = (
-    (_RUNS_OF_LETTERS, 0.63, 7.32),
-    (_runs_of(_DIGITS), 2.09, 5.49),
-    (_runs_of(_PUNCTUATION), 0.23, 0.0),
-)
-_LONG_RUN = b"x" * 16
-
-
-def _estimate_long(text: str) -> float:
-    """Tokens of a text of any length, scanning no more than `SCANNED_CHARS` of it."""
-    if len(text) <= SCANNED_CHARS:
-        return _estimate(text)
-    windows = list(_windows(text, SCANNED_CHARS // SCANNED_PIECE_CHARS, SCANNED_PIECE_CHARS))
-    return _estimate("".join(windows)) * len(text) / sum(map(len, windows))
-
-
-def _estimate(text: str) -> float:
-    # Whole passes over the bytes in C: deleting a class and looking at what is left is how to count it.
-    rest = text.encode() if text.isascii() else text.encode("utf-8", "replace").translate(None, _CONTINUATION)
-    tokens = _TOKENS_TO_START
-    for table, per_run, per_long in _PER_RUN:
-        runs = rest.translate(table)
-        if b"x" in runs:
-            long = per_long * runs.count(_LONG_RUN) if per_long else 0.0
-            # To split is quicker where there is little of a class, and to count where there is much.
-            number = runs.count(b" x") + runs.startswith(b"x") if table is _RUNS_OF_LETTERS else len(runs.split())
-            tokens += per_run * number + long
-    for members, weight in _PER_BYTE:
-        if not rest:
-            break
-        others = rest.translate(None, members)
-        tokens += weight * (len(rest) - len(others))
-        rest = others
-    return tokens
-
-
-_COMMON = {role: math.ceil(_estimate(role)) for role in ("assistant", "developer", "system", "tool", "user")}  # one a message
