@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,14 @@ def test_a_threshold_is_printed_with_what_it_keeps_and_saves(recorded: Path, cap
     assert "tiers: small, large" in said
     assert "confidence: 0." in said
     assert "calls a query" in said
+    assert "with the file of `pointsman train confidence` on these outcomes under `learned.confidence`" in said
+    sure = re.search(r"so it keeps at least (\d+\.\d)% with 95 % confidence, one-sided", said)
+    assert sure is not None
+    assert float(sure[1]) >= 90
 
 
 def test_where_the_data_support_no_threshold_that_is_said() -> None:
-    nearest = Reached(1.0, 0.7, 0.002, 2.0, Interval(0.8, 0.7, 0.9), Interval(0.1, 0.0, 0.2))
+    nearest = Reached(1.0, 0.7, 0.002, 2.0, Interval(0.8, 0.7, 0.9), Interval(0.1, 0.0, 0.2), 0.72)
     said = said_of_cascade(Calibrated("keep_quality", 0.98, ("a", "b"), None, nearest, "b", 0.9, 0.003, 100))
     assert (
         said[2]

@@ -15,7 +15,7 @@ from pointsman.build.world import current_snapshot, offline_world
 from pointsman.cli import main
 from pointsman.cli.explain import describe
 from pointsman.config.load import load_file
-from pointsman.core.answer import Course
+from pointsman.core.answer import Course, Weighed
 from pointsman.core.budget import Spend, Subjects, payers
 from pointsman.core.outcome import Outcome
 from pointsman.core.premium import PremiumShare
@@ -220,6 +220,39 @@ def test_a_recorded_decision_tells_who_did_what_with_its_ticket(capsys, folder):
     assert not any(words in out for words in ("Mine.", "see chart", WORDS, ANSWER))
     events = json.loads(run(capsys, "--decision", "dec_a1", "--json")[1])["reviews"]
     assert [event["event"] for event in events] == ["opened", "asked_again", "claimed", "approved"]
+
+
+def test_a_cap_that_only_a_running_gateway_counts_is_named(capsys, folder):
+    cap = "premium_shares: [{name: few, at_most: 0.4, over: 200, models: [big]}]\n"
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}{cap}")
+    told = "cap `few` counts in the running gateway and is not looked at here: `POST /v1/explain` there knows how it stands"
+    assert run(capsys, "hello")[2].splitlines()[-1] == told
+    assert "cap `few`" not in run(capsys, "hello", "--route", "big")[2], "asked for by its own name"
+
+
+def test_the_plan_says_that_a_person_approves(capsys, folder):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}  asked: {{models: [big], review: {{approval: true}}}}\n")
+    assert "\nplan      single of big; a person approves what is answered\n" in run(capsys, "hello", "--route", "asked")[1]
+    plans = [json.loads(run(capsys, "hello", "--route", name, "--json")[1])["plan"] for name in ("asked", "auto")]
+    assert [plan["approval"] for plan in plans] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ("escalate, cascade: {tiers: [own, big], accept: {verifier: check}}", "  looks at 1"),
+        ("ensemble, ensemble: {members: [own, big], vote: judge, judge: check}", "  looks at the answers"),
+    ],
+)
+def test_calls_that_look_at_answers_say_so(capsys, folder, plan, told):
+    check = '  - {id: check, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1"}\npolicies:'
+    text = CONFIG.replace("policies:", check).replace("auto: {weights: {quality: 1}}", f"auto: {{models: [own, big], plan: {plan}}}")
+    (folder / "pointsman.yaml").write_text(f"{text}store: {{path: store.db}}\n")
+    steps = (Weighed(1, "own", "escalated"), Weighed(3, "big", "accepted"))
+    calls = (Outcome("dec_a1", 1, "own", "ok"), Outcome("dec_a1", 2, "check", "ok"), Outcome("dec_a1", 3, "big", "ok"))
+    asyncio.run(recorded(folder / "pointsman.yaml", *calls, course=Course("dec_a1", 3, steps)))
+    lines = run(capsys, "--decision", "dec_a1")[1].splitlines()
+    assert [line.endswith(told) for line in lines[lines.index("calls") + 1 :][:3]] == [False, True, False]
 
 
 def test_a_cap_on_premium_models_is_explained_as_it_stood(folder):

@@ -58,6 +58,7 @@ def test_a_bundle_is_written_and_its_verdict_told(tmp_path: Path, capsys: pytest
     assert told["bundle"] == bundle.digest((tmp_path / "a").read_bytes())
     assert told["outcomes"] == {"model-0": 60, "model-2": 60}
     assert told["verdict"]["said"].startswith("choosing by query") or "as good" in told["verdict"]["said"]
+    assert "with 90 % confidence, one-sided" in told["verdict"]["said"]
     assert "fitting on 60 queries and 2 models" in error
     assert bundle.load((tmp_path / "a").read_bytes(), shipped()).models == ("model-0", "model-2")
 
@@ -67,6 +68,7 @@ def test_a_dial_is_printed(routable: Path, capsys: pytest.CaptureFixture[str]) -
     told = json.loads(capsys.readouterr().out)
     assert (status, told["goal"], told["queries"]) == (0, "keep_quality", 200)
     assert told["said"][1] == f"dial: {told['found']['dial']:g}"
+    assert told["said"][3].startswith(f"  so it keeps at least {told['found']['sure']:.1%} with 95 % confidence, one-sided")
 
 
 def test_check_and_explain_say_what_was_learned(
@@ -98,6 +100,8 @@ def test_a_dial_keeps_what_it_promises(judged: tuple[Outcomes, Predicted], goal,
     reached = getattr(found.found, over)
     assert reached.low <= reached.value <= reached.high
     assert reached.value > wanted
+    # What was tested is one-sided: it lies above the lower end of the two-sided interval, which may miss what is wanted.
+    assert max(wanted, reached.low) <= found.found.sure <= reached.value
     assert found.between is not None
     assert 0 <= found.between[0] <= found.between[1] <= 1
 

@@ -21,7 +21,8 @@ from pointsman.stores.sqlite_reviews import SqliteReviews
 from tests.tickets import ANSWER, CONTENTS, WORDS, ticket
 
 LATER_NS = 2**62
-STEERING = "\x1b[2Jcleared \u202e\n\nanswers\n  1. small  the best"
+UNSEEN = "\u034f\u115f\u2800\u3164\ufe00\U000e0101"
+STEERING = f"\x1b[2Jcleared \u202e{UNSEEN}\n\nanswers\n  1. small  the best"
 
 
 @pytest.fixture
@@ -83,6 +84,8 @@ def test_a_ticket_is_shown_as_a_person_reads_it(run):
     assert [line.split("  ")[-1] for line in history.splitlines()] == ["history", "opened", "claimed by rita"]
     ended = run("edit", "rev_1", "--text", "flu\nor a cold", "--note", "see chart", "--as", "rita")
     assert "approved by rita, the answer of call 2, edited\n     | flu\n     | or a cold\n  note\n     | see chart" in ended
+    assert ended.rstrip().endswith("approved by rita, edited")
+    assert "deadline" not in ended, "it is over"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_words_do_not_steer_the_terminal_nor_pass_for_lines_of_ours(run):
     out = run("show", "rev_2") + run("show", "rev_2", "--json")
     assert "cleared" in out
     assert "     | answers\n     |   1. small  the best" in out
-    assert all(sign.isprintable() or sign == "\n" for sign in out)
+    assert all((sign.isprintable() and sign not in UNSEEN) or sign == "\n" for sign in out)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,6 @@ def test_what_cannot_be_done_is_said(run, words, error, says):
 def test_without_a_store_there_is_nothing_to_review(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = parser(("review",)).parse_args(("review", "list", "--store", "none.db"))
-    with pytest.raises(ConfigError, match="no such log"):
+    with pytest.raises(ConfigError, match="no such log: start the gateway first, or name the file with --store"):
         given.run(given)
     assert list(tmp_path.iterdir()) == []

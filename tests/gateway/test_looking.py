@@ -169,7 +169,10 @@ async def test_the_client_hears_how_many_calls_it_took_and_how_sure_the_answer_i
     cascade = {"tiers": ["small", "large"], "accept": {"confidence": 0.45, "verifier": "middle"}}
     models = pool(small=f"says@{DOUBTED}", middle=RIGHT, large="says@43")
     async with serve(models, routes=auto("cascade", models=["small", "large"], cascade=cascade)) as served:
-        told = (await served.chat("auto", stream=stream)).headers
+        answered = await served.chat("auto", stream=stream)
+        told = answered.headers
+        assert "x-pointsman-cost-usd" in told, "it was whole before headers were sent"
+        assert (b'"model":"auto"' in answered.body) is stream, "what the gateway writes anew names the route"
         # Its own call, and the verifier in both orders.
         assert (told["x-pointsman-attempts"], told["x-pointsman-calls"], told["x-pointsman-confidence"]) == ("1", "3", "0.500")
 
@@ -214,6 +217,7 @@ async def test_the_last_tier_streams_as_it_comes(serve: Serve):
     async with serve(pool(small=f"says@{DOUBTED}", large="says@two"), routes=auto("cascade", cascade=cascade)) as served:
         answered = await served.chat("auto", stream=True)
         assert answered.text == "two"
+        assert "x-pointsman-cost-usd" not in answered.headers
         assert [bool(call.json.get("stream")) for call in served.ledger] == [False, True]
         assert fates(await course(served, answered)) == [("small", "escalated"), ("large", "accepted")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 
@@ -191,3 +192,13 @@ def test_a_value_is_replaced_wherever_it_stands():
 def test_other_events_pass():
     event = Used(usage=None)  # type: ignore[arg-type]
     assert list(Unmasking(VALUES, json_text=False).whole([event])) == [event]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\\n", "\r\n"])
+def test_of_a_key_that_is_cut_no_line_is_left(ends):
+    lines = [base64.b64encode(bytes([at] * 48)).decode() for at in range(60)]
+    text = ends.join(["here it is: -----BEGIN PRIVATE KEY-----", *lines, "", "and nothing else, thank you."])
+    made = masked(asked(user(text)), Mask(frozenset({"secret"}), MASK.perimeters, SEARCH))
+    sent = json.dumps(made.request.content.body)
+    assert not [line for line in lines if line in sent]
+    assert "and nothing else, thank you." in sent

@@ -270,6 +270,26 @@ async def test_a_dear_model_that_was_never_reached_gives_its_place_back(serve: S
         assert gateway.ledger == []
 
 
+async def test_a_request_that_was_refused_before_any_call_gives_its_place_back(serve: Serve):
+    routes = {"auto": {"dial": 1}, "approved": {"dial": 1, "review": {"approval": True}}}
+    async with serve([CHEAP, DEAR], routes=routes, premium_shares=[CAP]) as gateway:
+        for _ in range(9):
+            assert (await gateway.chat("approved", n=2)).status == 400
+        assert gateway.ledger == []
+        assert (await gateway.chat("auto")).headers["x-pointsman-model"] == "dear"
+
+
+async def test_who_leaves_while_the_decision_is_recorded_gives_its_place_back(serve: Serve):
+    async with serve([CHEAP, DEAR], routes={"auto": {"dial": 1}}, premium_shares=[CAP]) as gateway:
+        for _ in range(9):
+            deciding = asyncio.create_task(gateway.service.gateway.decide(inquiry("hello")))
+            await asyncio.sleep(0)  # up to where the record is waited for
+            deciding.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await deciding
+        assert (await gateway.chat("auto")).headers["x-pointsman-model"] == "dear"
+
+
 async def test_where_nobody_else_may_answer_the_client_is_told_which_cap(serve: Serve):
     routes = {"only": {"models": ["dear"]}, "auto": {"dial": 1}}
     async with serve([CHEAP, DEAR], routes=routes, premium_shares=[{**CAP, "over": 3}]) as gateway:

@@ -229,6 +229,7 @@ def routing(worth_usd: float, **more) -> Execution:
         (1.0, (POOR, GOOD, "timeout"), ["m0", "m2", "m1"], "m1"),
         (0.001, ("timeout", POOR), ["m0", "m1"], "m1"),
         (1.0, (BARRED, POOR, GOOD), ["m0", "m2"], "m2"),
+        (0.02, (POOR, "timeout", GOOD), ["m0", "m1"], "m0"),
     ],
 )
 def test_the_further_call_is_made_that_is_worth_its_price(worth_usd, said, asked, delivered):

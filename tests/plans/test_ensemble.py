@@ -152,6 +152,15 @@ def test_too_little_agreement_leads_on_to_the_chains_stronger_models_and_then_to
         assert {step.fate for step in ended.course[:-1]} <= {"escalated", "outvoted"}
 
 
+@pytest.mark.parametrize("fault", ["server_error", "rate_limit", "context_length"])
+def test_a_member_that_has_voted_is_not_asked_again_whatever_chain_a_failure_has(fault):
+    said = {**script("7", "8", "9"), "m3": [fault]}
+    chains = ((fault, ("m0", "m1")),)
+    talk, ended = run(said, of(agree=0.9), fallback=("m3",), fallback_on=chains, human=True)
+    assert talk.asked == ["m0", "m1", "m2", "m3"][: len(talk.asked)]
+    assert isinstance(ended, Fail)
+
+
 def test_only_the_chain_beyond_the_members_is_asked_and_only_of_what_is_as_good():
     talk, ended = run(script("7", "8", "9", "7", "7"), of(members=("m1", "m2", "m3"), agree=0.9), fallback=("m0", "m2"), human=True)
     assert set(talk.asked) <= {"m1", "m2", "m3"}

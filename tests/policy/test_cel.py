@@ -8,7 +8,7 @@ from pointsman.core.request import Request
 from pointsman.core.ruling import FIELDS, facts
 from pointsman.core.signals import Signals
 from pointsman.errors import ConditionError, ConditionSyntaxError
-from pointsman.policy.cel import compile_condition
+from pointsman.policy.cel import compile_answer_condition, compile_condition
 
 FACTS = facts(
     Request("r", "auto", max_output_tokens=5, tools=("a",), metadata={"team": "blue"}), Signals(keywords=("k",)), ("pii",), "code"
@@ -74,6 +74,31 @@ def test_a_mistake_is_found_when_the_rule_is_loaded(source, said, place):
     with pytest.raises(ConditionSyntaxError, match=said) as found:
         compile_condition(source)
     assert (found.value.line, found.value.column) == place
+
+
+@pytest.mark.parametrize(
+    ("compiled", "source", "said"),
+    [
+        (compile_condition, 'request["modle"] == "x"', "did you mean `request.model`"),
+        (compile_condition, 'request[r"modle"] == "x"', "write `request.field`"),
+        (compile_condition, 'request["""modle"""] == "x"', "write `request.field`"),
+        (compile_condition, 'signals["ta" + "sk"] == "x"', "write `signals.field`"),
+        (compile_condition, '"modle" in request', "write `request.field`"),
+        (compile_answer_condition, 'answer["lenght"] < 500', "unknown field `answer.lenght`"),
+        (compile_answer_condition, 'answer[r"lenght"] < 500', "write `answer.field`"),
+        (compile_answer_condition, '"lenght" in answer', "write `answer.field`"),
+        (compile_answer_condition, 'asked["sytem"] == ""', "did you mean `asked.system`"),
+        (compile_answer_condition, "answer.lenght < 500", "unknown field `answer.lenght`"),
+    ],
+)
+def test_a_field_that_there_is_not_is_refused_however_it_is_written(compiled, source, said):
+    with pytest.raises(ConditionSyntaxError, match=said):
+        compiled(source)
+
+
+@pytest.mark.parametrize("source", ['request["model"] == "auto"', "'a' in request.tools", "metadata['any'] == 'x'", "'any' in metadata"])
+def test_fields_that_there_are_may_be_read_by_index(source):
+    compile_condition(source)
 
 
 def test_every_fact_can_be_named_and_no_other():

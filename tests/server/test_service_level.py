@@ -119,7 +119,8 @@ async def test_a_person_is_asked_before_any_model(serve: Serve):
     async with serve([SLOW, OTHER], routes={"auto": {"quality_floor": 0.95, "on_none": "human"}}) as gateway:
         asked = await gateway.chat("auto")
         assert (asked.status, asked.error["code"]) == (403, "review_required")
-        assert asked.error["message"].startswith("no model keeps quality_floor: a person has to")
+        told = "no model keeps quality_floor: a person is asked, and the answer will be at `GET /v1/reviews/{}`"
+        assert asked.error["message"] == told.format(asked.headers["x-pointsman-review-id"])
         assert gateway.ledger == []
         shown = await explained(gateway, asked.headers["x-pointsman-decision-id"])
         assert (shown["model"], shown["plan"]["kind"], shown["flags"]) == (None, "review", ["quality_floor_missed"])

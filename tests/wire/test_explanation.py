@@ -7,6 +7,7 @@ from hypothesis import given
 
 from pointsman.core.decide import decide
 from pointsman.core.model import Model, Prior
+from pointsman.core.plan import Cascade, Execution
 from pointsman.core.prices import Price
 from pointsman.core.request import Request
 from pointsman.core.rule import Effects, Rule
@@ -42,6 +43,10 @@ PREFER = Rule("house", compile_condition("true"), Effects(prefer=("poor",)))
         (
             Route("auto", ("poor",), weights=dial(1), fallback=("good",)),
             "`poor` is the best of the route's models; `good` is there as a fallback only",
+        ),
+        (
+            Route("auto", ("good", "poor"), weights=dial(1), plan="cascade", execution=Execution(cascade=Cascade(tiers=("poor", "good")))),
+            "`poor` is the first of the plan's tiers, whatever ranks first: that is `good`",
         ),
         (Route("auto", ("good",)), "`good` is the only candidate left"),
         (Route("auto", ("good",), quality_floor=0.95), "every candidate was refused: 1 of 1"),

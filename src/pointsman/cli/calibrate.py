@@ -3,9 +3,10 @@
 pointsman calibrate outcomes.jsonl --bundle quality.bundle --keep-quality 0.98
 pointsman calibrate cascade outcomes.jsonl --tiers small,large --keep-quality 0.98
 
-Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the 95 % bound; where
-none did, or where one model is simply best, that is what is said. With `cascade`, what is set is the confidence below which a cascade
-goes on; the outcomes must hold the answers, as `response`.
+Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the one-sided 95 %
+bound (intervals in brackets are two-sided and reach lower); where none did, or where one model is simply best, that is what is said. With
+`cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers, as `response`. The file that is
+to go with it is written by `pointsman train confidence`.
 """
 
 from __future__ import annotations
@@ -113,8 +114,9 @@ def said_of_cascade(found: Threshold) -> list[str]:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a threshold that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_reached(found.nearest)}"]
-    where = "for a route's `cascade`, with this confidence under `learned.confidence`:"
-    return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", f"  {_reached(found.found)}"]
+    where = "for a route's `cascade`, with the file of `pointsman train confidence` on these outcomes under `learned.confidence`:"
+    told = (f"  {_reached(found.found)}", f"  {_sure(found.goal, found.found.sure)}")
+    return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", *told]
 
 
 def _reached(one: Reached) -> str:
@@ -148,8 +150,10 @@ def said(found: Calibrated) -> list[str]:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a dial that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_figures(found.nearest)}"]
-    between = "" if found.between is None else f", reached on average from {found.between[0]:g} to {found.between[1]:g} (95 %)"
-    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}{between}"]
+    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", f"  {_sure(found.goal, found.found.sure)}"]
+    if found.between is not None:
+        low, high = found.between
+        lines.append(f"  without being sure of it, on average: the boldest dial that does lies from {low:g} to {high:g} (95 %, two-sided)")
     if not found.worth_it and not found.one_model:
         lines.append("  choosing by query is not shown to be worth it yet: a mix of single models at the same cost may be as good")
     return lines
@@ -158,6 +162,11 @@ def said(found: Calibrated) -> list[str]:
 def _figures(one: Given) -> str:
     over = f"{one.over_mix.value:+.4f} [{one.over_mix.low:+.4f}, {one.over_mix.high:+.4f}] over the best mix of single models at that cost"
     return f"dial {one.dial:g} keeps {_share(one.kept)} of its quality, saves {_share(one.saved)} of its cost, {over}"
+
+
+def _sure(goal: Goal, share: float) -> str:
+    does = "keeps" if goal == "keep_quality" else "saves"
+    return f"so it {does} at least {share:.1%} with 95 % confidence, one-sided; figures in brackets are 95 %, two-sided"
 
 
 def _share(of: Interval) -> str:

@@ -8,16 +8,19 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pointsman.build.asking import asking, pressed
+from pointsman.build.premium import tally_of
 from pointsman.build.service import open_log
 from pointsman.build.world import offline_world
 from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
 from pointsman.config.problem import did_you_mean, short
 from pointsman.config.schema import Config
+from pointsman.core.decision import Decision
 from pointsman.core.labels import KNOWN
 from pointsman.core.prices import usd
 from pointsman.core.role import STANDINGS
@@ -68,6 +71,7 @@ def _fresh(config: Config, given: argparse.Namespace) -> dict[str, Any]:
     tell(tuple(_unknown(request.labels, world)))
     _require_route(request.model, world)
     decision = decide_understood(request, replace(signals, budget=pressed(config, request, signals.task)), world)
+    tell(tuple(_uncounted(config, decision, world)))
     return {**explanation(decision, world.snapshot), "id": None}  # nobody could look it up
 
 
@@ -76,6 +80,14 @@ def _unknown(labels: Sequence[str], world: World) -> Iterator[str]:
     for label in labels:
         if label not in known:
             yield f"`{short(label)}` is not a known label and counts as all of them{did_you_mean(label, known)}"
+
+
+def _uncounted(config: Config, decision: Decision, world: World) -> Iterator[str]:
+    """The caps on premium models that could have changed the decision."""
+    tally, asked = tally_of(config, world.snapshot), {candidate.model for candidate in decision.candidates}
+    for share in () if tally is None else tally.shares(decision.request, world.snapshot):
+        if asked.intersection(share.models):
+            yield f"cap `{share.cap}` counts in the running gateway and is not looked at here: `POST /v1/explain` there knows how it stands"
 
 
 def _require_route(name: str, world: World) -> None:
@@ -122,7 +134,7 @@ def describe(shown: Mapping[str, Any]) -> str:
     if refused := [candidate for candidate in shown["candidates"] if not candidate["eligible"]]:
         parts.append("refused\n" + "\n".join(f"  {c['model']}: {_reasons(c['verdicts'])}" for c in refused))
     if shown["calls"]:
-        parts.append("calls\n" + "\n".join(_call(call) for call in shown["calls"]))
+        parts.append("calls\n" + "\n".join(_call(call) + _looks(call, shown) for call in shown["calls"]))
     if courses := shown.get("courses"):
         parts.append("answers\n" + "\n".join(_step(step) for course in courses for step in course["steps"]))
     if shown.get("reviews"):
@@ -143,7 +155,7 @@ def _review(event: Mapping[str, Any]) -> str:
 
 def _is_told(plan: Mapping[str, Any]) -> bool:
     """Whether a plan is more than one model."""
-    return len(plan["models"]) > 1 or bool(plan["spares"] or plan["helpers"] or plan["human"])
+    return len(plan["models"]) > 1 or bool(plan["spares"] or plan["helpers"] or plan["human"] or plan["approval"])
 
 
 def _plan(plan: Mapping[str, Any]) -> str:
@@ -151,7 +163,8 @@ def _plan(plan: Mapping[str, Any]) -> str:
     then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
     helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
     person = ["then a person"] if plan["human"] else []
-    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person))
+    approved = ["a person approves what is answered"] if plan["approval"] else []
+    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person, *approved))
 
 
 def _step(step: Mapping[str, Any]) -> str:
@@ -258,6 +271,17 @@ def _row(at: int, candidate: Mapping[str, Any], terms: Sequence[str]) -> tuple[s
         *(f"{candidate['weighted'][term]:.3f}" for term in terms),
         f"{candidate['total']:.4f}",
     )
+
+
+def _looks(call: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
+    """What a call was for that gave no answer of its own: a verifier is asked of the answer before it, a judge of several."""
+    plan, answers = shown["plan"], [step["call"] for course in shown.get("courses", ()) for step in course["steps"]]
+    before = max((answer for answer in answers if answer < call["attempt"]), default=0)
+    if plan is None or call["model"] not in plan["helpers"] or call["attempt"] in answers or not before:
+        return ""
+    if call["status"] != "ok" and call["model"] in (*plan["models"], *plan["spares"], *chain.from_iterable(dict(plan["chains"]).values())):
+        return ""  # it may have been asked for an answer of its own
+    return "  looks at the answers" if plan["kind"] == "ensemble" else f"  looks at {before}"
 
 
 def _reasons(verdicts: Sequence[Mapping[str, Any]]) -> str:

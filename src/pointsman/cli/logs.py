@@ -35,11 +35,11 @@ def content_keys_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content-keys", metavar="FILE", type=Path, help=sealing)
 
 
-def places(given: argparse.Namespace) -> Places:
-    """The log's files. Raises `ConfigError` where there is no log."""
+def places(given: argparse.Namespace, option: str = "--log") -> Places:
+    """The log's files. Raises `ConfigError` where there is no log, and tells the option that names one."""
     found = named_places(given)
     if not found.log.exists():
-        raise ConfigError(f"{found.log}: no such log: start the gateway first, or name the file with --log")
+        raise ConfigError(f"{found.log}: no such log: start the gateway first, or name the file with {option}")
     return found
 
 

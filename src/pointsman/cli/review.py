@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _run(given: argparse.Namespace) -> int:
-    found = places(given)
+    found = places(given, "--store")
     keys = ContentKeys(found.content_keys)
     try:
         async with SqliteLog(found.log, "power") as log:

@@ -6,12 +6,14 @@ Words of clients and models stand behind a bar, so that none of them can be take
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pointsman.core.apis import Api
 from pointsman.core.request import Message, Text
+from pointsman.core.review import ENDED
 from pointsman.errors import PointsmanError
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.openai_chat.request import messages_of, read
@@ -34,13 +36,22 @@ def moment(at_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_s))
 
 
+# Printable by their category, and not seen all the same: fillers, joiners, variation selectors.
+_BLANK = re.compile("[\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u2800\\u3164\\uffa0\\ufe00-\\ufe0e\\U000e0100-\\U000e01ef]")
+
+
 def safe(text: str) -> str:
     """The same with everything escaped that is not seen, but for ends of lines.
 
     >>> safe("ok\\x1b[2J\\u202e")
     'ok\\\\x1b[2J\\\\u202e'
     """
-    return "".join(sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode() for sign in text)
+    escaped = (sign.encode("unicode_escape").decode() if _hidden(sign) else sign for sign in text)
+    return "".join(escaped)
+
+
+def _hidden(sign: str) -> bool:
+    return sign != "\n" and (not sign.isprintable() or _BLANK.match(sign) is not None)
 
 
 def _head(told: Mapping[str, Any]) -> Iterator[str]:
@@ -54,7 +65,7 @@ def _head(told: Mapping[str, Any]) -> Iterator[str]:
         "labels": ", ".join(map(safe, told["labels"])),
         "priority": str(told["priority"]) if told["priority"] else "",
         "approval": "no answer goes out without it" if told["approval"] else "",
-        "deadline": f"{moment(told['deadline_at'])}; then {_THEN[told['on_expiry']]}",
+        "deadline": "" if told["state"] in ENDED else f"{moment(told['deadline_at'])}; then {_THEN[told['on_expiry']]}",
     }
     yield from (f"  {name:10}{value}" for name, value in stated.items() if value)
 
@@ -123,7 +134,9 @@ def _resolution(told: Mapping[str, Any]) -> Iterator[str]:
 def _history(told: Mapping[str, Any]) -> Iterator[str]:
     if told["history"]:
         yield "history"
-    yield from (f"  {moment(done['at'])}  {done['event']}{_by(done['by'])}" for done in told["history"])
+    edited = told["resolution"] is not None and told["resolution"]["edited"]
+    for done in told["history"]:
+        yield f"  {moment(done['at'])}  {done['event']}{_by(done['by'])}{', edited' if edited and done['event'] == 'approved' else ''}"
 
 
 def _text(answer: Mapping[str, Any]) -> str:

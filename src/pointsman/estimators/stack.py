@@ -88,7 +88,8 @@ class Verdict:
     @property
     def said(self) -> str:
         """In a sentence."""
-        figures = f"{self.advantage:+.4f} (at least {self.low:+.4f}) over a mix of single models on {self.queries:,} queries"
+        gain = f"{self.advantage:+.4f} (at least {self.low:+.4f} with 90 % confidence, one-sided)"
+        figures = f"{gain} over a mix of single models on {self.queries:,} queries"
         return (
             f"choosing by query gains {figures}" if self.routes else f"one model, or a mix, is as good: choosing by query gains {figures}"
         )

@@ -1,7 +1,7 @@
 """Which threshold of confidence keeps a share of quality, or saves a share of cost, in a cascade: read off answers not learned from.
 
-A threshold promises something where the 95 % bound of what it gave keeps it, and so do all that are safer: they are tried in one order,
-and the first that fails ends the search (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, arXiv 2110.01052).
+A threshold promises something where the one-sided 95 % bound of what it gave keeps it, and so do all that are safer: they are tried in one
+order, and the first that fails ends the search (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, arXiv 2110.01052).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Reached:
     calls: float  #: mean number, of a query
     kept: Interval
     saved: Interval
+    sure: float  #: share of quality kept, or of cost saved, as was asked: at least so much with 95 % confidence, one-sided
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,14 @@ def _found(
     kept, saved = table[:, :n] / table[:, [2 * n]], 1 - table[:, n : 2 * n] / table[:, [2 * n + 1]]
     reached = kept if goal == "keep_quality" else saved
     order = np.arange(n)[::-1] if goal == "keep_quality" else np.arange(n)
-    sure = (np.quantile(reached[1:], _RISK, axis=0) >= wanted)[order]
-    last = len(sure) if sure.all() else int(np.argmin(sure))
+    sure = np.quantile(reached[1:], _RISK, axis=0)
+    holds = (sure >= wanted)[order]
+    last = len(holds) if holds.all() else int(np.argmin(holds))
 
     def given(at: int) -> Reached:
-        shares = (interval(float(part[0, at]), part[1:, at]) for part in (kept, saved))
-        return Reached(THRESHOLDS[at], float(table[0, at]), float(table[0, n + at]), float(calls[:, at].mean()), *shares)
+        k, s = (interval(float(part[0, at]), part[1:, at]) for part in (kept, saved))
+        means = float(table[0, at]), float(table[0, n + at]), float(calls[:, at].mean())
+        return Reached(THRESHOLDS[at], *means, k, s, float(sure[at]))
 
     found = None if not last else given(int(order[last - 1]))
     nearest = given(int(np.argmax(reached[0]))) if found is None else found

@@ -1,7 +1,7 @@
 """Which dial keeps a share of quality, or saves a share of cost: read off recorded outcomes, on queries that were not learned from.
 
-A dial promises something where the 95 % bound of what it gave keeps it, and so do all dials that promise less: dials are tried in one
-order, and the first that fails ends the search (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, arXiv 2110.01052).
+A dial promises something where the one-sided 95 % bound of what it gave keeps it, and so do all dials that promise less: dials are tried in
+one order, and the first that fails ends the search (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, arXiv 2110.01052).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Given(NamedTuple):
     kept: Interval  #: quality, as a share of the best single model's
     saved: Interval  #: of its cost
     over_mix: Interval  #: quality above the best mix of single models at the same cost
+    sure: float  #: share of quality kept, or of cost saved, as was asked: at least so much with 95 % confidence, one-sided
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Calibrated:
     goal: Goal
     wanted: float
     found: Given | None  #: `None`: the data cannot support it
-    between: tuple[float, float] | None  #: 95 % interval of the dial that reaches it on average
+    between: tuple[float, float] | None  #: 95 % interval, two-sided, of the dial that reaches it on average
     nearest: Given  #: the dial that comes nearest, where none is found the best there is
     best: str  #: the single model of highest mean quality
     best_quality: float
@@ -84,13 +85,13 @@ def calibrate(outcomes: Outcomes, predicted: Predicted, goal: Goal, wanted: floa
     kept, saved = drawn.quality / drawn.quality_of[:, [best]], 1 - drawn.cost / drawn.cost_of[:, [best]]
     reached = kept if goal == "keep_quality" else saved
     order = np.arange(len(DIALS))[::-1] if goal == "keep_quality" else np.arange(len(DIALS))
-    sure = np.quantile(reached[1:], _RISK, axis=0) >= wanted
-    places = order[: _run(sure[order])]
+    sure = np.quantile(reached[1:], _RISK, axis=0)
+    places = order[: _run(sure[order] >= wanted)]
 
     def given(at: int) -> Given:
         over = drawn.quality[:, at] - np.array([_mix(q, c, spent) for q, c, spent in zip(*drawn[2:], drawn.cost[:, at], strict=True)])
-        figures = (interval(float(row[0]), row[1:]) for row in (kept[:, at], saved[:, at], over))
-        return Given(float(DIALS[at]), float(drawn.quality[0, at]), float(drawn.cost[0, at]), *figures)
+        k, s, m = (interval(float(row[0]), row[1:]) for row in (kept[:, at], saved[:, at], over))
+        return Given(float(DIALS[at]), float(drawn.quality[0, at]), float(drawn.cost[0, at]), k, s, m, float(sure[at]))
 
     found = None if not len(places) else _cheapest_or_best(places, drawn, goal)
     return Calibrated(

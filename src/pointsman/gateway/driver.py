@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Awaitable, Sequence, Set
 from dataclasses import replace
 
 import msgspec
@@ -24,7 +24,7 @@ from pointsman.gateway.judging import judge_of, outlook_of
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import Masker
 from pointsman.gateway.purse import Held, Purse
-from pointsman.gateway.quoting import refuse_news
+from pointsman.gateway.quoting import refuse_news, refuse_parts
 from pointsman.gateway.reviewing import Reviewing, Spoken
 from pointsman.gateway.reviews import proposals
 from pointsman.gateway.varied import varied
@@ -58,7 +58,7 @@ class Driver:
         self._course: tuple[Weighed, ...] = ()
         self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks, live.world.signals.search)
         self._limited = ""  #: the model for which the key had no tokens left, before any call
-        self.waited_s = 0.0  #: for upstreams and between calls
+        self.waited_s = 0.0  #: for upstreams, between calls, and for people
 
     async def run(self) -> Attempt | Spoken:
         """The call to deliver, or what a person says.
@@ -100,7 +100,7 @@ class Driver:
         """The call's answer, as far as people let it out."""
         reached, self._course = self._attempts[number], course
         if reached.answer is not None and self.reviewing.approval:
-            return await self.reviewing.approved(number, self._proposed(reached, reached.answer), reached.usage)
+            return await self._person(self.reviewing.approved(number, self._proposed(reached, reached.answer), reached.usage))
         if reached.answer is not None and self.reviewing.sampled:
             await self._sample(reached, reached.answer)
         return reached
@@ -110,7 +110,14 @@ class Driver:
         if not ended.human or self._decision.request.api == "embeddings":
             raise await self._failed()
         faults = [error.fault for _, error, _ in self._failures]
-        return await self.reviewing.unanswered(ended.course, self._answers, self._told, faults)
+        return await self._person(self.reviewing.unanswered(ended.course, self._answers, self._told, faults))
+
+    async def _person(self, asked: Awaitable[Spoken]) -> Spoken:
+        began = time.perf_counter()
+        try:
+            return await asked
+        finally:
+            self.waited_s += time.perf_counter() - began
 
     async def _do(self, step: Step) -> Sent:
         match step:
@@ -187,7 +194,7 @@ class Driver:
         world, egress = self._live.world, self._live.egress
         quotes = call.variation is not None and bool(call.variation.question)
         if quotes:
-            await refuse_news(asked, self._decision, world.signals.search)
+            await refuse_news(asked, self._decision, world.signals.search, self._answers.values())
         try:
             # What a question quotes was not looked at when the request was: an answer is among it.
             if self._masker is None or not (
@@ -197,6 +204,7 @@ class Driver:
             ):
                 return egress.write(model, asked, most)
             if quotes:
+                await refuse_parts(self._decision.request, self._masker.mask, self._answers.values())
                 masked = await Masker(asked, self._masker.mask).masked()
                 return replace(egress.write(model, masked.request, most), values=masked.values)
             masked = await self._masker.masked()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -91,9 +91,10 @@ class Gateway:
             await self._record(decision, live.contents)
             if decision.plan is None:
                 raise no_eligible_model(decision)
-        except PointsmanError as error:
+        except BaseException as error:  # the client may leave meanwhile
             settle(taken, called=frozenset())
-            error.decision = decision.request.id
+            if isinstance(error, PointsmanError):
+                error.decision = decision.request.id
             raise
         return Decided(decision, live, time.monotonic() - started_s, taken)
 
@@ -104,15 +105,16 @@ class Gateway:
     async def answer(self, decided: Decided) -> Answer:
         """Carry a decision out. Each call's outcome is durable before its answer is complete."""
         started_s, decision = time.monotonic(), decided.decision
+        called: Set[str] = frozenset()
         try:
             driver = self._driver(decision, decided.live)
-            try:
-                found = await driver.run()
-            finally:
-                settle(decided.taken, driver.called)
+            called = driver.called  # grows with every call
+            found = await driver.run()
         except PointsmanError as error:
             error.decision = decision.request.id
             raise
+        finally:
+            settle(decided.taken, called)
         overhead_s = decided.took_s + time.monotonic() - started_s - driver.waited_s
         if isinstance(found, Spoken):
             told = {**_spoken_headers(found, driver, decision, overhead_s * 1000), **driver.headers(None)}

@@ -259,7 +259,7 @@ def refusal(ticket: Ticket, resolution: Resolution | None = None) -> ReviewRequi
         why = _NO_ANSWER.get(resolution.verdict, "what a person released says nothing, or was erased")
         return ReviewDenied(f"{why}: review `{ticket.id}`", ticket.id)
     kind = ReviewPending if ticket.why == "outage" else ReviewRequired
-    error = kind(f"{ticket.reason}: a person has to, as review `{ticket.id}`", ticket.id)
+    error = kind(f"{ticket.reason}: a person is asked, and the answer will be at `GET /v1/reviews/{ticket.id}`", ticket.id)
     error.failures = ticket.failures
     return error
 

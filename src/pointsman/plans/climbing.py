@@ -23,7 +23,7 @@ def climb(
 
     `Deliver` where it was; `Reached`: the failed call after which nobody was left; `None`: it ended as `further` or the run's limits say.
     """
-    left, tried, failed = models, list[str](), None
+    left, tried, failed = models, list(dict.fromkeys(reached.model for reached in run.made)), None
     while left and run.room > 0:
         model, left = left[0], left[1:]
         tried.append(model)
@@ -32,8 +32,9 @@ def climb(
         failed = None
         if not reached.ok:
             left = after(run.plan, reached.fault, left, tried)
-            # The answers so far did not do. Without any, the whole chain is asked, not only what is as good.
-            left = left or (run.beyond if run.seen and reached.fault not in FINAL else ())
+            # Without any answer so far the whole chain is asked afterwards, whatever it costs.
+            if run.seen and (left or reached.fault not in FINAL):
+                left = further(left)
             failed = None if left else reached
         elif not whole:
             return unseen(reached, tuple(weighed(seen, seen.fate, seen.why) for seen in run.seen), "nobody is left to ask")

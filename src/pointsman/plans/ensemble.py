@@ -143,7 +143,11 @@ def _onward(run: Looking, winner: Seen, why: str, alike: Sequence[Seen]) -> Step
     run.seen[at] = winner = replace(winner, why=why)
     models = () if any(failure.fault in FINAL for failure in run.failures) else run.beyond
     threshold = run.execution.cascade.accept.confidence
-    ended = yield from climb(run, models, threshold, lambda left: () if run.seen[-1].does else left or run.beyond)
+
+    def further(left: tuple[str, ...]) -> tuple[str, ...]:
+        return () if len(run.seen) > voted and run.seen[-1].does else left or run.beyond
+
+    ended = yield from climb(run, models, threshold, further)
     if isinstance(ended, Deliver):
         return ended
     best = max(run.seen[voted:], key=lambda seen: (seen.does, seen.rank), default=None)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _FIELD = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\.\s*(?P<name>\w+)(?!\w|\s*\()")
-_INDEX = re.compile(rf"(?<![\w.])(?P<record>{'|'.join(FIELDS)})\s*\[\s*(?P<quote>['\"])(?P<name>[^'\"\\]*)(?P=quote)\s*\]")
+_RECORD = rf"(?<![\w.])(?P<record>{'|'.join((*FIELDS, *FACTS))})"
+_INDEX = re.compile(rf"{_RECORD}\s*\[\s*(?P<quote>['\"])(?P<name>[^'\"\\]*)(?P=quote)\s*\]")
+_INDEXED = re.compile(rf"{_RECORD}\s*\[")
+_WITHIN = re.compile(rf"\bin\s+{_RECORD}\b(?!\s*[.\[])")
 _LIST_MACRO = re.compile(r"\.\s*(map|filter)\s*\(")
 _LISTS = ("labels", "request.tools", "signals.keywords")
 _VARIABLES = ("request", "signals", "labels", "tokens", "task", "key", "metadata")
@@ -106,6 +109,7 @@ def compile_answer_condition(source: str) -> Callable[[Mapping[str, Any]], bool]
     code = _STRING.sub(lambda found: " " * len(found[0]), source)
     for found in re.finditer(r"(?<![\w.])(?P<record>answer|asked)\s*\.\s*(?P<name>\w+)", code):
         _require_field(FACTS, found["record"], found["name"], code, found.start())
+    _refuse_unknown_indexes(FACTS, source, code)
     return CelCondition(source, False, program, (("answer", None), ("asked", None)))
 
 
@@ -131,9 +135,22 @@ def _given(facts: Facts, reads: _Reads) -> dict[str, object]:
 
 def _refuse_unknown_fields(source: str, code: str) -> None:
     """CEL checks the fields of maps only when they are read, and then every request would fail. `code`: without its strings."""
-    by_index = (found for found in _INDEX.finditer(source) if code[found.start()] == source[found.start()])
-    for found in (*_FIELD.finditer(code), *by_index):
+    for found in _FIELD.finditer(code):
         _require_field(FIELDS, found["record"], found["name"], code, found.start())
+    _refuse_unknown_indexes(FIELDS, source, code)
+
+
+def _refuse_unknown_indexes(known: Mapping[str, frozenset[str]], source: str, code: str) -> None:
+    """What is written in another way than `record.field`: of that only `record["field"]` can be checked."""
+    for found in (*_INDEXED.finditer(code), *_WITHIN.finditer(code)):
+        plain = _INDEX.match(source, found.start())
+        if plain is None:
+            record = found["record"]
+            raise ConditionSyntaxError(
+                f"write `{record}.field`: fields of `{record}` are read by their names", *_place(code, found.start())
+            )
+        if plain["record"] in known:
+            _require_field(known, plain["record"], plain["name"], code, found.start())
 
 
 def _require_field(known: Mapping[str, frozenset[str]], record: str, name: str, code: str, at: int) -> None:

@@ -42,8 +42,8 @@ class StaticEmbedder:
     """Looks up the vector of each piece and takes their mean: no model is run."""
 
     name: str
-    pieces: WordPiece
-    table: NDArray[np.int8]  #: one row a piece
+    pieces: WordPiece = field(repr=False)
+    table: NDArray[np.int8] = field(repr=False)  #: one row a piece
     _latest: list[tuple[str, Spelt]] = field(default_factory=list, repr=False)  # one request asks several times for the same text
 
     @property

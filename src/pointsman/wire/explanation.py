@@ -26,7 +26,7 @@ def explanation(decision: Decision, snapshot: Snapshot, outcomes: Sequence[Outco
         "object": "decision",
         "route": decision.route,
         "model": decision.chosen,
-        "plan": to_builtins(decision.plan),
+        "plan": _plan(decision, snapshot),
         "reason": reason(decision, snapshot),
         "snapshot": decision.snapshot,
         "seed": decision.seed,
@@ -59,7 +59,10 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
     if not survivors:
         person = "; a person is asked" if decision.plan is not None else ""
         return f"every candidate was refused: {among}{person}"
-    first = survivors[0]
+    first, plan = survivors[0], decision.plan
+    if plan is not None and plan.models and plan.models[0] != first.model:
+        order = "tiers" if plan.kind in ("cascade", "escalate") else "members"
+        return f"`{plan.models[0]}` is the first of the plan's {order}, whatever ranks first: that is `{first.model}` ({among})"
     if first.set_aside:
         short = ", ".join(verdict.reason for verdict in first.set_aside)
         return f"no candidate keeps what is asked; `{first.model}` misses it least: {short} ({among})"
@@ -82,6 +85,13 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
 
 
 _TERMS = ("quality", "cost", "latency", "security", "energy")
+
+
+def _plan(decision: Decision, snapshot: Snapshot) -> dict[str, Any] | None:
+    """Who is asked, and whether a person has to approve what they answer."""
+    if decision.plan is None:
+        return None
+    return {**to_builtins(decision.plan), "approval": _route(decision, snapshot).execution.review.approval}
 
 
 def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 // What is not seen, or makes text look like another: controls, overrides of direction, blanks without width, tags. Not ZWJ and its like,
 // which emoji and several scripts need.
 const CONTROLS = "\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\xad\\ufff9-\\ufffb\\ud800-\\udfff";
-const MARKS = "\\u061c\\u180e\\u200b\\u202a-\\u202e\\u2060-\\u206f\\ufeff";
+const MARKS = "\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u202a-\\u202e\\u2060-\\u206f\\u2800\\u3164\\uffa0\\ufe00-\\ufe0e\\ufeff";
 const UNSEEN = new RegExp(`([${CONTROLS}${MARKS}]+|[\\u{e0000}-\\u{e0fff}]+)`, "u");
 
 /** The text's nodes, with what is not seen shown as marks. */

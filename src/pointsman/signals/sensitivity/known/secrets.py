@@ -63,7 +63,12 @@ SECRETS = (
         r"LOCK)?-----",
         0.99,
     ),
-    Recogniser("private_key_head", "secret", r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\]{0,900}", 0.95),
+    Recogniser(
+        "private_key_head",
+        "secret",
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\]{0,900}(?:[\s\\nr]*[A-Za-z0-9+/=]{20,})*",
+        0.95,
+    ),
     Recogniser("putty_key", "secret", r"PuTTY-User-Key-File-[23]: [a-z0-9-]{4,40}", 0.95),
     Recogniser(
         "connection_string",
