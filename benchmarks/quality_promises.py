@@ -32,7 +32,7 @@ from pointsman.evals.unseen import unseen_tasks
 from pointsman.signals.embedding import shipped
 from pointsman.signals.noise import NOISES, flipped, greedy_prefix, worst_prefix
 
-OURS = "blend-untagged"
+OURS, STEADY = "blend-untagged", "blend-steady"
 PROBES = (50, 100)
 FEWER = Growth(trees=30)  # of 55 fits the trees take most of the time
 SEARCHED = 30  #: texts on which prefixes are searched
@@ -180,17 +180,18 @@ def _floor(score: Any, loss: Any, limit: float, redraw: int) -> tuple[float, boo
 
 
 def noise(tries: int) -> dict[str, Any]:
-    """Choices of a fitted blend between two models, half of the queries each, under noise, and under the worst prefix of many."""
-    return {name: _noise(name, tries) for name in ("mmlu-1500", "gsm8k")}
+    """Choices of fitted blends between two models, half of the queries each, under noise, and under the worst prefix of many."""
+    tracks = ("mmlu-1500", "gsm8k")
+    return {**{name: _noise(name, OURS, tries) for name in tracks}, **{f"{name}, steady": _noise(name, STEADY, tries) for name in tracks}}
 
 
-def _noise(name: str, tries: int) -> dict[str, Any]:
+def _noise(name: str, learner: str, tries: int) -> dict[str, Any]:
     outcomes, _ = outcomes_of(TRACKS[name].data)
     split = np.array([query.split for query in outcomes.queries])
     train = np.flatnonzero(split == "train")
     some = np.sort(np.random.default_rng(SEEDS[0]).permutation(train)[:1500])
     progress("noise")(f"{name}: fitting")
-    fitted = named(OURS).fit(outcomes.rows(some), seed=SEEDS[0])
+    fitted = named(learner).fit(outcomes.rows(some), seed=SEEDS[0])
     weak, strong = weak_and_strong(outcomes)
 
     def score(texts: Sequence[str]) -> Any:

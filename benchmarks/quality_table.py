@@ -113,7 +113,9 @@ def _unseen(found: Parts, _: Parts) -> Iterator[Line]:
 
 
 def _noise(found: Parts, _: Parts) -> Iterator[Line]:
-    for part, mine in {name: found["noise"][name] for name in ("mmlu-1500", "gsm8k")}.items():
+    for part, mine in {
+        name: found["noise"][name] for name in found["noise"] if isinstance(found["noise"][name], dict) and "flips" in found["noise"][name]
+    }.items():
         low, high = mine["flips_over_all_95"]
         shown = f"{mine['flips_over_all']:.1%} [{low:.1%}, {high:.1%}]"
         yield Line(f"choices flipped, {part}, over all kinds of noise", shown, "", "10 %", "5 %", mine["flips_over_all"] <= 0.10)

@@ -70,10 +70,17 @@ def test_the_end_of_a_long_text_does_not_hold_what_is_put_in_front(text, prefix)
 def test_no_prefix_lifts_the_lead_of_the_strong_model_beyond_what_the_end_allows():
     made = generate(World(queries=300, models=2), seed=1).outcomes
     longer = tuple(replace(query, text=f"{query.text} " * (1 + 40 // len(query.text.split()))) for query in made.queries)
-    fitted = Blend(LETTERS, replace(SMALL, guarded=False)).fit(replace(made, queries=longer), seed=0)
+    fitted = Blend(LETTERS, replace(SMALL, guarded=False, steady=True)).fit(replace(made, queries=longer), seed=0)
     steady = fitted.mixture.steady
     for query in longer[:20]:
         end = fitted.one(Query("", ending(query.text), query.task)).quality - steady.taken * steady.strong
         for prefix in ("zeal " * 12, "prove the theorem step by step"):
             said = fitted.one(replace(query, text=f"{prefix} {query.text}")).quality - steady.taken * steady.strong
             assert (said - end) @ steady.strong <= steady.usual + SLACK + 1e-6
+
+
+def test_nothing_is_held_unless_it_is_asked_for():
+    made = generate(World(queries=300, models=2), seed=1).outcomes
+    fitted = Blend(LETTERS, SMALL).fit(made, seed=0)
+    assert not fitted.mixture.steady.holds
+    assert Blend(LETTERS, replace(SMALL, steady=True)).fit(made, seed=0).mixture.steady.holds

@@ -50,6 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
     one.add_argument("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
+    one.add_argument(
+        "--steady", action="store_true", help="keep what stands before a question from lifting dear models, at a price in quality"
+    )
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
     one = kinds.add_parser("confidence", help="Says how likely an answer is right", description=__doc__.splitlines()[0])
@@ -74,13 +77,14 @@ def _quality(given: argparse.Namespace) -> int:
 
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blend
+    from pointsman.estimators.mixing import Settings
 
     outcomes = read_outcomes(given.data, given.pool, given.splits)
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
     labels = np.isfinite(outcomes.quality).sum(axis=0)
     tell((f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models ...",))
-    fitted = Blend(shipped()).fit(outcomes, seed=given.seed)
+    fitted = Blend(shipped(), Settings(steady=given.steady)).fit(outcomes, seed=given.seed)
     content = bundle.dump(fitted)
     _write(given.output, content)
     models = {model: int(count) for model, count in zip(outcomes.models, labels, strict=True)}

@@ -129,7 +129,7 @@ class Blended:
         return Row(*self.table.one(query.task))
 
     def _expected(self, mixture: Mixture, query: Query) -> Expected:
-        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text)
+        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text) if mixture.steady.holds else None
         of_end = None if end is None else mixture.expect(read(replace(query, text=end), self.embedder)).quality
         return expected._replace(quality=mixture.steady.held(expected.quality, of_end))
 

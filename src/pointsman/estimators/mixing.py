@@ -37,6 +37,7 @@ class Settings:
     topics: int = 24  #: leading directions of the embeddings that the trees look at
     tasks: bool = True  #: whether the caller's task tag is read
     guarded: bool = True  #: whether choosing by query must first show that it is worth it
+    steady: bool = False  #: whether what stands before a question is kept from lifting the strong models, at a price in quality
 
 
 class Fit(NamedTuple):
@@ -76,7 +77,9 @@ def fit(outcomes: Outcomes, embedder: Embedder | None, settings: Settings, seed:
     unseen = _combined(weights, parts)
     doubt, level = Doubt.of(outcomes.quality, unseen), Steady(np.zeros(models))
     mixture = Mixture(scale, headed.heads, trees, table, weights, quantities, doubt, verdict, level)
-    return Fit(replace(mixture, steady=_steady(mixture, unseen, outcomes.queries, embedder)), unseen, headed.rows)
+    if settings.steady:
+        mixture = replace(mixture, steady=_steady(mixture, unseen, outcomes.queries, embedder))
+    return Fit(mixture, unseen, headed.rows)
 
 
 def _steady(mixture: Mixture, unseen: Matrix, queries: Sequence[Query], embedder: Embedder | None) -> Steady:

@@ -35,9 +35,14 @@ def ending(text: str) -> str | None:
 class Steady:
     """How far the strong models may be lifted."""
 
-    strong: Vector  #: direction in which models differ in mean quality; of length 1 or 0
+    strong: Vector  #: direction in which models differ in mean quality, of length 1; 0: nothing is held
     usual: float = 0.0  #: how much more the whole of a text says for them than its end, on average
     taken: float = 0.0  #: what is taken from them on average, and given back to all texts alike
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything to hold: else ends need not be read."""
+        return bool(self.strong.any())
 
     @classmethod
     def of(cls, mean: Vector, whole: Matrix, ends: Matrix) -> Steady:

@@ -1,4 +1,4 @@
-"""The generated parts of docs/performance.md: bounds and profile, from the benchmark's result files."""
+"""The parts of the manual that are figures: from the benchmarks' result files."""
 
 from __future__ import annotations
 
@@ -65,6 +65,36 @@ def learned_decision() -> Iterator[str]:
         yield f"| {name} | {' | '.join(shown)} | {'' if not added else f'{added:.0f} MB'} |"
     yield ""
     yield f"Milliseconds of processor time; {found['machine']}."
+
+
+_LOOKED = {
+    "apgr": ("APGR", 3),
+    "cpt50": ("CPT50", 3),
+    "cpt80": ("CPT80", 3),
+    "aiq": ("AIQ", 4),
+    "cp0": ("cost at best single's quality", 3),
+    "cp98": ("cost at 98 % of it", 3),
+    "kept_cost_0": ("cost, knob set on other folds", 3),
+    "kept_quality_0": ("quality lost or won at that", 3),
+}
+
+
+def cascades() -> Iterator[str]:
+    """What looking at answers gains over routing by the prompt."""
+    yield "| track | figure | prompt only | cascade | difference |"
+    yield "|---|---|---|---|---|"
+    for track, found in _read("cascade")["tracks"].items():
+        seeds = len(found["seeds"])
+        for name, (title, digits) in _LOOKED.items():
+            if name not in found["figures"] or (name == "aiq" and "apgr" in found["figures"]):
+                continue
+            figure = found["figures"][name]
+            both = " | ".join(f"{figure[who]['value']:.{digits}f}" for who in ("predictive", "cascade"))
+            yield f"| {track}, {seeds} seeds | {title} | {both} | {_interval(figure['difference'], digits)} |"
+
+
+def _interval(one: Any, digits: int) -> str:
+    return f"{one['value']:+.{digits}f} [{one['low']:+.{digits}f}, {one['high']:+.{digits}f}]"
 
 
 def _cell(rows: list[Any], at: int) -> str:
