@@ -113,9 +113,8 @@ def _unseen(found: Parts, _: Parts) -> Iterator[Line]:
 
 
 def _noise(found: Parts, _: Parts) -> Iterator[Line]:
-    for part, mine in {
-        name: found["noise"][name] for name in found["noise"] if isinstance(found["noise"][name], dict) and "flips" in found["noise"][name]
-    }.items():
+    parts = {name: part for name, part in found["noise"].items() if isinstance(part, dict) and "flips" in part}
+    for part, mine in parts.items():
         low, high = mine["flips_over_all_95"]
         shown = f"{mine['flips_over_all']:.1%} [{low:.1%}, {high:.1%}]"
         yield Line(f"choices flipped, {part}, over all kinds of noise", shown, "", "10 %", "5 %", mine["flips_over_all"] <= 0.10)
