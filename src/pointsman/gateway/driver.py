@@ -35,6 +35,7 @@ from pointsman.upstream.client import Letter
 from pointsman.upstream.health import Ticket
 
 _UNMASKABLE = "cannot_mask"
+_DAY_S = 86_400.0
 
 
 _log = logging.getLogger("pointsman.reviews")
@@ -218,7 +219,7 @@ class Driver:
     async def _wait(self, step: Wait) -> Waited:
         if not self._live.watch.retries.take(step.model):
             return Waited(granted=False, at_s=self._at_s())
-        clock = Clock(self._loop, self._loop.time() + step.seconds + 1)
+        clock = Clock(self._loop, self._loop.time() + step.seconds + _DAY_S)  # the wait ends by itself: this is for who has to cut it short
         self._clocks.add(clock)
         try:
             await clock.wait(asyncio.sleep(step.seconds))
