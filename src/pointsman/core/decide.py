@@ -95,7 +95,7 @@ def _judge(ask: Ask, pool: Pool) -> tuple[Field, Refused]:
     refused = add_refused(pool.asked, ask, pool.models, dict(known))
     if len(refused) == len(known):
         return field, refused
-    return Field.of([model for model in pool.models if model.id not in refused]), refused
+    return pool.without(refused), refused
 
 
 def _apart(field: Field, helpers: frozenset[str]) -> tuple[Field, frozenset[str]]:

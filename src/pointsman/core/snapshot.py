@@ -6,7 +6,7 @@ request is worked out here, once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol
 
@@ -47,7 +47,7 @@ Owned = tuple[tuple[str, Requirement], ...]
 """Requirements, each with the policy or rule that it is of."""
 Refused = dict[str, tuple[Verdict, ...]]
 
-_MOST_JUDGED = 256  # combinations of policies that a pool remembers
+_MOST_JUDGED = 256  # combinations of policies, and of refused models, that a pool remembers
 _NO_REQUEST, _NO_SIGNALS = Request("", ""), Signals()
 _DEFAULT_WEIGHTS = Weights()
 _DEFAULT_EXECUTION = Execution()
@@ -143,6 +143,16 @@ class Pool:
     ruled: tuple[Gate, ...]  #: gates that judge by what is required and forbidden alone
     asked: tuple[Gate, ...]  #: the others, asked for each request
     _judged: dict[tuple[Owned, Owned], Judged] = field(default_factory=dict, compare=False, repr=False)
+    _fields: dict[frozenset[str], Field] = field(default_factory=dict, compare=False, repr=False)
+
+    def without(self, refused: Iterable[str]) -> Field:
+        """Those who are left: the same object for the same names, so that what is worked out of it need not be worked out again."""
+        names = frozenset(refused)
+        if (known := self._fields.get(names)) is None:
+            known = Field.of(tuple(model for model in self.models if model.id not in names))
+            if len(self._fields) < _MOST_JUDGED:
+                self._fields[names] = known
+        return known
 
     def judged(self, requirements: Owned, prohibitions: Owned) -> Judged:
         """Who is left where this is required and forbidden, whatever else is asked. Worked out once: policies are few."""
@@ -153,7 +163,7 @@ class Pool:
         # Of the request they see nothing, so that what they say holds for every other as well.
         ask = Ask(_NO_REQUEST, _NO_SIGNALS, Ruling("", (), requirements=requirements, prohibitions=prohibitions), self.route.name)
         refused = add_refused(self.ruled, ask, self.models, dict(self.refused))
-        found = Judged(Field.of(tuple(model for model in self.models if model.id not in refused)), refused)
+        found = Judged(self.without(refused), refused)
         if len(self._judged) < _MOST_JUDGED:
             self._judged[requirements, prohibitions] = found
         return found
