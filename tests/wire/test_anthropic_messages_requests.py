@@ -584,7 +584,7 @@ def test_a_chat_clients_conversation_becomes_turns():
                     {"type": "text", "text": "Look"},
                     {"type": "image", "source": PNG},
                     {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
-                    {"type": "document", "source": PDF},
+                    {"type": "document", "source": PDF, "title": "a.pdf"},
                 ],
             },
             {
@@ -606,7 +606,7 @@ def test_a_chat_clients_conversation_becomes_turns():
             {"role": "user", "content": "Please"},
         ],
     }
-    assert translated.dropped == ("system.position",)
+    assert translated.dropped == ("messages.image_url.detail", "system.position")
 
 
 @pytest.mark.parametrize(
@@ -659,6 +659,13 @@ def test_chat_fields_are_sent_or_named(fields, sent, dropped):
 )
 def test_what_must_not_be_lost_is_refused(fields, param):
     assert refusal(chat(**fields), MESSAGES.from_chat).param == param
+
+
+def test_what_a_message_loses_is_told():
+    call = {"id": "c", "type": "function", "index": 0, "function": {"name": "f", "arguments": "{}"}, "extra_content": {"google": {}}}
+    said = {"role": "assistant", "name": "Ann", "reasoning_content": "hm", "tool_calls": [call]}
+    translated = MESSAGES.from_chat(chat(messages=[{"role": "user", "content": "Look"}, said]))
+    assert translated.dropped == ("messages.name", "messages.reasoning_content", "messages.tool_calls.extra_content")
 
 
 WORDY = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))

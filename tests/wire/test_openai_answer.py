@@ -229,6 +229,18 @@ def test_what_is_no_completion_is_an_error(body):
         read_completion(body)
 
 
+@pytest.mark.parametrize("reason", ["error", "abort", "cancelled"])
+def test_an_answer_that_its_server_gave_up_is_an_error(reason):
+    begun, gone = chunk({"content": "half an ans"}), chunk({}, reason)
+    for read in (ChatStream(keep_usage=True).feed, ChatStream(keep_usage=True).read):
+        with pytest.raises(UpstreamError, match=f"gave up its answer: it ended with `{reason}`"):
+            list(read(begun + gone + DONE))
+    whole = json.dumps({"choices": [{"message": {"content": "half an ans"}, "finish_reason": reason}]}).encode()
+    for read_whole in (read_completion, read_events):
+        with pytest.raises(UpstreamError, match=f"gave up its answer: it ended with `{reason}`"):
+            read_whole(whole)
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_of_an_upstream_raise_anything_but_an_upstream_error(raw):
     for read in (

@@ -18,6 +18,7 @@ from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.output_limit import limited
 from pointsman.wire.parameters import accepted
+from pointsman.wire.thought_signatures import signed, wants_signatures
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
 _ANY = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -96,6 +97,9 @@ class Egress:
         else:
             translated = dialect.from_chat(content.chat)
             body, told = dialect.own(translated.body), (*content.dropped, *translated.dropped, *translated.untranslatable)
+        if api == "chat" and wants_signatures(endpoint.name):
+            body, unsigned = signed(body)
+            told = (*told, *unsigned)
         limit: int | None = None
         if most_output is not None:
             body, limit = limited(api, body, most_output)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from pointsman.errors import RequestError
+from pointsman.wire.anthropic_messages.blocks import DOCUMENT_NAME
 from pointsman.wire.anthropic_messages.tools import offered_from_chat, tool_id, tool_input
 from pointsman.wire.data_url import BASE64, WEB
 from pointsman.wire.dialect import Translation
@@ -45,10 +46,12 @@ class _Body(Struct):
 
 class _ImageUrl(Struct):
     url: str
+    detail: Any = None
 
 
 class _File(Struct):
     file_data: str | None = None
+    filename: str | None = None
 
 
 class _Part(Struct):
@@ -68,6 +71,9 @@ class _ToolCall(Struct):
     id: str = ""
     type: str = "function"
     function: _Call | None = None
+
+
+_CALL: Final = frozenset({*_ToolCall.__struct_fields__, "index"})
 
 
 class _Message(Struct):
@@ -130,6 +136,7 @@ def _conversation(messages: Sequence[dict[str, Any]], losses: Losses) -> dict[st
     for index, raw in enumerate(messages):
         at = f"messages[{index}]"
         message = read(raw, _Message, at)
+        _name_what_is_lost(raw, message, losses)
         if message.role in {"system", "developer"}:
             if turns:
                 losses.drop("system.position")
@@ -147,6 +154,15 @@ def _conversation(messages: Sequence[dict[str, Any]], losses: Losses) -> dict[st
         raise RequestError("`messages` say nothing: the Messages API, which this model speaks, needs some text", param="messages")
     said: dict[str, Any] = {"system": _simple(system)} if system else {}
     return {**said, "messages": [{"role": turn["role"], "content": _simple(turn["content"])} for turn in turns]}
+
+
+def _name_what_is_lost(raw: Mapping[str, Any], message: _Message, losses: Losses) -> None:
+    losses.drop(*(f"messages.{name}" for name, value in raw.items() if name not in _Message.__struct_fields__ and value is not None))
+    for part in message.content if isinstance(message.content, list) else ():
+        if part.image_url is not None and part.image_url.detail is not None:
+            losses.drop("messages.image_url.detail")
+    for call in raw.get("tool_calls") or ():
+        losses.drop(*(f"messages.tool_calls.{name}" for name, value in call.items() if name not in _CALL and value is not None))
 
 
 def _turn(message: _Message, at: str) -> tuple[str, list[Block]]:
@@ -184,7 +200,8 @@ def _block(part: _Part, at: str) -> list[Block]:
         source = {"type": "url", "url": url} if url.startswith(WEB) else _base64(url, at)
         return [{"type": "image", "source": source}]
     if part.type == "file" and part.file is not None and part.file.file_data is not None:
-        return [{"type": "document", "source": _base64(part.file.file_data, at)}]
+        titled = {} if part.file.filename in {None, DOCUMENT_NAME} else {"title": part.file.filename}
+        return [{"type": "document", "source": _base64(part.file.file_data, at), **titled}]
     if (text := part.refusal if part.text is None else part.text) is not None:
         return [{"type": "text", "text": text}] if text.strip() else []
     raise RequestError(f"`{at}`: a part of type `{known(part.type)}` cannot be said in the Messages API, which this model speaks", param=at)

@@ -13,7 +13,7 @@ from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError
 from pointsman.wire.dialect import Completion, Envelope
 from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
-from pointsman.wire.openai_chat.reading import REASONS, Call, ChoiceReader, Logprobs, Message
+from pointsman.wire.openai_chat.reading import FAILED, REASONS, Call, ChoiceReader, Logprobs, Message
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_chat.usage import read_usage, write_usage
 
@@ -54,6 +54,8 @@ def read_completion(body: bytes) -> Completion:
         raise UpstreamError("the upstream answered 200 with something that is not a chat completion") from error
     if not answer.choices:
         raise UpstreamError("the upstream answered with no choices")
+    if failed := next((choice.finish_reason for choice in answer.choices if choice.finish_reason in FAILED), None):
+        raise UpstreamError(f"the upstream gave up its answer: it ended with `{failed}`")
     usage = read_usage(answer.usage)
     first = answer.choices[0]
     return Completion(

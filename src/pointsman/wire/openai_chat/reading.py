@@ -27,6 +27,10 @@ REASONS: Final[Mapping[str, FinishReason]] = {
 """Why an answer ended, in the words of OpenAI and of others that speak its API."""
 
 
+FAILED: Final = frozenset({"error", "abort", "cancelled"})
+"""Reasons of OpenRouter, vLLM and others that say that the answer is not whole."""
+
+
 class Function(Struct):
     name: str | None = None
     arguments: str | None = None
@@ -140,6 +144,8 @@ class ChoiceReader:
         return "call_" + hashlib.sha256(f"{self._answer}/{self._choice}/{number}".encode()).hexdigest()[:24]
 
     def _finish(self, reason: str) -> Finished:
+        if reason in FAILED:
+            raise UpstreamError(f"the upstream gave up its answer: it ended with `{reason}`")
         if (meant := REASONS.get(reason)) is None:
             raise UpstreamError("the upstream ended its answer for a reason that is not known")
         # Some say `stop` all the same, OpenAI itself where a call was forced. The client is to run its tools.

@@ -15,7 +15,7 @@ from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
 from pointsman.wire.events import Event, Finished, Used
 from pointsman.wire.openai_chat.alike import Alike, learn
-from pointsman.wire.openai_chat.reading import REASONS, ChoiceReader, Index, Logprobs, Message
+from pointsman.wire.openai_chat.reading import FAILED, REASONS, ChoiceReader, Index, Logprobs, Message
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_chat.usage import read_usage
 from pointsman.wire.refused import refused_event
@@ -186,6 +186,8 @@ class OpenAIStream:
         return chunk
 
     def _follow(self, choice: Passed) -> None:
+        if choice.finish_reason in FAILED:
+            raise UpstreamStreamBroken(f"the upstream gave up its answer: it ended with `{choice.finish_reason}`")
         says = choice.says()
         self.pieces += says
         self.begun = self.begun or says or choice.finish_reason is not None

@@ -16,6 +16,7 @@ _HANDLED = frozenset(SAME).union(
     ("response_format", "verbosity", "reasoning_effort", "stream_options", "store", "n", "stop", "modalities", "audio"),
 )
 _KEPT_FOR_CHAT = ("functions", "function_call", "web_search_options")
+_CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index"})
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal", "function_call", "audio"})
 
 
@@ -105,6 +106,7 @@ def _assistant(message: Json, custom: set[str], losses: Losses) -> Iterator[Json
     if content or not calls:
         yield {"role": "assistant", "content": content}
     for call in calls:
+        losses.drop(*(f"messages.tool_calls.{name}" for name, value in call.items() if name not in _CALL_FIELDS and value is not None))
         if isinstance(inner := call.get("custom"), dict):
             custom.add(str(call.get("id")))
             yield {"type": "custom_tool_call", "call_id": call.get("id"), "name": inner.get("name"), "input": inner.get("input") or ""}
