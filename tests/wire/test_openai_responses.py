@@ -112,6 +112,30 @@ def test_items_become_messages(items, messages):
     assert (translation.dropped, translation.untranslatable) == ((), ())
 
 
+def test_what_tools_show_follows_their_answers_in_a_turn_of_the_users():
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,iVBO"}
+    second = {**CALL, "call_id": "c2"}
+    shown = [{"type": "input_text", "text": "seen"}, picture]
+    answers = [
+        {"type": "function_call_output", "call_id": "c1", "output": shown},
+        {"type": "function_call_output", "call_id": "c2", "output": "4"},
+    ]
+    translation = to_chat(input=[CALL, second, *answers, {"role": "user", "content": "go on"}])
+    assert (translation.dropped, translation.untranslatable) == ((), ())
+    assert translation.body["messages"][1:] == [
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "seen"}]},
+        {"role": "tool", "tool_call_id": "c2", "content": "4"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "The tool's result c1 holds this:"},
+                {"type": "image_url", "image_url": {"url": picture["image_url"]}},
+            ],
+        },
+        {"role": "user", "content": "go on"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("item", "name"),
     [
@@ -123,8 +147,8 @@ def test_items_become_messages(items, messages):
         ({"role": "user", "content": [{"type": "input_file", "file_url": "https://secret"}]}, "input_file.file_url"),
         ({"type": "code_interpreter_call", "id": "secret", "container_id": "c", "code": "1"}, "input.code_interpreter_call"),
         (
-            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": "secret"}]},
-            "function_call_output.image_url",
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_audio", "input_audio": {"data": "secret"}}]},
+            "function_call_output.input_audio",
         ),
     ],
 )

@@ -8,10 +8,13 @@ from typing import Any
 from pointsman.core.candidate import Candidate
 from pointsman.core.codec import to_builtins
 from pointsman.core.decision import Decision
+from pointsman.core.gate import Ask
 from pointsman.core.latency import Sla, reading
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
-from pointsman.core.planning import kind_of
+from pointsman.core.plan import Plan
+from pointsman.core.plan_time import Took
+from pointsman.core.planning import kind_of, p95_of
 from pointsman.core.prices import usd
 from pointsman.core.score import Estimate, Score
 from pointsman.core.snapshot import Route, Snapshot, TaskPolicy
@@ -84,14 +87,29 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
     return f"{ahead}: {', '.join(f'{term} +{gain:.3f}' for gain, term in gains if gain > 0)} ({among})"
 
 
+_NO_SLA = Sla(float("inf"))
 _TERMS = ("quality", "cost", "latency", "security", "energy")
 
 
 def _plan(decision: Decision, snapshot: Snapshot) -> dict[str, Any] | None:
-    """Who is asked, and whether a person has to approve what they answer."""
+    """Who is asked, whether a person has to approve what they answer, and how long all of it takes."""
     if decision.plan is None:
         return None
-    return {**to_builtins(decision.plan), "approval": _route(decision, snapshot).execution.review.approval}
+    route, took = _route(decision, snapshot), _took(decision.plan, decision, snapshot)
+    return {
+        **to_builtins(decision.plan),
+        "approval": route.execution.review.approval,
+        "p95_ms": None if took is None else round(took.whole_ms, 3),
+        "first_token_p95_ms": None if took is None else round(took.first_token_ms, 3),
+    }
+
+
+def _took(plan: Plan, decision: Decision, snapshot: Snapshot) -> Took | None:
+    """As the first SLA reckons it, where there is one."""
+    route, task = _route(decision, snapshot), snapshot.tasks.get(decision.ruling.task, TaskPolicy())
+    sla = next(iter(snapshot.slas(route, task).wanted), _NO_SLA)
+    ask = Ask(decision.request, decision.signals, decision.ruling, route.name)
+    return p95_of(plan, sla, ask, route, snapshot, decision.estimate)
 
 
 def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
@@ -127,6 +145,7 @@ def _candidate(candidate: Candidate, decision: Decision, snapshot: Snapshot) -> 
     task = snapshot.tasks.get(decision.ruling.task, TaskPolicy())
     estimate, points, price, prior = candidate.estimate, candidate.score, model.price, model.prior(decision.ruling.task)
     route = _route(decision, snapshot)
+    told = next((one for one in decision.signals.predicted if one.model == model.id), None)
     wanted = () if estimate is None else snapshot.slas(route, task, kind_of(decision.ruling.plan, route)).wanted
     return {
         "model": candidate.model,
@@ -145,7 +164,8 @@ def _candidate(candidate: Candidate, decision: Decision, snapshot: Snapshot) -> 
         "weighted": None if points is None else _weighted(points, decision),
         "total": None if points is None else points.total,
         "price": None if price is None else _price(to_builtins(price)),
-        "quality_source": "learned" if any(one.model == model.id for one in decision.signals.predicted) else prior.source,
+        "quality_source": "learned" if told is not None else prior.source,
+        "output_tokens": None if told is None else told.output_tokens,
         "prior": to_builtins(prior),
         "latency_source": model.speed.source,
         "perimeter": model.perimeter,

@@ -10,6 +10,8 @@ from pointsman.wire.fields import Json, Losses, json_text, kept_elsewhere, read
 from pointsman.wire.openai_responses.shapes import CallOutput, CustomCall, FunctionCall, MessageItem, Part, said
 
 _TEXTS = frozenset({"input_text", "output_text", "text"})
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_SHOWN = frozenset({"image_url", "file"})
 
 
 def messages_of(items: Sequence[Json], losses: Losses) -> list[Json]:
@@ -21,15 +23,21 @@ def messages_of(items: Sequence[Json], losses: Losses) -> list[Json]:
     [{'role': 'assistant', 'content': None, 'tool_calls': [{'id': 'c', 'type': 'function', 'function': {'name': 'f', 'arguments': '{}'}}]}]
     """
     messages: list[Json] = []
+    shown: list[Json] = []  # by tools, whose answers are text in Chat Completions: it follows them in a turn of the user's
     for at, item in enumerate(items):
         path = f"input[{at}]"
         kind = _kind(item, path)
+        if shown and kind not in _OUTPUTS:
+            messages.append({"role": "user", "content": shown})
+            shown = []
         if kind == "message":
             _add_message(messages, item, path, losses)
         elif kind in {"function_call", "custom_tool_call"}:
             _add_call(messages, _call(item, kind, path))
-        elif kind in {"function_call_output", "custom_tool_call_output"}:
-            messages.append(_output(item, path, losses))
+        elif kind in _OUTPUTS:
+            message, others = _output(item, path, losses)
+            messages.append(message)
+            shown += others
         elif kind == "reasoning":
             losses.drop("input.reasoning")
         else:
@@ -37,7 +45,7 @@ def messages_of(items: Sequence[Json], losses: Losses) -> list[Json]:
                 raise kept_elsewhere(path)
             losses.need_native(f"input.{kind}")
             messages.append({"role": "user", "content": json_text(item)})
-    return messages
+    return [*messages, {"role": "user", "content": shown}] if shown else messages
 
 
 def _kind(item: Json, path: str) -> str:
@@ -85,12 +93,17 @@ def _call(item: Json, kind: str, path: str) -> Json:
     return {"id": custom.call_id, "type": "custom", "custom": {"name": custom.name, "input": custom.input}}
 
 
-def _output(item: Json, path: str, losses: Losses) -> Json:
+def _output(item: Json, path: str, losses: Losses) -> tuple[Json, list[Json]]:
+    """A message of role `tool`, which holds text only, and the pictures and files of the result."""
     output = read(item, CallOutput, path)
     content = _content(output.output, f"{path}.output", losses)
-    # A tool's answer is text in Chat Completions.
-    losses.need_native(*(f"{output.type}.{part['type']}" for part in _parts(content) if part["type"] != "text"))
-    return {"role": "tool", "tool_call_id": output.call_id, "content": content}
+    others = [part for part in _parts(content) if part["type"] in _SHOWN]
+    losses.need_native(*(f"{output.type}.{part['type']}" for part in _parts(content) if part["type"] not in {"text", *_SHOWN}))
+    if others:
+        texts = [part for part in _parts(content) if part not in others]
+        content = texts or ""
+        others.insert(0, {"type": "text", "text": f"The tool's result {output.call_id} holds this:"})
+    return {"role": "tool", "tool_call_id": output.call_id, "content": content}, others
 
 
 def _content(content: str | list[Json], path: str, losses: Losses) -> str | list[Json]:
