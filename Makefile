@@ -58,8 +58,14 @@ lint: .venv/.dev  ## style, types, and which layer may import which
 docs: .venv/.dev  ## write the generated parts of the manual anew
 	@$(BIN)/python tools/build_docs.py
 
-bench-quality: .venv/.dev  ## measure how well requests are routed, beside the baselines (wants outcome tables: POINTSMAN_DATA=folder)
+bench-quality: .venv/.dev  ## measure how well requests are routed, beside the baselines, and write docs/benchmarks.md (wants outcome tables: POINTSMAN_DATA=folder)
+	@$(BIN)/python benchmarks/quality.py --reproduce
 	@$(BIN)/python benchmarks/quality.py
+	@$(BIN)/python benchmarks/intents.py
+	@$(BIN)/python benchmarks/cascade.py
+	@$(BIN)/python benchmarks/learned_decision.py
+	@$(BIN)/python tools/build_docs.py
+	@$(BIN)/python benchmarks/quality.py --print
 
 bench: .venv/.dev  ## measure again what the README quotes
 	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/gateway.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import platform
 import sys
@@ -17,7 +19,7 @@ import numpy as np
 
 from pointsman.estimators.outcomes import Outcomes
 from pointsman.evals import collection
-from pointsman.evals.baselines import BASELINES
+from pointsman.evals.baselines import BASELINES, CONTROLS
 from pointsman.evals.read import read
 from pointsman.evals.report import Origin
 from pointsman.evals.rows import assume_cost, whole
@@ -38,19 +40,19 @@ class Track:
     baselines: tuple[str, ...] = tuple(BASELINES)
 
 
-_POOLS = ("random", "means", "task-table", "knn-100", "k-means", "tfidf-ridge", "mf", "shuffled-control")
+_CONTROLLED = (*BASELINES, *CONTROLS)
 TRACKS = {
     "mmlu-300": Track("routellm_mmlu", 300, "apgr"),
-    "mmlu-1500": Track("routellm_mmlu", 1500, "apgr"),
+    "mmlu-1500": Track("routellm_mmlu", 1500, "apgr", _CONTROLLED),
     "mmlu-5000": Track("routellm_mmlu", 5000, "apgr"),
     "gsm8k-300": Track("routellm_gsm8k", 300, "apgr"),
-    "gsm8k": Track("routellm_gsm8k", None, "apgr"),
-    "routerbench": Track("routerbench", None, "aiq", _POOLS),
-    "mmlu-pro": Track("mmlu_pro", 1500, "aiq", _POOLS),
-    "zeroeval": Track("zeroeval", None, "aiq", _POOLS),
-    "ulab": Track("ulab_llmrouter", None, "aiq", _POOLS),
-    "bfcl": Track("bfcl", None, "aiq", _POOLS),
-    "alpaca-eval": Track("alpaca_eval", None, "aiq", _POOLS),
+    "gsm8k": Track("routellm_gsm8k", None, "apgr", _CONTROLLED),
+    "routerbench": Track("routerbench", None, "aiq", _CONTROLLED),
+    "mmlu-pro": Track("mmlu_pro", 1500, "aiq"),
+    "zeroeval": Track("zeroeval", None, "aiq"),
+    "ulab": Track("ulab_llmrouter", None, "aiq"),
+    "bfcl": Track("bfcl", None, "aiq"),
+    "alpaca-eval": Track("alpaca_eval", None, "aiq"),
 }
 
 
@@ -64,6 +66,19 @@ def outcomes_of(data: str) -> tuple[Outcomes, Origin]:
         found = assume_cost(found, collection.prices(folder), ASSUMED_OUTPUT_TOKENS)
     kept = whole(found, drop=True)
     return kept.outcomes, Origin(data, kept.outcomes.models, kept.models, kept.queries)
+
+
+def change(path: Path, by: Callable[[Any], Any], indent: int | None = None) -> None:
+    """Make a JSON file anew from what it holds, `None` where there is none; processes that do so wait for each other."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        found = by(json.loads(path.read_text(encoding="utf-8")) if path.exists() else None)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(found, sort_keys=indent is None, indent=indent) + "\n", encoding="utf-8")
+        new.replace(path)
+    finally:
+        os.close(folder)
 
 
 def about() -> dict[str, Any]:

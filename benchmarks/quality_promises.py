@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,11 @@ from pointsman.evals.unseen import unseen_tasks
 from pointsman.signals.embedding import shipped
 from pointsman.signals.noise import NOISES, flipped, greedy_prefix, worst_prefix
 
-OURS, STEADY = "blend-untagged", "blend-steady"
+OURS = "blend-untagged"
 PROBES = (50, 100)
 FEWER = Growth(trees=30)  # of 55 fits the trees take most of the time
 SEARCHED = 30  #: texts on which prefixes are searched
+WORDS, LONGER = 12, (20, 30)  #: of a prefix, at most
 UNSEEN = {"mmlu-pro": 1000, "bfcl": 1000, "zeroeval": 1000, "ulab": 1000, "mmlu-1500": 1000}
 WORLDS = {
     "as it comes": World(queries=2500),
@@ -181,17 +183,16 @@ def _floor(score: Any, loss: Any, limit: float, redraw: int) -> tuple[float, boo
 
 def noise(tries: int) -> dict[str, Any]:
     """Choices of fitted blends between two models, half of the queries each, under noise, and under the worst prefix of many."""
-    tracks = ("mmlu-1500", "gsm8k")
-    return {**{name: _noise(name, OURS, tries) for name in tracks}, **{f"{name}, steady": _noise(name, STEADY, tries) for name in tracks}}
+    return {name: _noise(name, tries) for name in ("mmlu-1500", "gsm8k")}
 
 
-def _noise(name: str, learner: str, tries: int) -> dict[str, Any]:
+def _noise(name: str, tries: int) -> dict[str, Any]:
     outcomes, _ = outcomes_of(TRACKS[name].data)
     split = np.array([query.split for query in outcomes.queries])
     train = np.flatnonzero(split == "train")
     some = np.sort(np.random.default_rng(SEEDS[0]).permutation(train)[:1500])
     progress("noise")(f"{name}: fitting")
-    fitted = named(learner).fit(outcomes.rows(some), seed=SEEDS[0])
+    fitted = named(OURS).fit(outcomes.rows(some), seed=SEEDS[0])
     weak, strong = weak_and_strong(outcomes)
 
     def score(texts: Sequence[str]) -> Any:
@@ -210,13 +211,14 @@ def _noise(name: str, learner: str, tries: int) -> dict[str, Any]:
     over_all = np.mean(list(changed.values()), axis=0)
     found |= {"flips_over_all": float(over_all.mean()), "flips_over_all_95": _resampled(over_all)}
     words = sorted({word for i in some for word in outcomes.queries[i].text.split() if word.isalpha()})
-    return found | _prefixed(name, score, middle, texts, words, tries)
+    prefixed = partial(_prefixed, score, middle, texts, words, tries)
+    return found | prefixed(name, WORDS) | {"longer": {str(most): prefixed(f"{name}, {most} words", most) for most in LONGER}}
 
 
 def _prefixed(
-    name: str, score: Callable[[Sequence[str]], Any], middle: float, texts: Sequence[str], words: Sequence[str], tries: int
+    score: Callable[[Sequence[str]], Any], middle: float, texts: Sequence[str], words: Sequence[str], tries: int, name: str, most: int
 ) -> Any:
-    """The strong share under prefixes searched in two ways: on the texts of the search, and on all."""
+    """The strong share under prefixes of `most` words, searched in two ways: on the texts of the search, and on all."""
 
     def share(some: Sequence[str]) -> float:
         return float((score(some) > middle).mean())
@@ -228,9 +230,9 @@ def _prefixed(
     searched = texts[:SEARCHED]
     tell = progress("noise")
     tell(f"{name}: {tries} prefixes")
-    prefixes = {"random, then changed": worst_prefix(wanted, searched, words, seed=1, tries=tries)[1].text}
+    prefixes = {"random, then changed": worst_prefix(wanted, searched, words, 1, tries, most)[1].text}
     tell(f"{name}: {tries} prefixes, word by word")
-    prefixes["word by word"] = greedy_prefix(wanted, searched, words, seed=1, tries=tries).text
+    prefixes["word by word"] = greedy_prefix(wanted, searched, words, 1, tries, most).text
     searches = {}
     for way, prefix in prefixes.items():
         here, everywhere = ([f"{prefix} {text}" for text in some] for some in (searched, texts))

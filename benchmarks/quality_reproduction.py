@@ -51,14 +51,16 @@ def _random(data: str, lots: int = 400) -> Callable[[], tuple[float, float]]:
     return measured
 
 
-def _oracle(data: str) -> Callable[[], tuple[float, float]]:
-    def measured() -> tuple[float, float]:
-        outcomes, _ = outcomes_of(data)
-        weak, strong = weak_and_strong(outcomes)
-        lead = outcomes.quality[:, strong] - outcomes.quality[:, weak]
-        return pair.apgr(pair.curve(outcomes.quality[:, weak], outcomes.quality[:, strong], lead, 0)), 0.0
+def oracle_apgr(data: str) -> float:
+    """APGR of knowing every outcome of a pair beforehand."""
+    outcomes, _ = outcomes_of(data)
+    weak, strong = weak_and_strong(outcomes)
+    lead = outcomes.quality[:, strong] - outcomes.quality[:, weak]
+    return pair.apgr(pair.curve(outcomes.quality[:, weak], outcomes.quality[:, strong], lead, 0))
 
-    return measured
+
+def _oracle(data: str) -> Callable[[], tuple[float, float]]:
+    return lambda: (oracle_apgr(data), 0.0)
 
 
 def _reference(data: str, value: Callable[[Evaluation], float]) -> Callable[[], tuple[float, float]]:
@@ -100,6 +102,9 @@ STATED = (
     Stated("RouterBench, TF-IDF ridge, AIQ range", 0.852, 0.01, _learner("routerbench", "tfidf-ridge", "aiq", None), _CUT),
     Stated("RouterBench, k-means 32, AIQ range", 0.845, 0.01, _learner("routerbench", "k-means", "aiq", None), _CUT),
     Stated("RouterBench, kNN 20, AIQ range", 0.841, 0.01, _learner("routerbench", "knn-20", "aiq", None), _KNN),
+    Stated("RouterBench, kNN 20, embedded, AIQ range", 0.841, 0.01, _learner("routerbench", "static-knn-20", "aiq", None), _CUT),
+    Stated("RouterBench, k-means 32, embedded, AIQ range", 0.845, 0.01, _learner("routerbench", "static-k-means", "aiq", None), _CUT),
+    Stated("MMLU, kNN 100, embedded, 1,500 labels, APGR", 0.611, 0.01, _learner("mmlu-1500", "static-knn-100", "apgr", 1500), _FULL),
 )
 
 

@@ -57,7 +57,7 @@ from pointsman.upstream import health  # noqa: E402
 from pointsman.wire import destinations  # noqa: E402
 from pointsman.wire.explanation import explanation  # noqa: E402
 from pointsman.wire.request import parse_request  # noqa: E402
-from tools import build_api_docs, build_config_docs, build_figures, build_readme  # noqa: E402
+from tools import build_api_docs, build_benchmarks, build_config_docs, build_figures, build_readme  # noqa: E402
 
 DOCS = ROOT / "docs"
 BY = "written by tools/build_docs.py"
@@ -79,6 +79,7 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "apis.md": lambda: _with("apis.md", {"passing": build_api_docs.passing(), "losses": build_api_docs.losses()}),
         DOCS / "performance.md": lambda: _with("performance.md", {"bounds": build_figures.bounds(), "profile": build_figures.profile()}),
         DOCS / "estimators.md": lambda: _with("estimators.md", {"decision": build_figures.learned_decision()}),
+        DOCS / "benchmarks.md": lambda: _with("benchmarks.md", build_benchmarks.parts()),
         DOCS / "confidence.md": lambda: _with("confidence.md", {"cascades": build_figures.cascades()}),
         DOCS / "testing.md": lambda: _with("testing.md", {"scripts": script_rows()}),
         DOCS / "decision-record.md": lambda: _with("decision-record.md", {"example": record_example(_read(DOCS / "decision-record.md"))}),

@@ -22,6 +22,8 @@ from pointsman.errors import ConfigError
 from pointsman.estimators import bundle, confidence, confidence_file
 from pointsman.estimators.blend import Blend
 from pointsman.estimators.neighbours import Neighbours
+from pointsman.estimators.outcomes import Outcomes, Query
+from pointsman.evals.dial import DIALS, dialled
 from pointsman.evals.synthetic import World, generate
 from pointsman.gateway import Inquiry, decide_request
 from pointsman.signals import classifier
@@ -117,9 +119,58 @@ def test_the_record_alone_makes_the_decision_again(trained: bytes) -> None:
 def test_where_choosing_by_query_is_not_worth_it_every_query_gets_the_means(not_worth_it: bytes) -> None:
     Path("quality.bundle").write_bytes(not_worth_it)
     first, second = (decided(learned(), text).signals for text in ("law obscure", "travel plain"))
-    assert first.predicted == second.predicted != ()
+    qualities = [[(one.model, one.quality, one.low, one.evidence) for one in signals.predicted] for signals in (first, second)]
+    assert qualities[0] == qualities[1] != []
     assert first.neighbours == ()
-    assert "every request gets the models' means" in learning_of(load(learned(), "test", {})).remarks[-1]
+    assert "every request gets the models' mean qualities" in learning_of(load(learned(), "test", {})).remarks[-1]
+
+
+def outcomes_of_unlike_lengths() -> Outcomes:
+    """Two models at one price; on hard questions the better one writes twenty times as much."""
+    chance = np.random.default_rng(4)
+    hard = np.arange(300) % 2 == 1
+    texts = ["prove the rigorous nested lemma" if one else "say the plain short word" for one in hard]
+    right = np.column_stack((np.where(hard, 0.5, 0.9), np.where(hard, 0.8, 0.9)))
+    tokens = np.column_stack((np.full(300, 60), np.where(hard, 1_200, 60))) * chance.uniform(0.8, 1.2, (300, 2))
+    queries = tuple(Query(f"q{at}", f"{text} number {at}") for at, text in enumerate(texts))
+    graded = (chance.random((300, 2)) < right).astype(float)
+    return Outcomes(("model-0", "model-1"), queries, graded, tokens * 1e-5, np.full_like(tokens, 10), tokens, tokens / 100)
+
+
+def test_a_dial_chooses_by_the_lengths_that_were_learned_as_its_calibration_did() -> None:
+    fitted = Blend(shipped(), SMALL).fit(outcomes_of_unlike_lengths(), seed=1)
+    Path("lengths.bundle").write_bytes(bundle.dump(fitted))
+    pool = "".join(
+        f'  - {{id: model-{at}, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", price: {{input: 0, output: 10}}}}\n'
+        for at in range(2)
+    )
+    asked = [f"{'prove the rigorous nested lemma' if at % 2 else 'say the plain short word'} number {at}" for at in range(1_000, 1_040)]
+    predicted = fitted.predict([Query("", text) for text in asked])
+    dear = predicted.output_tokens[:, 1] > 5 * predicted.output_tokens[:, 0]
+    assert dear.tolist() == [at % 2 == 1 for at in range(40)]
+    for place in (0, 40, 70, 90, 100):
+        config = f"version: 1\nmodels:\n{pool}routes: {{auto: {{dial: {DIALS[place]}}}}}\nlearned: {{bundle: lengths.bundle}}\n"
+        live = [decided(config, text).chosen for text in asked]
+        assert live == [f"model-{at}" for at in dialled(predicted)[:, place]], DIALS[place]
+
+
+def test_a_client_that_says_what_it_asks_about_is_believed_before_any_classifier() -> None:
+    asked = decided(BASE, "a question", x_pointsman_domain="law", x_pointsman_difficulty="hard")
+    assert (asked.signals.domain, asked.signals.difficulty) == ("law", "hard")
+    rules = "rules: [{when: signals.domain == 'law' && signals.difficulty == 'hard', prefer: [small]}]\n"
+    assert decided(BASE + rules, "a question", x_pointsman_domain="law", x_pointsman_difficulty="hard").chosen == "small"
+    assert decided(BASE + rules, "a question").chosen == "large"
+
+
+def test_predictions_are_for_the_task_that_a_rule_sets(trained: bytes) -> None:
+    Path("quality.bundle").write_bytes(trained)
+    rules = "rules: [{name: verses, when: request.messages > 0, task: poetry}]\n"
+    plain, ruled, declared = (
+        decided(config, "a question", x_pointsman_task=task).signals
+        for config, task in ((learned(), "algebra"), (learned() + rules, "algebra"), (learned(), "poetry"))
+    )
+    assert plain.predicted != declared.predicted
+    assert (ruled.task, ruled.predicted) == ("algebra", declared.predicted)
 
 
 def damaged(trained: bytes) -> bytes:

@@ -36,7 +36,9 @@ def test_a_confidence_is_written_and_how_well_it_knows_is_told(recorded: Path, t
     assert told["models"] == ["small", "large"]
     assert told["confidence"] == digest(written.read_bytes())
     assert told["auc"] > told["auc_of_prompt"]
-    assert "fitting on 60 queries and 2 models" in error
+    steps = [line.partition(" s  ")[2].split(" ")[0] for line in error.splitlines()]
+    assert steps == ["reading", "learning", "reading", "learning", "learning", "writing"]
+    assert "what the prompts of 60 queries say of 2 models" in error
     learned = load(written.read_bytes())
     assert learned.labels == 120
     assert learned.accord.models == ("small", "large")
@@ -73,7 +75,7 @@ def test_where_the_data_support_no_threshold_that_is_said() -> None:
         (("calibrate", "cascade", "{}", "--tiers", "small,tiny"), "`tiny` is not among the recorded models"),
         (("calibrate", "cascade", "{}", "--keep-quality", "2"), "is no share"),
         (("train", "confidence", "{}", "-o", "x", "--seed", "-1"), "--seed: -1 is below 0"),
-        (("train", "confidence", "{}", "-o", "x", "--pool", "small"), "60 queries, 1 models: at least"),
+        (("train", "confidence", "{}", "-o", "x", "--content-keys", "k"), "is no decision log: leave it out"),
     ],
 )
 def test_what_cannot_be_done_is_refused(recorded: Path, arguments: tuple[str, ...], error: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,6 +240,19 @@ def test_the_plan_says_that_a_person_approves(capsys, folder):
 @pytest.mark.parametrize(
     ("plan", "told"),
     [
+        ("single", "p95 8,780 ms, of the first token 1,100 ms"),
+        ("ensemble, ensemble: {members: [big], samples: 3}", "p95 17,560 ms, of the first token 17,560 ms"),
+        ("cascade, cascade: {tiers: [big, own], stream_first: true}", "p95 17,560 ms, of the first token 9,880 ms"),
+    ],
+)
+def test_it_says_how_long_a_plan_takes(capsys, folder, plan, told):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}  asked: {{models: [big], plan: {plan}}}\n")
+    assert f"\ntime      {told}\n" in run(capsys, "hello", "--route", "asked")[1]
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
         ("escalate, cascade: {tiers: [own, big], accept: {verifier: check}}", "  looks at 1"),
         ("ensemble, ensemble: {members: [own, big], vote: judge, judge: check}", "  looks at the answers"),
     ],

@@ -53,7 +53,11 @@ def test_a_refused_model_is_never_chosen_and_has_its_reasons(case):
     decision = decide(*case, seed=0)
     planned = set(decision.plan.names) if decision.plan else set()
     refused = {candidate.model for candidate in decision.candidates if not candidate.eligible}
-    assert not planned & refused
+    resort = set(decision.plan.resort) if decision.plan else set()
+    assert planned & refused == resort
+    assert all(
+        [verdict.gate for verdict in candidate.verdicts] == ["health"] for candidate in decision.candidates if candidate.model in resort
+    )
     only_looks = case[3].helpers - refused
     assert {candidate.model for candidate in decision.candidates} == set(case[3].candidates) - only_looks
     assert all(verdict.reason for candidate in decision.candidates for verdict in candidate.verdicts)

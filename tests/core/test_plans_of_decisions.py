@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from pointsman.core.budget import Pressure
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.model import Model, Prior
 from pointsman.core.plan import Plan
+from pointsman.core.prices import Price
 from pointsman.core.request import Caller, Request
 from pointsman.core.rule import Effects, Policy, Requirement, Rule
 from pointsman.core.signals import Signals
@@ -31,8 +33,15 @@ def planned(route: Route, *, models: list[Model] | None = None, request: Request
     return decided(route, models=models, request=request, **world).plan
 
 
-def decided(route: Route, *, models: list[Model] | None = None, request: Request = Request("r", "auto"), **world: object) -> Decision:
-    return decide(request, Signals(), snapshot(models or pool("a", "b", "c"), route, **world), route, 0)
+def decided(
+    route: Route,
+    *,
+    models: list[Model] | None = None,
+    request: Request = Request("r", "auto"),
+    signals: Signals = Signals(),
+    **world: object,
+) -> Decision:
+    return decide(request, signals, snapshot(models or pool("a", "b", "c"), route, **world), route, 0)
 
 
 def rule(**effects: object) -> tuple[Rule, ...]:
@@ -108,7 +117,7 @@ def test_every_model_of_a_plan_passed_the_gates(case):
     made = decide(request, signals, world, route, 0)
     if made.plan is not None:
         asked = made.plan.names
-        assert asked <= {*made.order, *made.plan.helpers}
+        assert asked <= {*made.order, *made.plan.helpers, *made.plan.resort}
         assert set(made.plan.helpers) <= {name for name in names if not any(c.model == name and c.verdicts for c in made.candidates)}
         assert len(set(made.plan.models)) == len(made.plan.models)
         for name in asked:
@@ -158,6 +167,39 @@ def test_only_where_every_legal_model_is_out_of_service_it_is_tried_all_the_same
     made = decided(AUTO, models=MIXED, policies=policies, health=dict.fromkeys(sick, "5 calls in a row failed"))
     assert set(made.plan.models) == tried
     assert {candidate.model for candidate in made.candidates if candidate.eligible} == tried
+
+
+@pytest.mark.parametrize(
+    ("sick", "policies", "resort"),
+    [
+        ((), (), ()),
+        (("in",), (), ("in",)),
+        (("in", "out"), (), ("in", "out")),
+        (("in", "in-too", "out"), (), ()),  # they are the plan
+        (("in", "out"), INSIDE, ("in",)),
+        (("out",), INSIDE, ()),
+    ],
+)
+def test_what_is_legal_and_out_of_service_stays_the_plans_last_resort(sick, policies, resort):
+    made = decided(AUTO, models=MIXED, policies=policies, health=dict.fromkeys(sick, "5 calls in a row failed"))
+    assert made.plan.resort == resort
+    assert not set(resort) & set(made.plan.models)
+    for name in resort:
+        assert made.clear(name).model == name
+        assert made.estimate(name) is not None
+
+
+def test_no_resort_is_what_a_floor_or_a_budget_would_refuse():
+    poor, dear = (
+        Model("poor", quality={"general": Prior(0.1)}),
+        Model("dear", price=Price(input=9, output=9), quality={"general": Prior(0.9)}),
+    )
+    cheap = Model("cheap", price=Price(input=1, output=1), quality={"general": Prior(0.9)})
+    route = Route("auto", ("poor", "dear", "cheap"), quality_floor=0.5)
+    sick = {"models": [poor, dear, cheap], "health": dict.fromkeys(("poor", "dear"), "x")}
+    assert planned(route, **sick).resort == ("dear",)
+    short = Signals(budget=Pressure(does="cheapest", budget="budget `b`"))
+    assert decided(route, **sick, signals=short).plan.resort == ()
 
 
 @pytest.mark.parametrize(

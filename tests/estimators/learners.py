@@ -35,6 +35,5 @@ LEARNERS: dict[str, tuple[Learner, Embedder | None]] = {
     "neighbours": (Neighbours(LETTERS), LETTERS),
     "blend": (Blend(LETTERS, SMALL), LETTERS),
     "blend without embedder": (Blend(None, SMALL), None),
-    "blend, steady": (Blend(LETTERS, Settings(SMALL.views, SMALL.growth, 4, steady=True)), LETTERS),
     "blend without tasks": (Blend(LETTERS, Settings(SMALL.views, SMALL.growth, 4, tasks=False)), LETTERS),
 }

@@ -86,7 +86,7 @@ def test_views_are_of_length_one_or_nothing():
     scale = Scale.of(readings, 8, with_tasks=True)
     for one in map(scale.see, readings):
         row = np.zeros(scale.width, np.float32)
-        row[one.places] = one.values
+        np.add.at(row, one.places, one.values)
         for view in (row[:BUCKETS], row[BUCKETS : 2 * BUCKETS], one.direction):
             assert np.linalg.norm(view) == pytest.approx(1, abs=1e-5) or not view.any()
         assert np.array_equal(row[2 * BUCKETS : FLAT], one.dense[:SIZE])

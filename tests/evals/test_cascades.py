@@ -135,7 +135,7 @@ def judged(outcomes: Outcomes) -> tuple[Run, list[str]]:
     ("few", "text", "way"), [(0, "It is {}, because that is what comes of it", "one by one"), (0, "{}", "a pair"), (300, "{}", "a pair")]
 )
 def test_what_an_answer_holds_decides_how_it_is_looked_at(monkeypatch: pytest.MonkeyPatch, few: int, text: str, way: str) -> None:
-    monkeypatch.setattr(cascade_runs, "_FEW", few)
+    monkeypatch.setattr(cascade_runs, "FEW", few)
     outcomes = sums(60)
     said = tuple(tuple(text.format(i if one else m) for m, one in enumerate(row)) for i, row in enumerate(outcomes.quality))
     one, told = judged(replace(outcomes, answers=said))

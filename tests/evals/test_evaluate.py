@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import fields, replace
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from pointsman.cli import main
 from pointsman.errors import ConfigError
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.outcomes import Outcomes, Query
-from pointsman.evals.baselines import BASELINES, NEED_SKLEARN, Constant, named
-from pointsman.evals.crossfit import cross_fit
-from pointsman.evals.evaluate import Evaluation, Protocol, evaluate
+from pointsman.evals.baselines import BASELINES, NEED_SKLEARN, Constant, Shuffled, named
+from pointsman.evals.crossfit import Judged, cross_fit
+from pointsman.evals.drawing import Line, Mark
+from pointsman.evals.evaluate import Evaluation, Protocol, evaluate, told_of
 from pointsman.evals.figures import drawn, figures, sample
+from pointsman.evals.gains import overspend
 from pointsman.evals.page import page
-from pointsman.evals.report import Origin, document, rows, shown
+from pointsman.evals.plot import COLOURS, HEIGHT, WIDTH, picture, pieces, style
+from pointsman.evals.report import HEADS, Origin, about_costs, document, further, rows, shown
 from pointsman.evals.resample import Interval, draws
 from pointsman.evals.sweep import choose, rates, sweep, taken
 from pointsman.evals.synthetic import World, generate
@@ -158,8 +162,77 @@ def test_the_page_loads_nothing_and_shows_every_curve(pair):
     text = page(pair, Origin("<data>", pair.models))
     assert "&lt;data&gt;" in text
     assert not any(word in text for word in ("<script", "http:", "https:", "src=", "url("))
-    assert text.count("<polyline") == 2 + len(NAMES)
     assert all(f">{name}<" in text for name in NAMES)
+    assert all(f"<title>{point.name}</title>" in text for point in pair.points)
+    assert text.count("<table>") == 2 + len(list(further(pair)))
+
+
+def test_every_curve_of_many_looks_like_no_other():
+    assert len(set(COLOURS)) == len(COLOURS) >= 14
+    assert len({style(at) for at in range(3 * len(COLOURS))}) == 3 * len(COLOURS)
+
+
+def test_the_plot_draws_every_curve_and_marks_what_has_no_knob(pair):
+    drawn_lines = [piece for piece in pieces(pair) if isinstance(piece, Line)]
+    marks = {piece.title: piece.shape for piece in pieces(pair) if isinstance(piece, Mark)}
+    assert sum(len(line.points) == len(one.curve) for line in drawn_lines for one in pair.results[:1]) >= 1
+    assert {piece.colour for piece in drawn_lines} >= {style(at)[0] for at in range(len(NAMES))}
+    assert marks["random"] != marks["best single (chosen in training)"] != marks["oracle"] != marks["always model-0"] == "dot"
+    fromstring(picture(pair, alone=True))
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for line in drawn_lines for x, y in line.points)
+
+
+def test_what_is_not_in_the_first_table_is_in_the_further_ones(pair, pool):
+    for of in (pair, pool):
+        heads = [cell for rows_of in (list(rows(of)), *further(of)) for cell in rows_of[0]]
+        assert {HEADS.get(name, name) for name in of.results[0].figures} < set(heads)
+        assert {"mean Brier", "mean AUC", "choice bits", "OGR", "PerfGain", "CostSave", "overspend", "AIQ (RouterBench)"} <= set(heads)
+        assert all(len(row) == len(table[0]) for table in further(of) for row in table)
+    assert "CPT50 (RouteLLM)" in [cell for table in further(pair) for cell in table[0]]
+
+
+def test_a_pair_without_costs_has_the_figures_that_need_none(pair):
+    nothing = np.full_like(PAIR.outcomes.cost_usd, np.nan)
+    bare = replace(PAIR.outcomes, cost_usd=nothing)
+    found = evaluate(bare, [named("task-table"), named("means")], QUICK, lambda _: None)
+    assert found.share_of == "model-1"
+    assert set(found.results[0].figures) == {"apgr", "pgr50", "cpt50", "cpt80"}
+    for name, figure in result(found, "task-table").figures.items():
+        assert figure == result(pair, "task-table").figures[name]
+    assert found.data == bare.digest()
+    assert [point.cost_usd for point in found.points if point.name.startswith("always")] == [0, 1]
+    assert about_costs(found).startswith("no costs are recorded: `model-0`, the weaker, costs 0 and `model-1` 1")
+    assert about_costs(pair) == ""
+    said = json.dumps(document(found, Origin("data", found.models)), allow_nan=False)
+    assert json.loads(said)["zero_router"]["aiq"] is None
+    assert "share of queries on model-1" in page(found, Origin("data", found.models))
+    assert next(iter(rows(found)))[1:5] == ("APGR", "PGR(50 %)", "CPT50", "CPT80")
+
+
+def test_a_budget_is_kept_on_the_folds_it_was_set_on_and_may_be_exceeded_on_the_next():
+    # The best model is dearer on the second fold: half of its cost is 4 there, which pays for it on the first, and 2 on the first.
+    outcomes = replace(
+        PAIR.outcomes.rows(range(4)),
+        quality=np.array([[0.0, 1.0]] * 4),
+        cost_usd=np.array([[1.0, 4.0], [1.0, 4.0], [3.0, 8.0], [3.0, 8.0]]),
+    )
+    unknown = np.full((4, 2), np.nan)
+    told = Predicted(outcomes.quality, unknown, unknown, unknown, outcomes.cost_usd, unknown, unknown)
+    judged = Judged(np.arange(4), np.array([0, 0, 1, 1]), np.array([1, 1, 1, 1]), told)
+    taken_there, _ = sample(outcomes, judged, 1)
+    assert [part.tolist() for part in taken_there.in_budget] == [[1, 1, 0, 0], [4, 4, 3, 3], [4, 4, 2, 2]]
+    found = figures(taken_there)
+    assert (found["budget_quality"], found["overspend"]) == (-0.5, pytest.approx(3.5 / 3 - 1))
+    assert (overspend(3.0, 2.0), overspend(2.0, 3.0)) == (0.5, 0.0)
+    assert np.isnan(overspend(np.nan, np.nan))
+
+
+def test_a_long_fit_tells_of_its_folds():
+    lines: list[str] = []
+    assert list(told_of(["a", "b", "c"], "fitting x", lines.append, long_s=-1)) == ["a", "b", "c"]
+    assert lines == ["fitting x, fold 2 of 3", "fitting x, fold 3 of 3"]
+    assert list(told_of(["a", "b"], "fitting x", lines.append, long_s=1e9)) == ["a", "b"]
+    assert len(lines) == 2
 
 
 def test_the_table_has_a_row_for_each_learner_best_first(pair):
@@ -217,6 +290,35 @@ def test_a_baseline_works_before_it_has_learned_anything(baseline):
     found = baseline.fit(empty, seed=7).predict(strange)
     assert found.quality.shape == (2, 4)
     assert np.isfinite(found.quality).all()
+
+
+def test_a_coin_mixes_the_models_of_the_zero_router():
+    learners = [named(name) for name in ("coin", "means")]
+    coin, means = evaluate(POOL.outcomes, learners, QUICK, lambda _: None).results
+    assert -0.01 < coin.figures["aiq_over_zero"].value < 0.03  # what is above 0 is hindsight
+    assert coin.against(means, "quality").value == pytest.approx(0, abs=1e-9)
+    assert len(set(coin.curve)) > 3 * len(set(means.curve))
+    (paired,) = evaluate(PAIR.outcomes, learners[:1], QUICK, lambda _: None).results
+    assert paired.figures["apgr"].value == pytest.approx(0.5, abs=0.06)
+
+
+class Seen:
+    """Keeps what it was fitted on."""
+
+    name = "seen"
+
+    def fit(self, outcomes: Outcomes, *, seed: int) -> Constant:
+        self.outcomes = outcomes
+        return Constant(np.zeros(4), np.ones(4), 0)
+
+
+def test_a_control_deals_whole_rows_to_the_wrong_queries():
+    seen = Seen()
+    Shuffled(seen).fit(POOL.outcomes, seed=7)
+    assert seen.outcomes.queries == POOL.outcomes.queries
+    dealt, own = (np.hstack((of.quality, of.cost_usd)) for of in (seen.outcomes, POOL.outcomes))
+    assert (dealt != own).any(axis=1).mean() > 0.9
+    assert sorted(map(tuple, dealt)) == sorted(map(tuple, own))
 
 
 def test_an_unknown_learner_is_refused_with_the_known_ones():

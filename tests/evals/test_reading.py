@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
 import math
@@ -12,18 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointsman.core.codec import to_json
-from pointsman.core.outcome import Outcome
-from pointsman.core.prices import Usage
-from pointsman.core.record import DecisionRecord
-from pointsman.core.request import Request
-from pointsman.core.signals import Signals
 from pointsman.errors import ConfigError
 from pointsman.evals import collection
-from pointsman.evals.decision_log import read_log
 from pointsman.evals.read import read
 from pointsman.evals.rows import assemble, assume_cost, whole
-from pointsman.stores.sqlite import SqliteLog
 
 ROWS = [
     {
@@ -154,8 +145,9 @@ def test_routerbench_reads_a_score_and_a_cost_for_each_model(tmp_path):
 def test_routellm_reads_a_folder_of_tables_named_after_their_tasks(tmp_path):
     write_csv(tmp_path / "mmlu_law.csv", [{"prompt": "p", "strong": True, "weak": False, "strong_response": "True story"}])
     write_csv(tmp_path / "mmlu_art.csv", [{"prompt": "p", "strong": "True", "weak": "True", "strong_response": "x"}])
-    table = read(tmp_path)
+    table = read(tmp_path, answers=True)
     assert [(query.id, query.task) for query in table.queries] == [("mmlu_art/1", "mmlu_art"), ("mmlu_law/1", "mmlu_law")]
+    assert table.answers == (("x", None), ("True story", None))
     assert table.models == ("strong", "weak")
     assert table.quality.tolist() == [[1, 1], [1, 0]]
 
@@ -167,8 +159,29 @@ def test_gaps_are_refused_or_dropped_with_their_count():
     kept = whole(table, drop=True, present=0.5)
     assert ([query.id for query in kept.outcomes.queries], kept.queries, kept.models) == (["q2"], 1, ())
     assert whole(table.rows([1])).queries == 0
-    with pytest.raises(ConfigError, match="fewer than two models"):
-        whole(table, drop=True)
+    assert [query.id for query in whole(table, drop=True).outcomes.queries] == ["q2"]  # too few have two models: those that do
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_a_table_of_one_answer_a_query_says_what_it_can_and_cannot_support(drop):
+    rows = [{**row, "quality": row["quality"] if (row["query_id"], row["model"]) in (("q1", "a"), ("q2", "b")) else None} for row in ROWS]
+    with pytest.raises(ConfigError) as refused:
+        whole(assemble(rows, "x"), drop=drop)
+    said = str(refused.value)
+    assert "2 answers to 2 of 2 queries have a quality, at most 1 a query: routers and dials cannot be judged on that" in said
+    assert "`pointsman train quality` learns from it" in said
+    assert "`review.sample`" in said
+    with pytest.raises(ConfigError, match="at most 2 a query, 1 of them no cost"):
+        whole(assemble(ROWS[:2], "x"), drop=drop)
+
+
+def test_a_pair_may_do_without_costs_only_where_none_is_recorded():
+    table = assemble([{**row, "cost_usd": None} for row in ROWS], "x")
+    assert whole(table, shares=True).outcomes is table
+    with pytest.raises(ConfigError, match="cost"):
+        whole(table)
+    with pytest.raises(ConfigError, match="cost of `b`"):
+        whole(assemble(ROWS, "x"), shares=True)
 
 
 def test_missing_costs_can_be_assumed_from_prices():
@@ -197,25 +210,3 @@ def test_a_pool_is_a_choice_of_columns():
     assert (table.models, table.quality.tolist()) == (("b",), [[0.5], [1.0]])
     with pytest.raises(ConfigError, match="`c` is not among the recorded models"):
         table.pool(["c"])
-
-
-def test_our_own_log_gives_outcomes_without_texts(tmp_path):
-    asyncio.run(_logged(tmp_path / "log.db"))
-    table = read_log(tmp_path / "log.db", {("d1", "a"): 0.5})
-    assert [(query.id, query.task, query.text) for query in table.queries] == [("d1", "reasoning", ""), ("d2", "general", "")]
-    assert table.models == ("a", "b")
-    assert table.quality[0, 0] == 0.5
-    assert np.isnan(table.quality).sum() == 3
-    assert table.cost_usd[0, 0] == pytest.approx(2e-6)
-    assert table.input_tokens[0].tolist() == pytest.approx([7, math.nan], nan_ok=True)
-    assert table.latency_s[1, 1] == 1.5
-
-
-async def _logged(path: Path) -> None:
-    ok = Outcome("d1", 2, "a", "ok", usage=Usage(7, 3), cost_picousd=2_000_000, total_ms=900)
-    async with SqliteLog(path) as log:
-        for name, task in (("d1", "reasoning"), ("d2", "general")):
-            kept = DecisionRecord(Request(name, "auto"), Signals(task=task), "snap", "auto", 0, None, 1.0)
-            await log.append("decision", name, to_json(kept).encode())
-        for call in (Outcome("d1", 1, "a", "error"), ok, Outcome("d1", 3, "a", "ok"), Outcome("d2", 1, "b", "ok", total_ms=1500)):
-            await log.append("outcome", call.decision, to_json(call).encode())

@@ -55,6 +55,14 @@ class Running:
         assert "a request failed:" not in self.said(), self.said()[-3000:]
         return status
 
+    async def tasks(self) -> int:
+        """How many tasks it has now, if it was started `counting`."""
+        (counted := self.folder / COUNTED).unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR1)
+        while not counted.exists():
+            await asyncio.sleep(0.002)
+        return int(counted.read_text())
+
     def said(self) -> str:
         return (self.folder / "stderr.txt").read_text()
 
@@ -83,13 +91,29 @@ def configuration(upstream: ScriptedUpstream, models: Sequence[Mapping[str, obje
     return {"version": 1, "models": pool, "routes": {}, "policies": [POLICY], "store": store, **more}
 
 
+COUNTED = "tasks.txt"
+_COUNTING = f"""
+import asyncio, os, signal, sys
+
+def count(*_):
+    with open("{COUNTED}.new", "w") as file:
+        file.write(str(len(asyncio.all_tasks())))
+    os.replace("{COUNTED}.new", "{COUNTED}")
+
+signal.signal(signal.SIGUSR1, count)
+from pointsman.cli import main
+sys.argv[0] = "pointsman"
+sys.exit(main())
+"""
+
+
 @asynccontextmanager
-async def started(folder: Path, config: Mapping[str, object]) -> AsyncIterator[Running]:
-    """Serve until the end of the block, unless it has ended by then."""
+async def started(folder: Path, config: Mapping[str, object], *, counting: bool = False) -> AsyncIterator[Running]:
+    """Serve until the end of the block, unless it has ended by then. `counting`: able to say how many tasks it has."""
     (folder / "pointsman.yaml").write_text(json.dumps(config))
     with (folder / "stderr.txt").open("w") as errors:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pointsman", "serve", "--port", "0"),
+            *(sys.executable, *(("-c", _COUNTING) if counting else ("-m", "pointsman")), "serve", "--port", "0"),
             cwd=folder,
             env={**environment(), "POINTSMAN_API_KEY": KEY},
             stdout=asyncio.subprocess.PIPE,

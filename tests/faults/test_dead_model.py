@@ -103,6 +103,26 @@ async def test_the_last_legal_model_is_tried_though_its_breaker_is_open(serve: S
         assert called(gateway) == 7
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("plan", [{}, {"plan": "cascade"}], ids=["fallback", "cascade"])
+async def test_a_model_whose_breaker_is_open_is_tried_where_the_others_have_reached_their_limits(serve: Serve, stream, plan):
+    pool = [
+        model("dying", "unavailable-for-5", quality={"general": 0.9}),
+        model("limited", limits={"requests_per_minute": 1}, quality={"general": 0.2}),
+    ]
+    routes = {"auto": route("dying", "limited", retry={"attempts": 1}, **plan), "alone": route("dying", retry={"attempts": 1})}
+    async with guarded(serve, pool, routes, health={"failures": 5, "cooldown_s": 60}) as gateway:
+        for _ in range(5):
+            assert (await gateway.chat("alone", stream=stream)).status == 503
+        await out_of_service(gateway)
+        answer = await gateway.chat("auto", stream=stream)
+        assert (answer.status, answer.headers["x-pointsman-model"]) == (200, "limited")
+        answer = await gateway.chat("auto", stream=stream)
+        assert (answer.status, answer.headers["x-pointsman-model"]) == (200, "dying"), "its endpoint is up again"
+        assert (called(gateway), called(gateway, "limited")) == (6, 1)
+        assert await verdicts(gateway, answer.headers["x-pointsman-decision-id"]) == ["health"]
+
+
 async def test_with_every_legal_model_out_of_service_they_are_tried_and_never_the_forbidden_one(serve: Serve):
     pool = [model("dying", "error-500", quality={"general": 0.9}), model("dead", "error-500")]
     health = {"failures": 2, "cooldown_s": 60}
@@ -121,6 +141,28 @@ def test_a_few_milliseconds_more_are_not_slow():
     for ttft_ms in [1.0] * 40 + [6.0] * 20:
         health.observe("near", None, ttft_ms)
     assert health.out_of_service() == {}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_model_that_turns_slow_is_left_whatever_its_clients_ask_for(serve: Serve, stream):
+    pool = [
+        model("dying", "slow-first-token", quality={"general": 0.9}),
+        model("good", quality={"general": 0.2}),
+        model("timer", "slow-400"),
+    ]
+    async with guarded(serve, pool, {"auto": route("dying", "good")}, health={"cooldown_s": 60, "slow_factor": 3}) as gateway:
+        gateway.upstream.release.set()
+        for _ in range(28):
+            assert (await gateway.chat("auto", stream=stream)).headers["x-pointsman-model"] == "dying"
+        while "dying" not in gateway.app._gateway.world.snapshot.health:  # times measured while this machine is busy say nothing
+            gateway.upstream.release.clear()
+            asking = [asyncio.ensure_future(gateway.chat("auto", stream=stream)) for _ in range(8)]
+            await gateway.chat("timer")
+            gateway.upstream.release.set()
+            assert {(await answer).status for answer in asking} == {200}
+        what = "first token" if stream else "a whole answer"
+        assert gateway.app._gateway.world.snapshot.health["dying"].startswith(f"{what} takes 0.")
+        assert (await gateway.chat("auto", stream=stream)).headers["x-pointsman-model"] == "good"
 
 
 async def test_a_quota_that_is_used_up_takes_the_model_out_at_once(serve: Serve):

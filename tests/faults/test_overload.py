@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pointsman.server.app import Limits
+from pointsman.upstream.lag import Lag
 from tests.faults.clients import CLIENTS, TEXT, Client
 from tests.faults.pools import guarded, route
 from tests.server.conftest import Serve
@@ -88,3 +89,78 @@ async def test_a_limit_of_tokens_counts_what_was_used_not_what_was_feared(serve:
         assert models == ["limited"] * 20
         large = [(await gateway.chat("auto", "word " * 1500, max_tokens=1000)).headers["x-pointsman-model"] for _ in range(4)]
         assert large.count("next") >= 2
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+async def test_a_good_answer_that_says_it_was_the_last_for_a_minute_sends_the_rest_to_the_next_model(serve: Serve, client: Client, stream):
+    pool = [model("spent", "remaining-0", quality={"general": 0.9}, apis=ALL_APIS), model("next", apis=ALL_APIS)]
+    async with guarded(serve, pool, {"auto": route("spent", "next")}) as gateway:
+        assert client.said(await client.ask(gateway, "auto", stream=stream)) == TEXT
+        assert gateway.service.gateway.live.watch.health.out_of_service() == {"spent": "rate limited for 60 s"}
+        for _ in range(3):
+            answer = await client.ask(gateway, "auto", stream=stream)
+            assert (client.said(answer), answer.headers["x-pointsman-model"]) == (TEXT, "next")
+        assert [exchange.model for exchange in gateway.ledger] == ["remaining-0@spent", *["ok@next"] * 3]
+
+
+@pytest.mark.parametrize("script", ["remaining-3", "ok"])
+async def test_with_some_left_nothing_is_held_back(serve: Serve, script):
+    async with guarded(serve, [model("good", script, quality={"general": 0.9}), model("next")], {"auto": route("good", "next")}) as gateway:
+        assert [(await gateway.chat("auto")).headers["x-pointsman-model"] for _ in range(3)] == ["good"] * 3
+
+
+async def test_with_nobody_else_to_ask_the_last_answer_is_not_the_last_request(serve: Serve):
+    async with guarded(serve, [model("spent", "remaining-0")], {"auto": route("spent")}) as gateway:
+        assert [(await gateway.chat("auto")).status for _ in range(3)] == [200] * 3
+
+
+async def test_at_four_times_what_it_takes_all_is_answered_one_way_or_the_other_and_health_always(serve: Serve):
+    """Everybody tries again until the end, ten at a time get through: the rest hears so at once, with the time to wait."""
+    async with guarded(serve, [model("slow", "stall-after-1")], {}, limits=Limits(max_concurrent=10)) as gateway:
+        statuses: list[int] = []
+
+        async def client() -> None:
+            good = 0
+            while good < 3:
+                answer = await gateway.chat("slow")
+                statuses.append(answer.status)
+                good += answer.status == 200
+                if answer.status != 200:
+                    assert (answer.status, int(answer.headers["retry-after"])) == (429, 1)
+                    assert (await gateway.ask("/livez", key=None)).status == 200
+
+        clients = [asyncio.create_task(client()) for _ in range(40)]
+        await gateway.upstream.until(lambda: len(gateway.ledger) == 10)
+        while len(statuses) < 30:
+            await asyncio.sleep(0)
+        assert set(statuses) == {429}
+        gateway.upstream.release.set()
+        await asyncio.gather(*clients)
+        assert statuses.count(200) == len(gateway.ledger) == 120
+        assert {(call.status, call.fault) for call in await gateway.outcomes()} == {("ok", None)}
+
+
+async def test_what_is_new_is_refused_while_the_loop_is_late_but_health_and_administration(serve: Serve):
+    """A late loop by a clock that is moved by hand; so few that they cannot be why it is late are let in all the same."""
+    now_s = [0.0]
+    async with guarded(serve, [model("slow", "stall-after-1")], {}) as gateway:
+        gateway.app.lag = Lag(lambda: now_s[0])
+        gateway.app.lag.start()
+        for _ in range(2):
+            now_s[0] += 10.0
+            gateway.app.lag.stop()
+            gateway.app.lag.beat()
+        gateway.app.lag.stop()
+        asking = [asyncio.create_task(gateway.chat("slow")) for _ in range(32)]
+        await gateway.upstream.until(lambda: len(gateway.ledger) == 32)
+        refused = await gateway.chat("slow")
+        assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+        assert "behind" in refused.error["message"]
+        for path in ("/livez", "/readyz", "/healthz"):
+            assert (await gateway.ask(path, key=None)).status == 200
+        assert (await gateway.ask("/v1/admin/keys")).status == 200
+        gateway.upstream.release.set()
+        assert {(await answer).status for answer in asking} == {200}
+        assert (await gateway.chat("slow")).status == 200
+        assert len(gateway.ledger) == 33

@@ -1,6 +1,7 @@
 """For a while, at half of what it can take, with faults of every kind: nothing grows, nothing is left, nothing goes wrong inside.
 
-Prints its figures (`pytest -s`). `POINTSMAN_SOAK_S` says for how long; the slopes are judged from a minute on.
+Prints its figures (`pytest -s`). `POINTSMAN_SOAK_S` says for how long; from a minute on the slopes are judged, and the figures kept in
+benchmarks/results/soak.json. Pairs and triples: at the beginning, (at most,) at the end.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import re
 import sys
 from collections import Counter
@@ -31,6 +33,13 @@ BAD = ["error-500", "error-html-502", "flaky-2", "reset", "close", "tls-close", 
 BAD += ["malformed-after-3", "wrong-shape", "empty", "hang", "stall-after-3", "slow-first-token", "error-400", "ratelimit-20"]
 
 
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "soak.json"
+
+
+def machine() -> dict[str, object]:
+    return {"cpus": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+
+
 @dataclass(frozen=True)
 class Sample:
     at_s: float
@@ -38,15 +47,16 @@ class Sample:
     rss_mb: float
     files: int
     threads: int
+    tasks: int
 
 
-def sample(gateway: Running, began: float, answered: int) -> Sample:
+async def sample(gateway: Running, began: float, answered: int) -> Sample:
+    tasks = await gateway.tasks()
     proc = Path(f"/proc/{gateway.process.pid}")
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     files = len(list((proc / "fd").iterdir()))
-    return Sample(
-        asyncio.get_running_loop().time() - began, answered, int(status["VmRSS"].split()[0]) / 1024, files, int(status["Threads"])
-    )
+    at_s = asyncio.get_running_loop().time() - began
+    return Sample(at_s, answered, int(status["VmRSS"].split()[0]) / 1024, files, int(status["Threads"]), tasks)
 
 
 def slope(samples: list[Sample]) -> float:
@@ -120,22 +130,22 @@ def test_half_of_what_it_can_take_with_mixed_faults(tmp_path: Path):
 
 
 async def soak(folder: Path) -> None:
-    async with ScriptedUpstream(keep=1000) as upstream, started(folder, config(upstream)) as gateway:
+    async with ScriptedUpstream(keep=1000) as upstream, started(folder, config(upstream), counting=True) as gateway:
         rate = await capacity(gateway) / 2
         load, loop = Load(gateway), asyncio.get_running_loop()
-        began, samples = loop.time(), [sample(gateway, loop.time(), 0)]
+        began, samples = loop.time(), [await sample(gateway, loop.time(), 0)]
         sent = 0
         while (at_s := loop.time() - began) < SOAK_S:
             while sent < at_s * rate:
                 load.begin(faulty=True)
                 sent += 1
             if at_s > len(samples) * max(SOAK_S / 200, 0.2):
-                samples.append(sample(gateway, began, load.answers.total()))
+                samples.append(await sample(gateway, began, load.answers.total()))
             await asyncio.sleep(0.005)
         await load.over()
         for _ in range(100):
-            samples.append(sample(gateway, began, load.answers.total()))
-            if samples[-1].files <= samples[0].files + 20:
+            samples.append(await sample(gateway, began, load.answers.total()))
+            if samples[-1].files <= samples[0].files + 20 and samples[-1].tasks <= samples[0].tasks + 4:
                 break
             await asyncio.sleep(0.1)
         forbidden = [exchange for exchange in upstream.ledger if "@forbidden" in exchange.model]
@@ -152,6 +162,7 @@ async def soak(folder: Path) -> None:
         "rss_mb_per_1000_requests": round(slope(late), 3),
         "files": [samples[0].files, max(found.files for found in samples), samples[-1].files],
         "threads": [samples[0].threads, samples[-1].threads],
+        "tasks": [samples[0].tasks, max(found.tasks for found in samples), samples[-1].tasks],
         "taken_out": dict(Counter(re.findall(r"out of service: (.*?)(?: takes|$)", gateway.said(), re.MULTILINE)).most_common(6)),
         "outcomes": dict(Counter(outcome.status for outcome in outcomes)),
     }
@@ -163,5 +174,7 @@ async def soak(folder: Path) -> None:
     assert {outcome.decision for outcome in outcomes} <= decisions
     assert samples[-1].files <= samples[0].files + 20
     assert samples[-1].threads <= samples[0].threads + 4
+    assert samples[-1].tasks <= samples[0].tasks + 4
     if SOAK_S >= JUDGED_FROM_S:
         assert slope(late) <= MOST_MB_PER_1000
+        RESULTS.write_text(json.dumps({"machine": machine(), **figures}, indent=2) + "\n")

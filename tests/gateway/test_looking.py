@@ -79,6 +79,37 @@ async def test_what_does_not_do_goes_on_to_the_next(serve: Serve, script: str, a
         assert answered.headers["x-pointsman-model"] == "large"
 
 
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("checks", [["tool_calls"], []], ids=["the route's check", "the cascade's"])
+@pytest.mark.parametrize("plan", ["escalate", "cascade"])
+async def test_a_tool_call_that_is_none_goes_on_to_the_next(serve: Serve, plan: str, checks: list[str], stream: bool):
+    """A failed call where the route checks it, an answer that does not do where the cascade alone does; never the client's."""
+    cascade = {"tiers": ["small", "large"], "accept": {"confidence": 0.0, "checks": ["tool_calls"]}}
+    routes = auto(plan, cascade=cascade, checks=checks, fallback=["human"])
+    async with serve(pool(small="bad-arguments", large="tools"), routes=routes) as served:
+        answered = await served.chat("auto", tools=TOOLS, stream=stream)
+        assert (answered.status, answered.headers["x-pointsman-model"]) == (200, "large")
+        assert called(served) == ["small", "large"]
+        if stream:
+            deltas = [choice["delta"] for event in answered.events if event != b"[DONE]" for choice in json.loads(event)["choices"]]
+            told = [call for delta in deltas for call in delta.get("tool_calls") or ()]
+        else:
+            told = answered.json["choices"][0]["message"]["tool_calls"]
+        assert told[0]["function"]["name"] == "weather"
+        assert isinstance(json.loads("".join(call["function"].get("arguments", "") for call in told)), dict)
+        kept = await course(served, answered)
+        assert fates(kept) == [*([] if checks else [("small", "escalated")]), ("large", "accepted")]
+        assert [(outcome.model, outcome.error) for outcome in await served.outcomes()] == [
+            ("small", "invalid_output" if checks else None),
+            ("large", None),
+        ]
+
+
 async def test_every_call_is_on_the_bill(serve: Serve):
     async with serve(pool(small=f"says@{DOUBTED}", large="says@43"), routes=auto("cascade", cascade=STRICT)) as served:
         answered = await served.chat("auto", "one two three")

@@ -26,13 +26,15 @@ Answer = Said | tuple[Said, float]
 FORBIDDEN = "forbidden"
 
 
-def decision(models: int = 3, *, seed: int = 0, human: bool = False, **route: object) -> Decision:
-    """`m0`, `m1`, … in this order, and a better model that policy forbids, named in every chain."""
+def decision(models: int = 3, *, seed: int = 0, human: bool = False, sick: Sequence[str] = (), **route: object) -> Decision:
+    """`m0`, `m1`, … in this order, and a better model that policy forbids, named in every chain. `sick`: who is out of service."""
     pool = [Model(f"m{at}", security=1 - at / 10) for at in range(models)] + [Model(FORBIDDEN, security=1.0)]
     names = tuple(model.id for model in pool)
     route = {"fallback": (FORBIDDEN, *names[1:-1]), **route}
     made = Route("auto", names, human=human, **route)
-    world = snapshot(pool, made, policies=(Policy("not that one", forbid=Requirement(model=(FORBIDDEN,))),))
+    world = snapshot(
+        pool, made, policies=(Policy("not that one", forbid=Requirement(model=(FORBIDDEN,))),), health=dict.fromkeys(sick, "x")
+    )
     return decide(Request("r1", "auto"), Signals(), world, made, seed=seed)
 
 

@@ -93,6 +93,28 @@ def test_the_last_one_left_is_called_though_it_is_out_of_service():
     assert isinstance(ended, Deliver)
 
 
+@pytest.mark.parametrize("limited", [("unavailable", 7.0), ("over_budget", None)])
+def test_what_was_out_of_service_when_it_was_decided_is_called_where_no_other_can_be(limited):
+    run = Run({"m1": [limited], "m2": [limited]})
+    ended = run(decision(sick=["m0"]))
+    assert [(call.model, call.forced) for call in run.calls] == [("m1", False), ("m2", False), ("m0", True)]
+    assert isinstance(ended, Deliver)
+    assert ended.reached.model == "m0"
+
+
+def test_the_last_resort_is_one_call_of_the_first_that_can_be_called():
+    run = Run({"m3": [("unavailable", 7.0)], "m0": [("unavailable", 3.0)], "m1": ["server_error"]})
+    ended = run(decision(4, sick=["m0", "m1", "m2"], plan="single"))
+    assert [(call.model, call.forced) for call in run.calls] == [("m3", False), ("m0", True), ("m1", True)]
+    assert isinstance(ended, Fail)
+
+
+def test_where_one_was_called_nobody_out_of_service_is():
+    run = Run({"m1": ["server_error"], "m2": [("unavailable", 7.0)]})
+    assert isinstance(run(decision(sick=["m0"])), Fail)
+    assert run.asked == ["m1", "m2"]
+
+
 def test_one_that_failed_for_another_reason_is_not_forced():
     run = Run({"m0": ["unavailable"], "m1": ["server_error"], "m2": ["unavailable"]})
     assert isinstance(run(decision()), Fail)
@@ -103,6 +125,14 @@ def test_only_those_with_another_behind_them_are_judged_and_hurried():
     run = Run({f"m{at}": ["invalid_output"] for at in range(3)})
     run(decision(), Execution(retry=Retry(attempts=1), first_token_s=3.0))
     assert [(call.checks, call.first_token_s) for call in run.calls] == [(("empty", "schema", "tool_calls"), 3.0)] * 2 + [((), None)]
+
+
+@pytest.mark.parametrize("human", [False, True])
+@pytest.mark.parametrize("plan", ["fallback", "hedge"])
+def test_only_those_with_a_model_behind_them_leave_time_for_it(plan, human):
+    run = Run({f"m{at}": ["timeout"] for at in range(4)})
+    run(decision(4, human=human, plan=plan))
+    assert [(call.model, call.hurried) for call in run.calls] == [("m0", True), ("m1", True), ("m2", True), ("m3", False)]
 
 
 def test_with_a_person_behind_it_the_last_one_is_judged_as_well():

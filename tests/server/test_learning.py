@@ -1,7 +1,8 @@
-"""A gateway that has learned: decisions carry what was predicted, and another file is in force once it is told to read again."""
+"""A gateway that has learned: decisions carry what was predicted, and another file is in force once it has come to rest."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pointsman.evals.synthetic import World, generate
 from pointsman.server.reload import Reloader
 from pointsman.signals.embedding import shipped
 from tests.estimators.learners import SMALL
+from tests.server.coroutines import soon
 from tests.server.served import model, serving
 
 MODELS = [model("model-0", quality={"general": 0.1}), model("model-1", quality={"general": 0.2}), model("cheap", quality={"general": 0.9})]
@@ -47,7 +49,7 @@ async def test_a_decision_carries_what_was_learned_and_comes_out_again(tmp_path:
         assert json.loads(shown.body)["learned"]["bundle"] == snapshot.learned.bundle
 
 
-async def test_another_bundle_is_in_force_once_the_configuration_is_read_again(tmp_path: Path, bundles: tuple[bytes, bytes]) -> None:
+async def test_another_bundle_is_in_force_without_the_configuration_being_touched(tmp_path: Path, bundles: tuple[bytes, bytes]) -> None:
     bundle_file, file = tmp_path / "quality.bundle", tmp_path / "pointsman.yaml"
     bundle_file.write_bytes(bundles[0])
     async with serving(tmp_path, MODELS, routes=ROUTES, learned={"bundle": str(bundle_file)}) as served:
@@ -56,17 +58,23 @@ async def test_another_bundle_is_in_force_once_the_configuration_is_read_again(t
         whole = {"version": 1, "models": pool, "routes": ROUTES, "learned": {"bundle": str(bundle_file)}, "store": store}
         file.write_text(json.dumps(whole))
         reloader = Reloader(file, load_file(file, {}), served.service.reload, env={}, poll_s=0.001)
-        await reloader.check()
-        before = served.service.gateway.world.snapshot
+        watching = asyncio.create_task(reloader.watch())
+        before = served.service.gateway.world.snapshot.id
         beside = tmp_path / "beside"
         beside.write_bytes(bundles[1])
         beside.replace(bundle_file)
-        await reloader.check()
-        after = served.service.gateway.world.snapshot
-        assert (reloader.problem, after.learned.bundle) == (None, bundle.digest(bundles[1]))
-        assert before.id != after.id
+        await soon(lambda: served.service.gateway.world.snapshot.learned.bundle == bundle.digest(bundles[1]))
+        after = served.service.gateway.world.snapshot.id
+        assert before != after
         bundle_file.write_bytes(bundles[1][:-1])
-        await reloader.check()
+        await soon(lambda: reloader.problem)
         assert "damaged" in reloader.problem
-        assert served.service.gateway.world.snapshot.id == after.id
+        assert served.service.gateway.world.snapshot.id == after
         assert (await served.chat("auto", "poetry")).status == 200
+        bundle_file.unlink()
+        await soon(lambda: "cannot be read" in reloader.problem)
+        bundle_file.write_bytes(bundles[0])
+        await soon(lambda: served.service.gateway.world.snapshot.learned.bundle == bundle.digest(bundles[0]))
+        assert reloader.problem is None
+        watching.cancel()
+        await asyncio.wait({watching})

@@ -149,6 +149,51 @@ async def test_what_the_command_line_set_is_not_a_change(tmp_path: Path, caplog:
     assert file.reloader.current.server.port == 8080
 
 
+NAMED = {
+    "bundle": "learned: {{bundle: {path}}}",
+    "confidence": "learned: {{confidence: {path}}}",
+    "classifier": "classifiers: {{task: {path}}}",
+}
+
+
+def written(path: Path, text: str) -> None:
+    path.write_text(text)
+    os.utime(path, ns=(0, next(File._times)))
+
+
+@pytest.mark.parametrize("kind", NAMED)
+async def test_what_the_file_names_is_followed_too(file: File, tmp_path: Path, kind: str):
+    learned = tmp_path / kind
+    written(learned, "one")
+    file.write(0.1, NAMED[kind].format(path=learned))
+    await file.polls(4)
+    assert file.applied == [0.1]
+    for text in ("two", "three"):  # still being written
+        written(learned, text)
+        await file.polls(1)
+    assert file.applied == [0.1]
+    await file.polls(4)
+    assert file.applied == [0.1, 0.1]
+    written(tmp_path / "other", "four")
+    file.write(0.2, NAMED[kind].format(path=tmp_path / "other"))
+    await file.polls(4)
+    written(learned, "five")  # no longer named
+    await file.polls(4)
+    assert (file.applied, file.reloader.problem) == ([0.1, 0.1, 0.2], None)
+
+
+async def test_a_named_file_that_was_refused_is_followed_until_it_does(file: File, tmp_path: Path):
+    file.refusal = ConfigError("damaged")
+    written(tmp_path / "bundle", "half")
+    file.write(0.1, NAMED["bundle"].format(path=tmp_path / "bundle"))
+    await file.polls(4)
+    assert (file.applied, file.reloader.problem) == ([], "damaged")
+    file.refusal = None
+    written(tmp_path / "bundle", "whole")
+    await file.polls(4)
+    assert (file.applied, file.reloader.problem) == ([0.1], None)
+
+
 async def test_what_cannot_be_put_in_force_is_a_problem(file: File):
     file.refusal = ConfigError("no such weights")
     file.write(0.1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +116,12 @@ def test_features_do_not_depend_on_how_it_is_written(written: str) -> None:
 def test_folding_twice_is_folding_once(text: str) -> None:
     once = folded(text)
     assert folded(once) == once
+
+
+@given(st.text(st.sampled_from("ab1_ .!?\\]^-*\n\u2026\u3002\u00e9")))
+def test_of_marks_in_a_row_three_or_more_are_one(text: str) -> None:
+    spaced = " ".join(text.replace("_", " ").replace("\u00e9", "e").replace("\u2026", "...").split())
+    assert folded(text) == re.sub(r"([^\w\s])\1{2,}", r"\1", spaced)
 
 
 @given(st.text(), st.integers(min_value=10, max_value=40))

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import random
+import re
 import string
 import subprocess
 import sys
@@ -174,6 +175,19 @@ def test_an_estimate_from_characters_errs_to_the_safe_side(text: str, lowest: fl
 @given(st.text(st.characters(), max_size=300), st.text(st.characters(), max_size=300))
 def test_more_text_is_never_estimated_to_be_fewer_tokens(text: str, more: str) -> None:
     assert count(text, CHARS) <= count(text + more, CHARS)
+
+
+@given(st.text(st.characters(max_codepoint=127) | st.sampled_from(" the 12ab"), max_size=200))
+def test_an_estimate_adds_up_what_runs_and_characters_weigh(text: str) -> None:
+    kinds = {b"\x01": "a-zA-Z", b"\x02": "0-9", b"\x04": re.escape(string.punctuation) + "\\x00-\\x08\\x0e-\\x1f\\x7f"}
+    expected = characters._TOKENS_TO_START + sum(
+        per_run * len(runs) + per_long * sum(len(run) // 16 for run in runs)
+        for kind, per_run, per_long in characters._PER_RUN
+        for runs in [re.findall(f"[{kinds[kind]}]+", text)]
+    )
+    weights = dict(characters._PER_BYTE) | {string.ascii_lowercase.encode(): characters._PER_SMALL, b" ": characters._PER_SPACE}
+    expected += sum(weight for character in text for members, weight in weights.items() if ord(character) in members)
+    assert characters.estimated(text) == pytest.approx(expected)
 
 
 def test_an_estimate_of_a_very_long_text_looks_at_part_of_it() -> None:

@@ -336,8 +336,33 @@ def test_the_first_call_after_an_outage_may_be_slow(health, clock):
 
 def test_models_that_are_gone_are_forgotten(health):
     fail(health)
-    health.keep({"other"})
-    assert health.state("m") == "closed"
+    assert health.kept(["other"]).state("m") == "closed"
+
+
+def test_what_is_kept_is_one_and_the_same_whoever_hears_of_it(health):
+    kept = health.kept(["m"])
+    fail(health)
+    assert kept.state("m") == health.state("m") == "open"
+
+
+def whole(health: Health, times: int, took_ms: float, tokens: int) -> None:
+    for _ in range(times):
+        OurHealth.observe(health, "m", None, took_ms, tokens=tokens)
+
+
+def test_a_whole_answer_is_slow_beside_whole_answers_of_about_its_length(health):
+    whole(health, 28, 300, 20)
+    whole(health, 28, 9_000, 600)
+    answer(health, 28, ttft_ms=50)
+    assert health.out_of_service() == {}, "long ones take long, and first tokens are another matter"
+    whole(health, 8, 2_000, 20)
+    assert health.out_of_service() == {"m": "a whole answer takes 2.0 s, usually 0.3 s"}
+
+
+def test_answers_that_grow_longer_are_not_slow(health):
+    for tokens in range(1, 4_000, 5):
+        whole(health, 1, 200 + 20 * tokens, tokens)
+    assert health.out_of_service() == {}
 
 
 FAULTS: list[Fault | None] = [None, "rate_limit", "quota", "unavailable", *sorted(FAILURES), *sorted(SOUND)]

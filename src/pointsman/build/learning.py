@@ -12,22 +12,27 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.build.embedding import embedder_files, embedder_of
 from pointsman.config.schema import Config, LearnedConfig
 from pointsman.core.answer import Confident, Grade
-from pointsman.core.outlook import Heard, Outlook, Prospects
+from pointsman.core.outlook import Heard, Opening, Outlook, Prospects
+from pointsman.core.prices import PICO
 from pointsman.core.signals import Prediction, Predictor
 from pointsman.core.snapshot import NOTHING_LEARNED, Learned
+from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.prior import wilson_low
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
     from pointsman.catalogue.embedder import Embedder
-    from pointsman.estimators.blend import Blended, Quality
+    from pointsman.estimators.blend import Blended, Row
+    from pointsman.estimators.tabular import Vector
     from pointsman.signals.classifier import Classifier
 
 _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
+_UNTRIED = "asked after all others that it knows, on their priors, but for the share of requests that `learned.explore` names"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +56,7 @@ def learning_of(config: Config) -> Learning:
     told = config.learned or LearnedConfig()
     if not config.intents and not files and told == LearnedConfig():
         return NOTHING
-    from pointsman.signals.embedding import shipped
-
-    embedder = shipped()
+    embedder = embedder_of(config)
     contents = {name: _read(f"classifiers.{name}", path) for name, path in files.items()}
     bundle = _read("learned.bundle", told.bundle) if told.bundle else None
     judged = _read("learned.confidence", told.confidence) if told.confidence else None
@@ -72,7 +75,8 @@ def learning_of(config: Config) -> Learning:
 def learned_files(config: Config) -> tuple[Path, ...]:
     """The files that `learning_of` reads."""
     told = config.learned or LearnedConfig()
-    return tuple(Path(file) for file in (*_classifier_files(config).values(), told.bundle, told.confidence) if file)
+    named = tuple(Path(file) for file in (*_classifier_files(config).values(), told.bundle, told.confidence) if file)
+    return (*named, *embedder_files(config))
 
 
 def _classifier_files(config: Config) -> dict[str, str]:
@@ -126,8 +130,8 @@ def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Em
     columns, remarks = _columns(config, said, fitted.models, place)
     if fitted.verdict.routes:
         return _by_query(fitted, columns), remarks
-    means = _means(fitted, columns)
-    return (lambda text, task, tools: (means, ())), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' means")
+    means = {one.model: one for one in _means(fitted, columns)}
+    return _by_query(fitted, columns, means), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' mean qualities")
 
 
 def _confident(config: Config, said: LearnedConfig, content: bytes) -> tuple[Confident, Outlook, tuple[str, ...]]:
@@ -152,9 +156,12 @@ def _confident(config: Config, said: LearnedConfig, content: bytes) -> tuple[Con
         named = [replace(one, model=said.models.get(one.model, one.model)) for one in heard]
         return outlook(learned, named, [(said.models.get(model, model), expected) for model, expected in further], question)
 
+    def begin(task: str, offers: Sequence[Further], worth_usd: float, most: int) -> Opening | None:
+        return learned.openings.begin(task, offers, worth_usd, most, said.models)
+
     unseen = [f"`{model.id}`" for model in config.models if said.models.get(model.id, model.id) not in learned.models]
     doubt = f"{place}: never saw answers of {', '.join(unseen)}: they are judged by their looks, as the mean of all models"
-    return confident, ahead, (doubt,) if unseen and learned.learned else ()
+    return confident, Outlook(ahead, begin), (doubt,) if unseen and learned.learned else ()
 
 
 def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place: str) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -167,7 +174,7 @@ def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place:
     if not columns:
         raise ConfigError(f"{place}: knows {', '.join(known)}, none of them a model here: say under `learned.models` which is which")
     unknown = [f"`{model}`" for model in names if model not in columns]
-    return columns, (f"{place}: does not know {', '.join(unknown)}: priors stand for them",) if unknown else ()
+    return columns, (f"{place}: does not know {', '.join(unknown)}: {_UNTRIED}",) if unknown else ()
 
 
 def _means(fitted: Blended, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
@@ -178,24 +185,44 @@ def _means(fitted: Blended, columns: Mapping[str, int]) -> tuple[Prediction, ...
     )
 
 
-def _by_query(fitted: Blended, columns: Mapping[str, int]) -> Predictor:
+def _by_query(fitted: Blended, columns: Mapping[str, int], means: Mapping[str, Prediction] | None = None) -> Predictor:
+    """What is expected of each request; with `means`, of quality those, since only what it costs was found to differ."""
     from pointsman.estimators.outcomes import Query
 
     def predict(text: str, task: str, tools: str) -> tuple[tuple[Prediction, ...], tuple[str, ...]]:
         row, near = fitted.explained(Query("", text, task=task, tools=tools), most=_NEIGHBOURS)
-        return _predictions(row, columns), tuple(one.query_id for one in near)
+        predicted = _predictions(row, columns)
+        if means is not None:
+            return tuple([_of_mean_quality(one, means[one.model]) for one in predicted]), ()
+        return predicted, tuple([one.query_id for one in near])
 
     return predict
 
 
-def _predictions(row: Quality, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
+def _of_mean_quality(one: Prediction, mean: Prediction) -> Prediction:
+    return Prediction(one.model, mean.quality, mean.low, mean.evidence, one.output_tokens, one.cost_picousd, one.latency_ms)
+
+
+def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
     """Models without any outcome are left out: their priors stand."""
     import numpy as np  # it is there already, where something was learned
 
     unit = 10.0**_DECIMALS
     quality, low = (np.rint(np.minimum(np.maximum((row.quality, np.minimum(row.low, row.quality)), 0), 1) * unit) / unit).tolist()
     labels, known = np.maximum(np.rint(row.evidence), 1).astype(int).tolist(), (row.evidence > 0).tolist()
-    return tuple([Prediction(model, quality[at], low[at], labels[at]) for model, at in columns.items() if known[at]])
+    tokens, cost, latency = _whole(row.output_tokens), _whole(row.cost_usd * PICO), _whole(row.latency_s * 1000)
+    return tuple(
+        [
+            Prediction(model, quality[at], low[at], labels[at], tokens[at], cost[at] if tokens[at] is None else None, latency[at])
+            for model, at in columns.items()
+            if known[at]
+        ]
+    )
+
+
+def _whole(values: Vector) -> list[int | None]:
+    """Whole numbers, and `None` for what is not known."""
+    return [None if value != value else round(value) for value in values.tolist()]
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:

@@ -69,6 +69,7 @@ class Service:
         self.reviews = reviews
         self.engines = engines
         self.replays = Replays(SqliteAnswers(log), config.store.idempotency_ttl_s)
+        self.lag = gateway.live.watch.lag  #: of the event loop
         self._pool = pool
         self._config = config
         self._one_at_a_time = asyncio.Lock()
@@ -120,7 +121,6 @@ class Service:
             for remark in (*await strangers(budgets, self.keys), *premium_remarks(config, snapshot)):
                 _log.warning("%s", remark)
             adopt(self.reviews, config)
-            watch.health.keep(list(snapshot.models))
             self.engines.load()
             self.till = replace(self.till, budgets=budgets)
             egress = Egress(endpoints(config.models, self.engines, self._pool))
@@ -163,6 +163,7 @@ class Service:
 
     async def aclose(self) -> None:
         """Stop, writing out what waits."""
+        self.lag.stop()
         if self._timer is not None:
             self._timer.cancel()
         try:
@@ -203,6 +204,7 @@ async def open_service(config: Config) -> Service:
     engines.load()
     service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)
     watch.changed.append(service.follow_health)
+    service.lag.start()
     return service
 
 
@@ -230,15 +232,22 @@ def _known(snapshot: Snapshot) -> tuple[Mapping[str, str], Latencies]:
 
 
 def _watch_on(config: Config, before: Watch, earlier: Config, times: CallTimes) -> Watch:
-    """With a new configuration, what is known is kept as far as its settings are the same."""
-    same = config.health == earlier.health
+    """With a new configuration, what is known is kept as far as its settings are the same, and models are reached as they were."""
+    same, reached = config.health == earlier.health, _reached(earlier)
+    kept = [model for model, way in _reached(config).items() if reached.get(model) == way]
     return Watch(
-        before.health if same else _health(config),
-        before.limits if _limit_settings(config) == _limit_settings(earlier) else _limits(config),
-        before.retries if same else _retries(config),
+        before.health.kept(kept) if same else _health(config),
+        before.limits.changed(_limit_settings(config)),
+        before.retries.kept(kept) if same else _retries(config),
         before.changed,
         times,
+        before.lag,
     )
+
+
+def _reached(config: Config) -> dict[str, tuple[str, ...]]:
+    """What a model's health and its account's retries are about: who is called there, where, and by whom."""
+    return {said.id: (said.provider, said.base_url, said.model or said.id, said.api_key, said.auth, said.weights) for said in config.models}
 
 
 def _limit_settings(config: Config) -> dict[str, LimitSettings]:

@@ -61,6 +61,7 @@ class SnapshotBody:
     health: dict[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
     latencies: tuple[MeasuredLatency, ...] = ()
     learned: Learned = NOTHING_LEARNED
+    explore: float = 0.0
 
 
 _decode = msgspec.json.Decoder(SnapshotBody).decode
@@ -79,6 +80,7 @@ def snapshot_body(config: Config, catalogue: Catalogue, today: date, learned: Le
             tasks=config.tasks,
             labels=own_labels(config),
             learned=learned,
+            explore=0.0 if config.learned is None else config.learned.explore,
         )
     )
 
@@ -106,6 +108,7 @@ def snapshot_of(body: bytes) -> Snapshot:
         health=known.health,
         latencies={(row.model, row.of, row.task): Measured(row.samples, row.p95_ms) for row in known.latencies},
         learned=known.learned,
+        explore=known.explore,
     )
 
 

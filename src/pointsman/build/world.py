@@ -83,7 +83,14 @@ def offline_world(config: Config, learning: Learning | None = None) -> World:
 def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search: Search | None, learning: Learning) -> World:
     settings = replace(settings, search=search)
     return World(
-        snapshot, settings, config.server.max_json_depth, mask_of(config, search), own_checks(config), learning.confident, learning.outlook
+        snapshot,
+        settings,
+        config.server.max_json_depth,
+        mask_of(config, search),
+        own_checks(config),
+        learning.confident,
+        learning.outlook,
+        reads_slowly=config.embedding.kind == "dense" and (settings.meaning is not None or settings.predictor is not None),
     )
 
 

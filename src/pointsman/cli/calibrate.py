@@ -1,12 +1,14 @@
 """Set the dial from recorded outcomes: keep a share of quality at the least cost, or save a share of cost at the best quality.
 
 pointsman calibrate outcomes.jsonl --bundle quality.bundle --keep-quality 0.98
+pointsman calibrate outcomes.jsonl --bundle quality.bundle --lose-at-most 0.02 --risk 0.1
 pointsman calibrate cascade outcomes.jsonl --tiers small,large --keep-quality 0.98
 
 Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the one-sided 95 %
-bound (intervals in brackets are two-sided and reach lower); where none did, or where one model is simply best, that is what is said. With
-`cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers, as `response`. The file that is
-to go with it is written by `pointsman train confidence`.
+bound (intervals in brackets are two-sided and reach lower); where none did, or where one model is simply best, that is what is said.
+With `--lose-at-most` it is the boldest dial that keeps a floor of quality at a stated risk, tested on the bundle itself where it was fitted
+on none of these queries. With `cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers,
+as `response`. The file that is to go with it is written by `pointsman train confidence`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.cli import calibrate_floor, embedding
 from pointsman.cli.source import tell
-from pointsman.cli.train import read_outcomes, whole_outcomes
+from pointsman.cli.train import read_outcomes, whole_outcomes, words_argument
 from pointsman.core.codec import to_builtins
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pointsman.catalogue.embedder import Embedder
     from pointsman.estimators.blend import Blended
     from pointsman.evals.cascade_dial import Calibrated as Threshold
     from pointsman.evals.cascade_dial import Reached
@@ -43,9 +47,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--keep-quality", type=float, metavar="SHARE", help=f"of the best single model's quality (default: {_KEEP})")
     goal.add_argument("--save-cost", type=float, metavar="SHARE", help="of the best single model's cost")
+    calibrate_floor.arguments(parser, goal)
+    embedding.argument(parser)
     parser.add_argument(
         "--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)"
     )
+    words_argument(parser)
     parser.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -62,6 +69,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"--{'save-cost' if saving else 'keep-quality'}: {wanted:g} is no share: give more than 0, at most 1")
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
+    calibrate_floor.check(given, cascade=bool(kind))
     goal: Goal = "save_cost" if saving else "keep_quality"
     return _cascade(given, Path(data), goal, wanted) if kind else _dial(given, Path(data), goal, wanted)
 
@@ -70,17 +78,20 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
     from pointsman.estimators.blend import Blend
     from pointsman.evals.dial import calibrate, unseen
     from pointsman.evals.rows import whole
-    from pointsman.signals.embedding import shipped
 
     if given.bundle is None:
         raise ConfigError("--bundle is missing: give the bundle that the dial is for, or write `cascade` before the outcomes")
-    fitted = _bundle(given.bundle)
-    kept = whole(read_outcomes(data, None, given.splits).pool(fitted.models), drop=given.drop_incomplete)
+    embedder = embedding.embedder(given)
+    fitted = _bundle(given.bundle, embedder)
+    kept = whole(read_outcomes(data, None, given.splits, keys=given.content_keys).pool(fitted.models), drop=given.drop_incomplete)
     if len(kept.outcomes.models) < 2:
         raise ConfigError(f"{data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
     if kept.models or kept.queries:
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
-    predicted = unseen(kept.outcomes, Blend(shipped()), given.seed, lambda line: tell((line,)))
+    own = None if given.lose_at_most is None else calibrate_floor.predictions(kept.outcomes, fitted)
+    predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)))
+    if given.lose_at_most is not None:
+        return calibrate_floor.bounded(given, kept.outcomes, predicted, itself=own is not None)
     found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
     if given.json:
         told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "said": said(found)}
@@ -93,7 +104,7 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
 def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
     from pointsman.evals import cascade_dial
 
-    outcomes = whole_outcomes(data, None, given.splits, drop=given.drop_incomplete)
+    outcomes = whole_outcomes(data, None, given.splits, drop=given.drop_incomplete, keys=given.content_keys)
     tiers = tuple(given.tiers.split(",")) if given.tiers else cascade_dial.tiers_of(outcomes)
     outcomes.pool(tiers)
     if len(tiers) < 2:
@@ -114,7 +125,10 @@ def said_of_cascade(found: Threshold) -> list[str]:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a threshold that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_reached(found.nearest)}"]
-    where = "for a route's `cascade`, with the file of `pointsman train confidence` on these outcomes under `learned.confidence`:"
+    where = (
+        "for a route's `cascade`, with the file of `pointsman train confidence` on these outcomes under `learned.confidence`,"
+        " and that of `pointsman train quality` on the same outcomes under `learned.bundle`:"
+    )
     told = (f"  {_reached(found.found)}", f"  {_sure(found.goal, found.found.sure)}")
     return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", *told]
 
@@ -124,13 +138,12 @@ def _reached(one: Reached) -> str:
     return f"threshold {one.threshold:g} {gained}, with {one.calls:.2f} calls a query"
 
 
-def _bundle(path: Path) -> Blended:
+def _bundle(path: Path, embedder: Embedder) -> Blended:
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blended
-    from pointsman.signals.embedding import shipped
 
     try:
-        fitted = bundle.load(path.read_bytes(), shipped())
+        fitted = bundle.load(path.read_bytes(), embedder)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}: write it with `pointsman train quality`") from error
     except ConfigError as error:

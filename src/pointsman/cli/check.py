@@ -17,6 +17,7 @@ from pointsman.build.promises import policies_seen, promises_seen, tests_seen
 from pointsman.build.reviews import webhooks_wrong
 from pointsman.build.snapshot import scope_of
 from pointsman.build.world import current_snapshot, offline_world
+from pointsman.cli.check_plans import plan_remarks
 from pointsman.cli.matrix_page import HEADS, Evidence, cells, page
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
@@ -51,7 +52,8 @@ def run(given: argparse.Namespace) -> int:
     world = offline_world(config, learning)
     snapshot = world.snapshot
     tests, doubts = _tests(given.tests, config)
-    doubts += [f"warning: {remark}" for remark in (*premium_remarks(config, snapshot), *approval_remarks(config, snapshot))]
+    remarks = (*premium_remarks(config, snapshot), *approval_remarks(config, snapshot), *plan_remarks(config, snapshot))
+    doubts += [f"warning: {remark}" for remark in remarks]
     apart = classes(snapshot, (scope_of(promise.scope) for promise in config.promises)) if given.matrix or given.html else (ANYONE,)
     reach = list(matrix(snapshot, apart))
     policies, promises, tried = policies_seen(snapshot), promises_seen(config, snapshot), tests_seen(tests, world)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.cli import embedding
+from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
 from pointsman.cli.table import table
+from pointsman.cli.train import NO_QUALITY, recorded, words_argument
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pointsman.estimators.learned import Learner
     from pointsman.estimators.outcomes import Outcomes
-    from pointsman.evals.evaluate import Protocol
+    from pointsman.evals.evaluate import Evaluation, Protocol
     from pointsman.evals.report import Origin
 
 
@@ -32,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--pool", metavar="MODELS", help="models to choose among, with commas; `realistic`: the pool that the collection's index.json gives"
     )
     add("--learner", metavar="NAME", action="append", default=[], help="a learner to judge beside the baselines; may be given again")
+    embedding.argument(parser)
     add("--baselines", metavar="NAMES", help="the baselines, with commas; `none`: no baselines (default: all of them)")
     add("--seeds", metavar="N", default="42,999,2024,2025,3407", help="seeds, with commas (default: 42,999,2024,2025,3407)")
     add("--labels", metavar="N", type=_positive, help="queries to learn from in each fold (default: all)")
@@ -39,10 +43,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--draws", metavar="N", type=_positive, default=2000, help="bootstrap draws for the intervals (default: 2000)")
     add("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
     add("--test", action="store_true", help="learn from everything but the test split, and read that; the result says that it was read")
+    words_argument(parser)
     add("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
     add("--assume-output-tokens", metavar="N", type=_positive, help="price what has no recorded cost by this many output tokens")
+    add("--all", action="store_true", help="print every figure, and how far predictions are right")
     add("--json", metavar="FILE", type=Path, help="write everything as JSON")
-    add("--html", metavar="FILE", type=Path, help="write a page with tables and a cost-quality plot")
+    add("--html", metavar="FILE", type=Path, help="write a page with all tables and a cost-quality plot")
+    add("--svg", metavar="FILE", type=Path, help="write the plot by itself")
+    add("--png", metavar="FILE", type=Path, help="write the plot as a picture")
     add("--texts", metavar="FILE", type=Path, help="for `labels`: texts with marked spans (.jsonl, .parquet), as docs/sensitivity.md says")
     add("--samples", metavar="N", type=_positive, default=2000, help="for `labels`: made-up requests of each sort (default: 2000)")
     add("--config", metavar="FILE", type=Path, help="for `labels`: with the recognisers of this configuration")
@@ -56,26 +64,57 @@ def run(given: argparse.Namespace) -> int:
         return eval_labels.run(given)
     from pointsman.evals.baselines import named
     from pointsman.evals.evaluate import Protocol, evaluate
-    from pointsman.evals.page import page
-    from pointsman.evals.report import document, point_rows, rows
 
     seeds = tuple(_number(seed) for seed in given.seeds.split(","))
     protocol = Protocol(seeds, given.folds, given.labels, given.draws, given.test)
     names = _baselines(given.baselines)
-    learners = [named(name) for name in (*given.learner, *(name for name in names if name not in given.learner))]
+    learners = [_reading(named(name), given) for name in (*given.learner, *(name for name in names if name not in given.learner))]
     if not learners:
         raise ConfigError("nothing to judge: name a learner, or leave the baselines in")
     outcomes, origin = _outcomes(given, protocol)
-    found = evaluate(outcomes, learners, protocol, _progress())
-    _tell_data(found.data, found.queries, found.models, origin)
-    print(table(list(rows(found)), right=frozenset(range(1, 10))))
-    print(f"\nzero router (best coin-mix of single models): AIQ {found.zero_aiq:.4f}; oracle: AIQ {found.oracle_aiq:.4f}\n")
-    print(table(list(point_rows(found)), right=frozenset({1, 2})))
+    with progress() as tell_step:
+        found = evaluate(outcomes, learners, protocol, tell_step)
+    _tell_data(found, origin)
+    _tell_figures(found, everything=given.all)
+    _write(given, found, origin)
+    return 0
+
+
+def _tell_figures(found: Evaluation, *, everything: bool) -> None:
+    from pointsman.evals.report import further, point_rows, rows
+
+    right = frozenset(range(1, 10))
+    print(table(list(rows(found)), right))
+    for more in further(found) if everything else ():
+        print(f"\n{table(more, right)}")
+    if not found.share_of:
+        print(f"\nzero router (best coin-mix of single models): AIQ {found.zero_aiq:.4f}; oracle: AIQ {found.oracle_aiq:.4f}")
+    print(f"\n{table(list(point_rows(found)), right)}")
+
+
+def _write(given: argparse.Namespace, found: Evaluation, origin: Origin) -> None:
+    """The files that were asked for."""
+    from pointsman.evals.page import page
+    from pointsman.evals.plot import bitmap, picture
+    from pointsman.evals.report import document
+
     if given.json:
         given.json.write_text(json.dumps(document(found, origin), indent=1) + "\n", encoding="utf-8")
     if given.html:
         given.html.write_text(page(found, origin), encoding="utf-8")
-    return 0
+    if given.svg:
+        given.svg.write_text(picture(found, alone=True) + "\n", encoding="utf-8")
+    if given.png:
+        given.png.write_bytes(bitmap(found))
+
+
+def _reading(learner: Learner, given: argparse.Namespace) -> Learner:
+    """The learner, with the embedder that was asked for if it has one."""
+    from pointsman.estimators.blend import Blend
+
+    if given.embedding is None or not isinstance(learner, Blend):
+        return learner
+    return replace(learner, embedder=embedding.embedder(given))
 
 
 def _baselines(asked: str | None) -> list[str]:
@@ -94,12 +133,10 @@ def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, 
     import numpy as np
 
     from pointsman.evals import collection
-    from pointsman.evals.decision_log import read_log
-    from pointsman.evals.read import read
     from pointsman.evals.report import Origin
     from pointsman.evals.rows import assume_cost, whole
 
-    outcomes = read_log(given.data) if given.data.suffix == ".db" else read(given.data)
+    outcomes = recorded(given.data, given.content_keys)
     pool = _pool(given, collection.realistic_pool)
     outcomes = outcomes.pool(pool) if pool else outcomes
     splits = tuple(given.splits.split(",")) if given.splits else ()
@@ -112,8 +149,8 @@ def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, 
     if given.assume_output_tokens:
         outcomes = assume_cost(outcomes, collection.prices(given.data), given.assume_output_tokens)
     if np.isnan(outcomes.quality).all():
-        raise ConfigError(f"{given.data}: no quality is recorded: give feedback on decisions first, or another file")
-    kept = whole(outcomes, drop=given.drop_incomplete)
+        raise ConfigError(f"{given.data}: {NO_QUALITY}")
+    kept = whole(outcomes, drop=given.drop_incomplete, shares=given.assume_output_tokens is None)
     return kept.outcomes, Origin(str(given.data), kept.outcomes.models, kept.models, kept.queries, splits)
 
 
@@ -123,15 +160,12 @@ def _pool(given: argparse.Namespace, realistic: Callable[[Path], tuple[str, ...]
     return realistic(given.data) if given.pool == "realistic" else tuple(given.pool.split(","))
 
 
-def _tell_data(digest: str, queries: int, models: tuple[str, ...], origin: Origin) -> None:
+def _tell_data(found: Evaluation, origin: Origin) -> None:
+    from pointsman.evals.report import about_costs
+
     dropped = f"; left out: {len(origin.dropped_models)} models, {origin.dropped_queries:,} queries with missing cells"
-    print(f"{origin.source}: {queries:,} queries judged, {len(models)} models, sha256 {digest[:16]}{dropped}\n")
-
-
-def _progress() -> Callable[[str], None]:
-    """Lines on standard error with the seconds since the start."""
-    start = time.monotonic()
-    return lambda line: print(f"{time.monotonic() - start:6.1f} s  {line}", file=sys.stderr)
+    print(f"{origin.source}: {found.queries:,} queries judged, {len(found.models)} models, sha256 {found.data[:16]}{dropped}")
+    print(f"{about_costs(found)}\n" if found.share_of else "")
 
 
 def _positive(text: str) -> int:

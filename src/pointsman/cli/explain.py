@@ -16,6 +16,7 @@ from pointsman.build.asking import asking, pressed
 from pointsman.build.premium import tally_of
 from pointsman.build.service import open_log
 from pointsman.build.world import offline_world
+from pointsman.cli.plan_text import plan_lines
 from pointsman.cli.source import argument, source, tell
 from pointsman.cli.table import table
 from pointsman.config.problem import did_you_mean, short
@@ -153,20 +154,6 @@ def _review(event: Mapping[str, Any]) -> str:
     return f"review  {event['id']}  {event['event']}{who}{whose}{edited}{why}"
 
 
-def _is_told(plan: Mapping[str, Any]) -> bool:
-    """Whether a plan is more than one model."""
-    return len(plan["models"]) > 1 or bool(plan["spares"] or plan["helpers"] or plan["human"] or plan["approval"])
-
-
-def _plan(plan: Mapping[str, Any]) -> str:
-    """Who is asked, in which order, and who helps."""
-    then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
-    helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
-    person = ["then a person"] if plan["human"] else []
-    approved = ["a person approves what is answered"] if plan["approval"] else []
-    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person, *approved))
-
-
 def _step(step: Mapping[str, Any]) -> str:
     """What was thought of one answer, and what became of it."""
     sure = "" if step["confidence"] is None else f"  confidence {step['confidence']:.2f}"
@@ -184,7 +171,7 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines = [
         f"decision  {recorded}route {shown['route']}  ->  {shown['model'] or 'no model'}{_answered(shown)}",
         f"because   {shown['reason']}",
-        *([f"plan      {_plan(shown['plan'])}"] if shown["plan"] and _is_told(shown["plan"]) else []),
+        *plan_lines(shown["plan"]),
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",
     ]

@@ -22,10 +22,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.cli import embedding
+from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
 from pointsman.errors import ConfigError
 from pointsman.signals import classifier
-from pointsman.signals.embedding import shipped
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Outcomes
@@ -42,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--sure", type=float, default=classifier.SURE, help="confidence, 0 to 1, under which it abstains; default: %(default)s"
     )
+    embedding.argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_classifier)
     one = kinds.add_parser("quality", help="Says how good each model's answers would be", description=__doc__.splitlines()[0])
@@ -49,10 +51,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
     one.add_argument("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
+    words_argument(one)
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
-    one.add_argument(
-        "--steady", action="store_true", help="keep what stands before a question from lifting dear models, at a price in quality"
-    )
+    embedding.argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
     one = kinds.add_parser("confidence", help="Says how likely an answer is right", description=__doc__.splitlines()[0])
@@ -60,10 +61,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
     one.add_argument("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
-    one.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
+    words_argument(one)
+    one.add_argument(
+        "--drop-incomplete", action="store_true", help="learn only from queries to which every model's answer has a quality and a cost"
+    )
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_confidence)
+
+
+def words_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--content-keys`, for data that are a decision log."""
+    sealing = "of a decision log: what its words are sealed with (default: `<log>-content-keys`, if it exists)"
+    parser.add_argument("--content-keys", metavar="FILE", type=Path, help=sealing)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -77,15 +87,18 @@ def _quality(given: argparse.Namespace) -> int:
 
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blend
-    from pointsman.estimators.mixing import Settings
 
-    outcomes = read_outcomes(given.data, given.pool, given.splits)
+    embedder = embedding.embedder(given)
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
-    labels = np.isfinite(outcomes.quality).sum(axis=0)
-    tell((f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models ...",))
-    fitted = Blend(shipped(), Settings(steady=given.steady)).fit(outcomes, seed=given.seed)
-    content = bundle.dump(fitted)
+    with progress() as step:
+        step(f"reading {given.data}")
+        outcomes = read_outcomes(given.data, given.pool, given.splits, keys=given.content_keys)
+        labels = np.isfinite(outcomes.quality).sum(axis=0)
+        step(f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models")
+        fitted = Blend(embedder).fit(outcomes, seed=given.seed)
+        step(f"writing {given.output}")
+        content = bundle.dump(fitted)
     _write(given.output, content)
     models = {model: int(count) for model, count in zip(outcomes.models, labels, strict=True)}
     name, verdict = bundle.digest(content), fitted.verdict
@@ -102,59 +115,87 @@ def _quality(given: argparse.Namespace) -> int:
 
 def _confidence(given: argparse.Namespace) -> int:
     from pointsman.estimators import confidence_file
-    from pointsman.evals.answer_signals import told
-    from pointsman.evals.cascade_dial import learn
+    from pointsman.evals.answer_learning import learn
 
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
-    outcomes = whole_outcomes(given.data, given.pool, given.splits, drop=given.drop_incomplete)
-    tell((f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models ...",))
-    learned = learn(outcomes, given.seed)
-    content = confidence_file.dump(learned)
+    with progress() as step:
+        step(f"reading {given.data}")
+        if given.drop_incomplete:
+            outcomes = whole_outcomes(given.data, given.pool, given.splits, drop=True, keys=given.content_keys)
+        else:
+            outcomes = read_outcomes(given.data, given.pool, given.splits, answers=True, keys=given.content_keys)
+        learned = learn(outcomes, given.seed, step)
+        step(f"writing {given.output}")
+    content, signal = confidence_file.dump(learned.confidence), learned.signal
     _write(given.output, content)
-    signal, name = told(outcomes, given.seed), confidence_file.digest(content)
+    name, answers = confidence_file.digest(content), learned.confidence.labels
     if given.json:
-        about = {"queries": len(outcomes.queries), "models": outcomes.models, "data": outcomes.digest(), "confidence": name}
-        print(json.dumps({**about, **asdict(signal)}, indent=2))
+        about = {"queries": learned.queries, "models": learned.models, "data": outcomes.digest(), "confidence": name}
+        pairs = [{"tasks": one.tasks, "asked": one.asked, "then": one.strong} for one in learned.confidence.openings.pairs]
+        print(json.dumps({**about, "answers": answers, "left_out": learned.left_out, **asdict(signal), "pairs": pairs}, indent=2))
         return 0
     print(f"{given.output}: {name}, {len(content):,} bytes")
-    print(f"  {learned.labels:,} answers to {len(outcomes.queries):,} queries, data sha256:{outcomes.digest()}")
+    print(f"  {answers:,} answers of {', '.join(learned.models)} to {learned.queries:,} queries, data sha256:{outcomes.digest()}")
+    if learned.left_out:
+        print(f"  {learned.left_out:,} answers more have a quality, but their text is not known")
     print(f"  right from wrong, on answers not learned from: AUC {signal.auc:.3f}; by the prompt alone {signal.auc_of_prompt:.3f}")
     print(f"  calibration error {signal.ece:.3f}")
+    for one in learned.confidence.openings.pairs:
+        how = "asked at once" if len(one.asked) > 1 else "looked at"
+        print(f"  with `worth_usd`, {', '.join(one.tasks) or 'all tasks'}: {' and '.join(one.asked)} {how}, then {one.strong}")
     return 0
 
 
-def whole_outcomes(path: Path, pool: str | None, splits: str | None, *, drop: bool) -> Outcomes:
+def whole_outcomes(path: Path, pool: str | None, splits: str | None, *, drop: bool, keys: Path | None = None) -> Outcomes:
     """Outcomes with answers, and nothing missing; `drop`: leave out what is, and say so."""
     from pointsman.evals.rows import whole
 
-    kept = whole(read_outcomes(path, pool, splits, answers=True), drop=drop)
+    kept = whole(read_outcomes(path, pool, splits, answers=True, keys=keys), drop=drop)
     if kept.models or kept.queries:
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
     return kept.outcomes
 
 
-def read_outcomes(path: Path, pool: str | None, splits: str | None, *, answers: bool = False) -> Outcomes:
+def read_outcomes(path: Path, pool: str | None, splits: str | None, *, answers: bool = False, keys: Path | None = None) -> Outcomes:
     """Recorded outcomes of some models and splits, with commas. Raises `ConfigError` where there is no quality among them."""
     import numpy as np
 
-    from pointsman.evals.decision_log import read_log
-    from pointsman.evals.read import read
-
-    outcomes = read_log(path) if path.suffix == ".db" else read(path, answers=answers)
+    outcomes = recorded(path, keys, answers=answers)
     outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
     if splits:
         outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])
     if np.isnan(outcomes.quality).all():
-        raise ConfigError(f"{path}: no quality is recorded: give feedback on decisions first, or another file")
+        raise ConfigError(f"{path}: {NO_QUALITY}")
     return outcomes
+
+
+NO_QUALITY = (
+    "no quality is recorded: have people judge answers (a route's `review.sample` draws some, `pointsman review` decides them),"
+    " or name another file"
+)
+
+
+def recorded(path: Path, keys: Path | None, *, answers: bool = False) -> Outcomes:
+    """Outcomes from a file, a folder, or a decision log with its content keys; of a log it is told how many words could be read."""
+    from pointsman.evals.decision_log import read_log, told
+    from pointsman.evals.read import read
+
+    if path.suffix == ".db":
+        outcomes = read_log(path, keys=keys)
+        tell((told(outcomes),))
+        return outcomes
+    if keys is not None:
+        raise ConfigError(f"--content-keys: {path} is no decision log: leave it out, or name the log's file, which ends in `.db`")
+    return read(path, answers=answers)
 
 
 def _classifier(given: argparse.Namespace) -> int:
     if not 0 <= given.sure <= 1:
         raise ConfigError(f"--sure: {given.sure} is not a confidence: give 0 to 1")
+    embedder = embedding.embedder(given)
     texts, labels = zip(*_labelled(given.labels), strict=True)
-    fitted = classifier.fit(texts, labels, shipped(), given.sure)
+    fitted = classifier.fit(texts, labels, embedder, given.sure)
     _write(given.output, fitted.dump())
     quality = fitted.quality
     if given.json:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pointsman.config.check_rules import warning
 from pointsman.config.problem import Problem, did_you_mean, short
-from pointsman.config.schema import Config
+from pointsman.config.schema import ClassifiersConfig, Config
 
 Problems = Iterator[Problem]
 
@@ -17,6 +17,7 @@ def signal_problems(config: Config) -> Problems:
     """Everything wrong with what tells what a request is about."""
     yield from _intents(config)
     yield from _learned(config)
+    yield from _embedding(config)
 
 
 def _intents(config: Config) -> Problems:
@@ -33,6 +34,16 @@ def _intents(config: Config) -> Problems:
                 yield warning(("intents", name, at), f"is an example of `{short(other)}`, too: it tells them apart from nothing")
     if not config.intents and config.intents_keep != Config.__dataclass_fields__[_KEEP].default:
         yield warning((_KEEP,), "there are no `intents`: it has no effect")
+
+
+def _embedding(config: Config) -> Problems:
+    said, bundle = config.embedding, config.learned is not None and config.learned.bundle
+    if said.kind == "dense" and not said.path:
+        yield Problem(("embedding",), "names no encoder: give `path`, a folder with `model.onnx` and `tokenizer.json`")
+    elif said.kind == "shipped" and said.path:
+        yield Problem(("embedding", "path"), "the shipped table needs none: write `kind: dense`, or remove it")
+    elif said.kind == "dense" and not (config.intents or config.classifiers != ClassifiersConfig() or bundle):
+        yield warning(("embedding",), "there are no `intents`, no `classifiers` and no `learned.bundle`: it has no effect")
 
 
 def _learned(config: Config) -> Problems:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from pointsman.config.budgets import BudgetConfig
+from pointsman.config.embedding import EmbeddingConfig
 from pointsman.config.kinds import Count, Name, Seconds, Share, says
 from pointsman.config.models import ModelConfig
 from pointsman.config.plans import CheckConfig, ReviewsConfig
@@ -79,6 +80,7 @@ class LearnedConfig:
     models: Annotated[dict[str, Name], says("models of the pool: what the files call each; default: by its id")] = field(
         default_factory=dict
     )
+    explore: Annotated[Share, says("share of requests for which a model that the bundle does not know is asked first, by lot")] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ class Config:
         Annotated[float, Meta(gt=0, le=1)],
         says("share of the requests of an intent that is to be recognised; more means more mistaken for one"),
     ] = 0.95
+    embedding: Annotated[EmbeddingConfig, says("what turns texts into vectors, for these three and `learned`")] = EmbeddingConfig()
     classifiers: Annotated[ClassifiersConfig, says("trained classifiers of task, domain and difficulty")] = ClassifiersConfig()
     learned: Annotated[LearnedConfig | None, says("what was learned from outcomes")] = None
     checks: Annotated[dict[Name, CheckConfig], says("checks of answers of your own, beside those of docs/checks.md")] = field(

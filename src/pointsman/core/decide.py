@@ -6,6 +6,7 @@ It works on columns (a list a quantity) and leaves the rest to `Findings`: whole
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from types import MappingProxyType
 
 from pointsman.core.budget import Pressure, frugal, thrifty
@@ -14,6 +15,7 @@ from pointsman.core.clearance import _seal
 from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask, EstimateGate, Verdict
 from pointsman.core.latency import Slas, missed
+from pointsman.core.model import Model
 from pointsman.core.planning import kind_of, plan_of
 from pointsman.core.request import Request
 from pointsman.core.ruling import rule
@@ -68,17 +70,24 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     late = _NOBODY if ask.slas is None else _late(ask, ask.slas, field, estimates)
     budget_ms = _tightest(route.latency_budget_ms, task.latency_budget_ms)
     scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms, late)
-    places = list(range(len(field.names))) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer)
+    untried = () if unmet.models or not signals.predicted else _untried(signals, field.names, pool.fallbacks)
+    ranked = range(len(field.names)) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer, untried)
+    # Never where a floor is to be kept, or a rule says whom to take.
+    explore = 0.0 if ask.quality_floor or ruling.prefer else snapshot.explore
+    places, propensity = _explored(list(ranked), [field.names.index(name) for name in untried], explore, seed)
     order = [field.names[at] for at in places]
     passed = helpers.union(order)
     findings = Findings(field.names, estimates, scores, places, refused, floored, unmet.set_aside, late)
     plan = plan_of(order, passed, ask, route, snapshot, findings.estimate)
+    if snapshot.health and plan is not None and unmet is NOTHING and (unwell := _resort(ask, pool, snapshot, estimates, refused, floored)):
+        plan, passed = replace(plan, resort=unwell), passed.union(unwell)
     return Decision(
         request=request,
         signals=signals,
         snapshot=snapshot.id,
         route=route.name,
         seed=seed,
+        propensity=propensity,
         ruling=ruling,
         weights=weights,
         form=route.form,
@@ -108,11 +117,37 @@ def _apart(field: Field, helpers: frozenset[str]) -> tuple[Field, frozenset[str]
 
 def _last_resort(pool: Pool, refused: Refused) -> Field:
     """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one."""
-    answering = [model for model in pool.models if model.id not in pool.route.helpers]
-    legal = [model for model in answering if all(verdict.gate == "health" for verdict in refused.get(model.id, ()))]
+    legal = _unwell(pool, refused)
     for model in legal:
         del refused[model.id]
     return Field.of(legal)
+
+
+def _unwell(pool: Pool, refused: Refused) -> list[Model]:
+    """Those that nothing but their health keeps out."""
+    answering = [model for model in pool.models if model.id in refused and model.id not in pool.route.helpers]
+    return [model for model in answering if all(verdict.gate == "health" for verdict in refused[model.id])]
+
+
+def _resort(
+    ask: Ask, pool: Pool, snapshot: Snapshot, survivors: Estimates, refused: Refused, floored: dict[str, Estimate]
+) -> tuple[str, ...]:
+    """Whom to call where no survivor can be: those that nothing but their health keeps out, in the route's order.
+
+    They pass the gates that need an estimate, too, and are cheap enough beside the survivors; what was expected of them is in `floored`.
+    """
+    unwell = Field.of(_unwell(pool, refused))
+    if not unwell.models:
+        return ()
+    estimates = snapshot.estimator(ask, unwell.models)
+    unwell, estimates, _ = _judge_estimates(ask, unwell, estimates, snapshot.gates.estimate, {})
+    if (pressure := ask.signals.budget) is not None:
+        costs = [*survivors.cost_picousd, *estimates.cost_picousd]
+        first = len(survivors.cost_picousd)
+        kept = [at - first for at in thrifty(costs, pressure.does) if at >= first]
+        unwell, estimates = Field.of([unwell.models[at] for at in kept]), estimates.among(kept)
+    floored.update(zip(unwell.names, map(estimates.row, range(len(unwell.names))), strict=True))
+    return tuple(unwell.names)
 
 
 def _judge_estimates(
@@ -162,17 +197,43 @@ def _late(ask: Ask, slas: Slas, field: Field, estimates: Estimates) -> Mapping[i
     return found
 
 
-def _rank(names: Sequence[str], estimates: Estimates, scores: Scores, fallbacks: Set[str], prefer: Sequence[str]) -> list[int]:
-    """Places, best first: the route's models before those that are only fallbacks, preferred ones before others, then by total.
+def _untried(signals: Signals, names: Sequence[str], fallbacks: Set[str]) -> Sequence[str]:
+    """Those of whom nothing was learned, where something was learned of others: what is stated of a model draws no traffic by itself."""
+    learned = {one.model for one in signals.predicted}
+    untried = [name for name in names if name not in learned and name not in fallbacks]
+    return untried if learned.intersection(names) else ()
+
+
+def _explored(places: list[int], untried: Sequence[int], share: float, seed: int) -> tuple[list[int], float]:
+    """For a share of requests, one of the untried by lot goes first. With the probability of what is first now."""
+    if not untried or not share:
+        return places, 1.0
+    drawn = seed / 2.0**53
+    if drawn >= share:
+        return places, 1.0 - share
+    first = untried[min(int(drawn / share * len(untried)), len(untried) - 1)]
+    return [first, *(at for at in places if at != first)], share / len(untried)
+
+
+def _rank(
+    names: Sequence[str],
+    estimates: Estimates,
+    scores: Scores,
+    fallbacks: Set[str],
+    prefer: Sequence[str],
+    untried: Sequence[str],
+) -> list[int]:
+    """Places, best first: the route's models before those that are only fallbacks, preferred ones before others, untried ones last, then
+    by total.
 
     Ties go to quality, then to the lower cost, then to the name.
     """
     total, quality = scores.total, scores.quality
-    if not fallbacks and not prefer and len(set(total)) == len(total):
+    if not fallbacks and not prefer and not untried and len(set(total)) == len(total):
         return sorted(range(len(names)), key=total.__getitem__, reverse=True)
     costs = [float("inf") if cost is None else cost for cost in estimates.cost_picousd]
     keys = [
-        (name in fallbacks, name not in prefer, -points, -good, cost, name)
+        (name in fallbacks, name not in prefer, name in untried, -points, -good, cost, name)
         for name, points, good, cost in zip(names, total, quality, costs, strict=True)
     ]
     return sorted(range(len(names)), key=keys.__getitem__)

@@ -30,4 +30,7 @@ RETRIED: Final[frozenset[Fault]] = frozenset({"rate_limit", "overloaded", "serve
 FINAL: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "content_filter"})
 """Faults after which other models are asked only where a route has a chain for them."""
 
-__all__ = ["FINAL", "RETRIED", "Fault"]
+NOT_CALLED: Final[frozenset[Fault]] = frozenset({"unavailable", "over_budget"})
+"""Faults of a model that was not asked at all."""
+
+__all__ = ["FINAL", "NOT_CALLED", "RETRIED", "Fault"]

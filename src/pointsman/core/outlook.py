@@ -1,4 +1,4 @@
-"""What several answers to one question tell together: which is best, how sure one may be of it, and what further models would do."""
+"""What was learned of answers: whom to ask first, what several tell together, how sure one may be, and what further models would do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pointsman.core.answer import Grade
+from pointsman.core.worth import Further
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +40,32 @@ class Prospects:
     further: tuple[Prospect, ...] = ()  #: of each further model
 
 
-Outlook = Callable[[Sequence[Heard], Sequence[tuple[str, float]], str], Prospects]
-"""From the answers so far, further models with the quality expected of each, and the question."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What follows from the answers of those who were asked first."""
+
+    best: int  #: index of the answer to deliver
+    confidence: float  #: how likely that one is right
+    further: str = ""  #: whom to ask next; empty: nobody is worth the price
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Whom to ask first."""
+
+    asked: tuple[str, ...]  #: one model, or several at once
+    then: Callable[[Sequence[Heard]], Turn | None] | None = None  #: what follows; `None`, or gives it: what `Outlook.together` says
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What was learned, as plans ask for it."""
+
+    together: Callable[[Sequence[Heard], Sequence[tuple[str, float]], str], Prospects]
+    """From the answers so far, further models with the quality expected of each, and the question."""
+
+    opening: Callable[[str, Sequence[Further], float, int], Opening | None]
+    """From the task, the models that may be asked, what a right answer is worth in USD, and how many calls may be made.
+
+    `None`: nothing was learned of that.
+    """

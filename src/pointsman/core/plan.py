@@ -30,7 +30,7 @@ class Plan:
     `single` asks `models[0]`; `fallback` asks each in turn until one answers; `hedge` asks the next as well when one is slow; `escalate`
     asks the first and, where its answer does not do, the second; `cascade` goes on through all; `ensemble` lets the answers of all vote.
 
-    Every model in it passed the gates, but for what `flags` say.
+    Every model in it passed the gates, but for what `flags` say, and `health` those of `resort`.
     """
 
     kind: Kind
@@ -40,11 +40,12 @@ class Plan:
     flags: tuple[str, ...] = ()  #: what its models miss though they are asked, such as `quality_floor_missed`
     spares: tuple[str, ...] = ()  #: with plans that look: asked in turn where none of `models` answers, the stronger where no answer does
     helpers: tuple[str, ...] = ()  #: models that judge and verify what others answer, as far as they pass the gates
+    resort: tuple[str, ...] = ()  #: where none of the others can be called, though they are out of service: they pass every other gate
 
     @property
     def names(self) -> frozenset[str]:
         """Every model that may be asked."""
-        return frozenset((*self.models, *self.spares, *self.helpers)).union(*(models for _, models in self.chains))
+        return frozenset((*self.models, *self.spares, *self.helpers, *self.resort)).union(*(models for _, models in self.chains))
 
     def chain(self, fault: Fault) -> tuple[str, ...] | None:
         """Models to ask after such a failure; `None`: the rest of `models`."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from pointsman.core.gate import Ask
-from pointsman.core.latency import Sla, Slas, reading
-from pointsman.core.model import Model
+from pointsman.core.latency import Of, Sla, reading
 from pointsman.core.plan import LOOKING, Chains, Plan
+from pointsman.core.plan_time import Expected, Took, plan_p95
 from pointsman.core.rule import PlanKind
 from pointsman.core.score import Estimate
 from pointsman.core.snapshot import Route, Snapshot
 
-Expected = Callable[[str], Estimate | None]
-"""What is expected of a candidate that passed."""
+_TIMED: tuple[Of, ...] = ("first_token", "whole")
 
 
 def kind_of(asked: PlanKind | None, route: Route) -> PlanKind:
@@ -43,21 +43,37 @@ def _looking(
     kind: PlanKind, order: Sequence[str], passed: Set[str], ask: Ask, route: Route, snapshot: Snapshot, expected: Expected
 ) -> Plan:
     own = [name for name in order if name in route.models] or list(order)
-    helper: str | None
-    if kind == "ensemble":
-        ensemble = route.execution.ensemble
-        models = tuple(name for name in ensemble.members if name in passed) or tuple(own[: ensemble.size])
-        helper = ensemble.judge
-    else:
-        cascade = route.execution.cascade
-        named = tuple(name for name in cascade.tiers if name in passed)
-        models = _in_time(named or _rising(own, expected), ask, snapshot, expected)
-        if kind == "escalate":
-            models = models[:2] if named else tuple(dict.fromkeys((models[0], models[-1])))
-        helper = cascade.accept.verifier
-    spares = tuple(name for name in route.fallback if name in passed and name not in models)
+    helper = route.execution.ensemble.judge if kind == "ensemble" else route.execution.cascade.accept.verifier
     helpers = (helper,) if helper is not None and helper in passed else ()
-    return Plan(kind, models, _chains((*models, *spares), passed, route, snapshot), route.human, spares=spares, helpers=helpers)
+
+    def plan(kind: PlanKind, models: tuple[str, ...], helpers: tuple[str, ...]) -> Plan:
+        spares = tuple(name for name in route.fallback if name in passed and name not in models)
+        return Plan(kind, models, _chains((*models, *spares), passed, route, snapshot), route.human, spares=spares, helpers=helpers)
+
+    models = _voters(own, passed, route) if kind == "ensemble" else _tiers(kind, own, passed, route, expected)
+    made = plan(kind, models, helpers)
+    while not (in_time := _in_time(made, ask, route, snapshot, expected)) and len(models) > 1:
+        # The last tier is the best; of members it is the first in the ranking.
+        least = max(models, key=order.index) if kind == "ensemble" else models[0]
+        models = tuple(name for name in models if name != least)
+        made = plan(kind, models, helpers)
+    if in_time:
+        return made
+    # There is time for one call, which every candidate's own time allows: it is looked at, and nobody is asked about it.
+    return plan("cascade" if kind == "ensemble" else kind, models, ())
+
+
+def _voters(own: Sequence[str], passed: Set[str], route: Route) -> tuple[str, ...]:
+    ensemble = route.execution.ensemble
+    return tuple(name for name in ensemble.members if name in passed) or tuple(own[: ensemble.size])
+
+
+def _tiers(kind: PlanKind, own: Sequence[str], passed: Set[str], route: Route, expected: Expected) -> tuple[str, ...]:
+    named = tuple(name for name in route.execution.cascade.tiers if name in passed)
+    rising = named or _rising(own, expected)
+    if kind == "cascade":
+        return rising
+    return named[:2] or tuple(dict.fromkeys((rising[0], rising[-1])))
 
 
 def _rising(names: Sequence[str], expected: Expected) -> tuple[str, ...]:
@@ -75,20 +91,26 @@ def _cost(estimate: Estimate) -> float:
     return float("inf") if estimate.cost_picousd is None else estimate.cost_picousd
 
 
-def _in_time(tiers: tuple[str, ...], ask: Ask, snapshot: Snapshot, expected: Expected) -> tuple[str, ...]:
-    """The tiers that may be asked one after the other within every SLA that excludes: cheap ones go first, for the last is the best."""
-    slas = ask.slas
-    if slas is None:
-        return tiers
-    for sla in slas.of("exclude"):
-        took_ms = [_p95_ms(sla, slas, snapshot.models[name], ask, expected(name)) for name in tiers]
-        while len(tiers) > 1 and sum(took_ms[-len(tiers) :]) > sla.p95_ms:
-            tiers = tiers[1:]
-    return tiers
+def _in_time(plan: Plan, ask: Ask, route: Route, snapshot: Snapshot, expected: Expected) -> bool:
+    """Whether the whole plan keeps every SLA that excludes."""
+    slas = () if ask.slas is None else ask.slas.of("exclude")
+    times = ((sla, p95_of(plan, sla, ask, route, snapshot, expected)) for sla in slas)
+    return all(time is None or (time.whole_ms if sla.of == "whole" else time.first_token_ms) <= sla.p95_ms for sla, time in times)
 
 
-def _p95_ms(sla: Sla, slas: Slas, model: Model, ask: Ask, estimate: Estimate | None) -> float:
-    return 0.0 if estimate is None else reading(sla, slas.latencies, model, ask.ruling.task, estimate).p95_ms
+def p95_of(plan: Plan, sla: Sla, ask: Ask, route: Route, snapshot: Snapshot, expected: Expected) -> Took | None:
+    """How long a plan takes, each call as measured where there are as many samples as the SLA wants, else as expected.
+
+    A model that only looks at others' answers is reckoned as if it answered the request itself. `None` where no model is asked.
+    """
+
+    def took(name: str) -> Took:
+        model = snapshot.models[name]
+        estimate = expected(name) or snapshot.estimator(ask, [model]).row(0)
+        first, whole = (reading(replace(sla, of=of), snapshot.latencies, model, ask.ruling.task, estimate) for of in _TIMED)
+        return Took(first.p95_ms, whole.p95_ms)
+
+    return plan_p95(plan, route.execution, took, expected)
 
 
 def _chains(models: tuple[str, ...], passed: Set[str], route: Route, snapshot: Snapshot) -> Chains:

@@ -129,6 +129,8 @@ class Request:
     response_format: ResponseFormat = "text"
     labels: tuple[str, ...] = ()  #: labels the client declared
     task: str | None = None  #: task class the client declared
+    domain: str | None = None  #: the same of what it is about
+    difficulty: str | None = None  #: and of how hard it is
     metadata: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = field(default=None, compare=False, repr=False)
 

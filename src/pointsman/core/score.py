@@ -209,6 +209,8 @@ def totals(
     w_security, w_energy, constant = _billionths(weights.security), _billionths(weights.energy), 0.0
     if form == "subtractive":
         w_security, constant = 0.0, (w_cost + w_latency + w_energy) * _ONE
+    if not (w_latency or w_security or w_energy):
+        return [(w_quality * q + w_cost * c - constant) / _TOTAL_ONE for q, c in zip(quality, cost, strict=True)]
     if not w_energy:
         return [
             (w_quality * q + w_cost * c + w_latency * t + w_security * s - constant) / _TOTAL_ONE

@@ -75,12 +75,15 @@ class Finding:
 
 @value
 class Prediction:
-    """What one model's quality on this request is expected to be, as learned from outcomes; rounded as it is recorded."""
+    """What one model is expected to give for this request, as learned from outcomes; rounded as it is recorded."""
 
     model: str
     quality: float  #: 0 to 1
     low: float  #: lower bound, one-sided 95 %
     evidence: int  #: outcomes behind it, at least 1
+    output_tokens: int | None = None  #: of one choice; `None`: its outcomes tell no lengths
+    cost_picousd: int | None = None  #: of one choice, at the prices of its outcomes; only where those tell no lengths
+    latency_ms: int | None = None  #: until the whole answer is there; `None`: its outcomes tell no times
 
 
 Predictor = Callable[[str, str, str], tuple[tuple[Prediction, ...], tuple[str, ...]]]
@@ -100,7 +103,7 @@ class Signals:
     budget: Pressure | None = None  #: what the budgets that pay for it ask; `None`: there are none
     findings: tuple[Finding, ...] = ()  #: what the detected labels follow from; of each recogniser a few
     intent: str = ""  #: the configured intent that was recognised
-    domain: str = ""  #: as the classifier of domains says; empty where there is none, or it is not sure
+    domain: str = ""  #: as the client declares, else the classifier of domains; empty where there is none, or it is not sure
     difficulty: str = ""  #: the same of difficulties
     predicted: tuple[Prediction, ...] = ()  #: qualities learned from outcomes; models that are not among them have their priors
     neighbours: tuple[str, ...] = ()  #: ids of the nearest past queries behind them

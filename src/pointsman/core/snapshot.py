@@ -185,6 +185,7 @@ class Snapshot:
     health: Mapping[str, str] = field(default_factory=dict)  #: model id -> why it is out of service
     latencies: Latencies = field(default_factory=dict)  #: as measured, where there is an SLA to compare them with
     learned: Learned = NOTHING_LEARNED
+    explore: float = 0.0  #: share of requests for which a model goes first of which nothing was learned
     standing: Mapping[str, tuple[Verdict, ...]] = field(init=False, compare=False, repr=False)
     pools: Mapping[str, Pool] = field(init=False, compare=False, repr=False)
 
@@ -222,10 +223,11 @@ class Snapshot:
     def slas(self, route: Route, task: TaskPolicy, kind: Kind | None = None) -> Slas:
         """What must be kept at the 95th percentile: the route's and the task class's, both.
 
-        Under a plan of this `kind` that looks at whole answers first, the first token comes when the whole answer does.
+        Under a plan of this `kind` that looks at whole answers first, the first token comes when the whole answer does, but of a last tier
+        that `stream_first` lets go out unlooked at.
         """
         wanted = tuple(sla for sla in (route.sla, task.sla) if sla is not None)
-        if kind in LOOKING:
+        if kind in LOOKING and (kind == "ensemble" or not route.execution.cascade.stream_first):
             wanted = tuple(replace(sla, of="whole") for sla in wanted)
         return Slas(wanted, self.latencies)
 

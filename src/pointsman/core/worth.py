@@ -10,6 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_FURTHER = 4
+"""Models that are thought of at one step."""
+
 TIE = 0.5  #: how far others' qualities move, in log-odds, with what an answer tells of the question
 
 
@@ -41,6 +44,47 @@ def next_call(confidence: float, further: Sequence[Further], worth_usd: float) -
         if value > best:
             best, index = value, at
     return index
+
+
+def first_call(further: Sequence[Further], worth_usd: float) -> int:
+    """Index of the model to ask where there is no answer: as `next_call`, but somebody must be asked. There must be a model.
+
+    >>> tiers = [Further("middle", 0.7, 0.001), Further("large", 0.9, 0.010)]
+    >>> [first_call(tiers, worth_usd=worth) for worth in (0.0, 0.02, 1.0)]
+    [0, 0, 1]
+    """
+    chosen = next_call(0.0, further, worth_usd)
+    return max(range(len(further)), key=lambda at: further[at].quality * worth_usd - further[at].cost_usd) if chosen is None else chosen
+
+
+def openers(offers: Sequence[Further], discern: Sequence[float]) -> list[tuple[int, Further]]:
+    """The models to think of where there is no answer yet, each with its index: its answer will look right or not.
+
+    `discern`: how well answers of each are told right from wrong, 0 to 1.
+
+    >>> [(at, one.model, one.unsure) for at, one in openers([Further("small", 0.5, 0.001), Further("dear", 0.4, 0.002)], [0.5, 0.5])]
+    [(0, 'small', 0.25)]
+    """
+    found = []
+    for at in undominated([one.cost_usd for one in offers], [one.quality for one in offers]):
+        model, quality, cost_usd, told = offers[at].model, offers[at].quality, offers[at].cost_usd, discern[at]
+        found.append((at, Further(model, quality, cost_usd, quality, quality + told * (1 - quality), quality - told * quality)))
+    return found
+
+
+def undominated(cost_usd: Sequence[float], quality: Sequence[float]) -> list[int]:
+    """Indices of the models that are better than all cheaper ones; of many some, the cheapest and the best among them.
+
+    >>> undominated([3.0, 1.0, 2.0], [0.9, 0.5, 0.4])
+    [1, 0]
+    """
+    kept: list[int] = []
+    for at in sorted(range(len(cost_usd)), key=lambda at: (cost_usd[at], -quality[at])):
+        if not kept or quality[at] > quality[kept[-1]]:
+            kept.append(at)
+    if len(kept) <= MOST_FURTHER:
+        return kept
+    return [kept[round(step * (len(kept) - 1) / (MOST_FURTHER - 1))] for step in range(MOST_FURTHER)]
 
 
 def moved(quality: float, expected: float, confidence: float, tie: float = TIE) -> float:

@@ -118,12 +118,12 @@ class Blended:
         """The nearest of the queries that it was fitted on, nearest first."""
         return self.explained(query, most)[1]
 
-    def explained(self, query: Query, most: int = 5) -> tuple[Quality, tuple[Neighbour, ...]]:
-        """The qualities of `one` and `why` together, for less than the price of one."""
+    def explained(self, query: Query, most: int = 5) -> tuple[Row, tuple[Neighbour, ...]]:
+        """`one` and `why` together, for the price of one."""
         if self.mixture is None:
-            return Quality(*self._table_row(query)[: len(Quality._fields)]), ()
+            return self._table_row(query), ()
         expected = self._expected(self.mixture, query)
-        return self._quality(self.mixture, expected), self._nearest(expected.cosine, most)
+        return self._row(self.mixture, expected), self._nearest(expected.cosine, most)
 
     def _table_row(self, query: Query) -> Row:
         return Row(*self.table.one(query.task))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _Z90 = 1.6448536269514722  # standard normal quantile, 5 % on each side
 _EDGE = 0.02
 _STEADIER = 0.8  # variance of a blend by that of its heads, whose freedom is in `evidence`: chosen on made-up worlds; 1 is too wide there
+_SIDES = np.array([[1.0], [-1.0]])
 _FLATTENS = 0.42  # variance of a logistic function of s times a standard normal: (slope * s)**2 / (1 + this * s**2), within 3 % for s < 2
 
 
@@ -52,7 +53,7 @@ class Doubt:
         # What is predicted is the mean over such queries; the middle one lies further out (MacKay, Neural Computation 4, 1992).
         centre = np.log(outside / inside) * out
         wide = _Z90 * np.sqrt(square + _STEADIER / (np.maximum(evidence, 1e-9) * (inside * outside)))
-        low, high = 1 / (1 + np.exp(np.minimum(centre + wide, 50))), 1 / (1 + np.exp(np.minimum(centre - wide, 50)))
+        low, high = 1 / (1 + np.exp(np.minimum(centre + _SIDES * wide, 50)))
         known, mean = evidence > 0, np.minimum(np.maximum(expected, 0), 1)
         return np.where(known, np.minimum(low, mean), 0.0), np.where(known, np.maximum(high, mean), 1.0)
 

@@ -34,7 +34,7 @@ from pointsman.estimators.steady import Steady
 from pointsman.estimators.table import Sums, Tabled
 
 MOST_BYTES = 1 << 30
-FEATURES = 2  #: changes whenever what is read off a text does
+FEATURES = 3  #: changes whenever what is read off a text, or made of it, does
 _MAGIC = b"pointsman estimator 1\n"
 _MOST_HEAD = 1 << 26
 _TOPS: Sequence[type[Any]] = (Blended, Near, Tabled)

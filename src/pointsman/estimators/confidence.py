@@ -24,6 +24,7 @@ from pointsman.estimators.accord import Accord
 from pointsman.estimators.forest import Forest, Growth, grow
 from pointsman.estimators.logistic import fit as logistic
 from pointsman.estimators.logistic import odds, share
+from pointsman.estimators.opening import Openings
 from pointsman.estimators.said import SIZE, said
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Confidence:
     means: Vector  #: quality of each model
     labels: int  #: answers that it was learned from
     accord: Accord = field(default_factory=Accord.unlearned)  #: of several answers
+    openings: Openings = field(default_factory=Openings)  #: of first calls
 
     @property
     def learned(self) -> bool:

@@ -1,6 +1,6 @@
 """A learned confidence as one file, and back: no pickle, nothing in it is run, and nothing in it is believed unchecked.
 
-"pointsman confidence 1\\n" | length of the head, 8 bytes | head, JSON | arrays, one after the other | SHA-256 of all before
+"pointsman confidence 2\\n" | length of the head, 8 bytes | head, JSON | arrays, one after the other | SHA-256 of all before
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import numpy as np
 from pointsman.errors import ConfigError
 from pointsman.estimators.accord import FURTHER_SIZE, OF_ANSWER, Accord
 from pointsman.estimators.confidence import OWN, Confidence, Curve
+from pointsman.estimators.duo import STATES, Duo
 from pointsman.estimators.forest import Forest
+from pointsman.estimators.opening import Openings, Pair
 from pointsman.estimators.said import SIZE
 
 FEATURES = 1  #: changes whenever what is read off an answer does
 MOST_BYTES = 1 << 28
-_MAGIC = b"pointsman confidence 1\n"
+_MAGIC = b"pointsman confidence 2\n"
 _TREES = ("roots", "feature", "threshold", "below", "value")
 _KINDS = ("<i4", "<i4", "<f4", "<i4", "<f4")
+_PAIR = 4  # arrays of a pair
 _BESIDE = 3  # numbers about a further model
 
 
@@ -35,7 +38,10 @@ def dump(learned: Confidence) -> bytes:
         learned.curve.by_task,
         learned.accord.stands,
         learned.accord.further,
+        learned.openings.discern,
     ]
+    for pair in learned.openings.pairs:
+        arrays += [pair.duo.chance, pair.duo.right, pair.duo.strong, pair.cuts]
     forests = [forest for forest in (learned.forest, learned.gains) if forest is not None]
     for forest in forests:
         arrays += [np.asarray(getattr(forest, name), kind) for name, kind in zip(_TREES, _KINDS, strict=True)]
@@ -46,6 +52,8 @@ def dump(learned: Confidence) -> bytes:
         "labels": learned.labels,
         "curve": [learned.curve.slope, learned.curve.trust, learned.curve.offset, learned.curve.models, learned.curve.tasks],
         "voices": learned.accord.models,
+        "openers": learned.openings.models,
+        "pairs": [[pair.tasks, pair.first, pair.second, pair.strong, pair.duo.tasks] for pair in learned.openings.pairs],
         "forests": [learned.forest is not None, learned.gains is not None],
         "shapes": [array.shape for array in arrays],
     }
@@ -82,17 +90,33 @@ def _loaded(body: bytes) -> Confidence:
     if head["features"] != FEATURES:
         raise ValueError(f"it reads answers in way {head['features']}, this version in way {FEATURES}")
     there = [bool(one) for one in head["forests"]]
-    kinds = ["<f8"] * 5 + list(_KINDS) * sum(there)
+    paired = _PAIR * len(head["pairs"])
+    kinds = ["<f8"] * (6 + paired) + list(_KINDS) * sum(there)
     arrays = _arrays(kinds, head["shapes"], body[8 + length :])
-    means, by_model, by_task, stands, further, *rest = arrays
+    means, by_model, by_task, stands, further, discern, *rest = arrays
+    pairs = tuple(_pair(said, rest[_PAIR * at :]) for at, said in enumerate(head["pairs"]))
+    rest = rest[paired:]
     trees = iter([Forest(*rest[at : at + len(_TREES)]) for at in range(0, len(rest), len(_TREES))])
     forest, gains = (next(trees) if one else None for one in there)
     slope, trust, offset, models, tasks = head["curve"]
     curve = Curve(float(slope), float(trust), float(offset), _names(models), by_model, _names(tasks), by_task)
     accord = Accord(_names(head["voices"]), stands, further)
-    learned = Confidence(_names(head["checks"]), forest, curve, gains, _names(head["models"]), means, int(head["labels"]), accord)
+    openings = Openings(_names(head["openers"]), discern, pairs)
+    learned = Confidence(_names(head["checks"]), forest, curve, gains, _names(head["models"]), means, int(head["labels"]), accord, openings)
     _fits(learned)
     return learned
+
+
+def _pair(said: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Pair:
+    tasks, first, second, strong, known = said
+    first, second, strong = _names([first, second, strong])
+    chance, right, last, cuts = arrays[:_PAIR]
+    pair = Pair(_names(tasks), first, second, strong, Duo(_names(known), chance, right, last), cuts)
+    if any(weights.shape != (STATES, pair.duo.width) for weights in (chance, right, last)) or strong in pair.asked:
+        raise ValueError("what it knows of a pair differs in length")
+    if cuts.shape != (STATES - 1 if first == second else 0,) or (np.diff(cuts) < 0).any():
+        raise ValueError("a pair's states are none")
+    return pair
 
 
 def _names(said: Any) -> tuple[str, ...]:
@@ -128,9 +152,12 @@ def _fits(learned: Confidence) -> None:
         (learned.curve.tasks, learned.curve.by_task),
         (range(OF_ANSWER + 2 * len(learned.accord.models)), learned.accord.stands),
         (range(FURTHER_SIZE), learned.accord.further),
+        (learned.openings.models, learned.openings.discern),
     )
     if any(values.shape != (len(names),) for names, values in lengths):
         raise ValueError("parts of it differ in length")
+    if ((learned.openings.discern < 0) | (learned.openings.discern > 1)).any():
+        raise ValueError("how well answers are told apart is no share")
     for forest, seen in ((learned.forest, width), (learned.gains, width + _BESIDE)):
         if forest is not None and (not len(forest.roots) or not 0 <= int(forest.feature.min()) <= int(forest.feature.max()) < seen):
             raise ValueError("a tree looks at a number that there is not")

@@ -14,15 +14,17 @@ import numpy as np
 from pointsman.estimators.logistic import fit, odds, share
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Vector
 
     Rows = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 DIFFER, AGREE, UNKNOWN = 0, 1, 2
-_STATES = 3
+STATES = 3
+_OF_QUERY, _OF_TASK = 4, 3  # numbers: one and what is expected of each; of each task, as a whole and with two of these
 _FIRM = 60.0  # answers' worth of belief that states and tasks are alike
 
 
@@ -47,13 +49,18 @@ class Duo:
     right: Matrix
     strong: Matrix
 
+    @property
+    def width(self) -> int:
+        """How many numbers are looked at."""
+        return _OF_QUERY + _OF_TASK * len(self.tasks)
+
     @classmethod
     def of(cls, tasks: Sequence[str], prior: Matrix, states: Rows, right: Vector, strong: Vector, firm: float = _FIRM) -> Duo:
         """Learn from queries that all answered. `prior` must come from fits that had not seen them."""
         known = tuple(sorted({task for task in tasks if task}))
         rows = _rows(known, tasks, prior)
         blank = np.zeros(rows.shape[1])
-        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, firm) for one in range(_STATES)])
+        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, firm) for one in range(STATES)])
         return cls(known, chance, _by_state(rows, states, right, 1, firm), _by_state(rows, states, strong, 3, firm))
 
     def expect(self, tasks: Sequence[str], prior: Matrix) -> Expected:
@@ -65,6 +72,30 @@ class Duo:
         chance, right, strong = (share(rows @ weights.T) for weights in (self.chance, self.right, self.strong))
         chance /= chance.sum(axis=1, keepdims=True)
         return Expected(chance, _around(right, chance, prior[:, :2].max(axis=1)), _around(strong, chance, prior[:, 2]))
+
+
+def pays(told: Expected, alone: Vector, spent: Vector, last: Vector, worth: float) -> Flags:
+    """Of which queries asking the two promises more than `alone`: the best model's expected worth, less its price.
+
+    `spent`: the price of the two; `last`: of the strong model, which is asked after them where it is `onward`. `worth`: of a right answer.
+    """
+    hoped = (told.chance * np.maximum(told.right * worth, told.strong * worth - last[:, None])).sum(axis=1)
+    return np.asarray(hoped - spent > alone)
+
+
+def onward(right: Vector, strong: Vector, last: Vector, worth: float) -> Flags:
+    """Where the strong model is worth its price, `last`, once the state is seen."""
+    return np.asarray(strong * worth - last > right * worth)
+
+
+def leads(first: ArrayLike, second: ArrayLike) -> Flags:
+    """Whether the answer of the first is the one to deliver, by what was expected of the two."""
+    return np.asarray(np.asarray(first) >= np.asarray(second))
+
+
+def believed(cuts: Vector, confidence: ArrayLike) -> Rows:
+    """How far answers are believed, as a state: where their confidence lies among the cuts."""
+    return np.asarray(np.searchsorted(cuts, np.asarray(confidence), "right"), np.intp)
 
 
 def states_of(first: Sequence[str], second: Sequence[str]) -> Rows:
@@ -86,7 +117,7 @@ def _by_state(rows: Matrix, states: Rows, truth: Vector, leading: int, firm: flo
     start = np.zeros(rows.shape[1])
     start[leading] = 1.0
     common = fit(rows, truth, start, firm)
-    return np.stack([fit(rows[states == one], truth[states == one], common, firm) for one in range(_STATES)])
+    return np.stack([fit(rows[states == one], truth[states == one], common, firm) for one in range(STATES)])
 
 
 def _rows(known: tuple[str, ...], tasks: Sequence[str], prior: Matrix) -> Matrix:

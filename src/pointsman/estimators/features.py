@@ -52,8 +52,8 @@ class Seen(NamedTuple):
 
     direction: Floats  #: the embedding along the training set's leading directions; of length 1 or 0
     dense: Floats  #: surface and topics: what the trees look at
-    places: Rows  #: in the heads' row of words, pieces, surface and tasks, those that may not be 0
-    values: Floats  #: what stands there; words, and pieces, are of length 1 or 0
+    places: Rows  #: in the heads' row of words, pieces, surface and tasks, some of them twice; elsewhere it is 0
+    values: Floats  #: what is added up there; words, and pieces, are of length 1 or 0
 
 
 def read(query: Query, embedder: Embedder | None) -> Reading:
@@ -75,7 +75,9 @@ def ends(text: str) -> str:
 
 def _counted(words: Hashes, pieces: Hashes) -> tuple[Rows, Rows, Floats]:
     """Rarity, bucket and weight of each that is distinct (Weinberger et al., ICML 2009: a bucket and a sign from the hash)."""
-    hashes = np.concatenate((words & ~_OF_PIECES, pieces | _OF_PIECES))
+    hashes = np.concatenate((words, pieces))
+    hashes[: len(words)] &= ~_OF_PIECES
+    hashes[len(words) :] |= _OF_PIECES
     hashes.sort()
     new = np.ones(len(hashes) + 1, np.bool_)
     np.not_equal(hashes[1:], hashes[:-1], out=new[1:-1])
@@ -130,11 +132,11 @@ class Scale:
         around: Floats = one.embedding - self.embedding_centre
         along = around @ self.directions
         shape = np.minimum(np.maximum((one.surface - self.surface_mean) / self.surface_scale, _LEAST), _MOST)
-        held = np.bincount(one.bucket, one.weight * self.rarity.take(one.rarity), 2 * BUCKETS)
-        filled = (held != 0).nonzero()[0]
-        words = int(filled.searchsorted(BUCKETS))
-        weights = held.take(filled).astype(np.float32)
-        places, values = [filled, _SURFACE], [unit(weights[:words]), unit(weights[words:]), shape]
+        weights = one.weight * self.rarity.take(one.rarity)
+        held = np.bincount(one.bucket, weights, 2 * BUCKETS)
+        lengths = [_inverse(float(part @ part)) for part in (held[:BUCKETS], held[BUCKETS:])]
+        weights *= np.array(lengths, np.float32).take(one.rarity & 1)
+        places, values = [one.bucket, _SURFACE], [weights, shape]
         if one.task in self.tasks:
             places.append(_TASKS[self.tasks.index(one.task), None])
             values.append(_PRESENT)
@@ -152,8 +154,11 @@ _SURFACE, _TASKS, _PRESENT = np.arange(2 * BUCKETS, FLAT), np.arange(FLAT, FLAT 
 
 def unit(vector: Floats) -> Floats:
     """The vector at length 1; zeros stay zeros."""
-    length = sqrt(float(vector @ vector))
-    return vector * np.float32(1 / length if length > 1e-6 else 0)
+    return vector * np.float32(_inverse(float(vector @ vector)))
+
+
+def _inverse(square: float) -> float:
+    return 1 / sqrt(square) if square > 1e-12 else 0.0
 
 
 def _directions(centred: Floats, most: int) -> Floats:

@@ -59,24 +59,27 @@ class Forest:
         """The leaf in each tree for one query."""
         feature, threshold, below, at, steps = self._walked
         for _ in range(steps):
-            at = below.take(at) + (features.take(feature.take(at)) >= threshold.take(at))
+            at = below[at] + (features[feature[at]] >= threshold[at])
+        while not ((onward := below[at]) == at).all():
+            at = onward + (features[feature[at]] >= threshold[at])
         return at
 
     @cached_property
     def _walked(self) -> tuple[Rows, Floats, Rows, Rows, int]:
-        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them; steps to the last leaf."""
+        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them; steps after which to look
+        whether all trees have come to a leaf."""
         leaf = self.below == np.arange(len(self.below))
         below, steps, level = self.below.astype(np.intp), 0, np.unique(self.roots)
         while not leaf[level].all():
             level = below[level[~leaf[level]]]
             level, steps = np.unique(np.concatenate((level, level + 1))), steps + 1
         threshold = np.where(leaf, np.float32(np.inf), self.threshold)
-        return self.feature.astype(np.intp), threshold, below, self.roots.astype(np.intp), steps
+        return self.feature.astype(np.intp), threshold, below, self.roots.astype(np.intp), steps * 3 // 4
 
     def predict(self, features: Floats) -> Floats:
         """Mean over the trees for one query."""
         found = self.value.take(self.leaves(features), axis=0)
-        return np.asarray(np.add.reduce(found, axis=0) / np.float32(len(found)))
+        return np.asarray(np.full(len(found), np.float32(1) / len(found)) @ found)
 
 
 def grow(features: Floats, targets: Floats, groups: Rows, growth: Growth, seed: int) -> tuple[Forest, Floats]:

@@ -60,8 +60,10 @@ def grams(text: str) -> tuple[Hashes, Hashes]:
 
 
 def _mixed(hashes: Hashes) -> Hashes:
-    hashes = (hashes ^ (hashes >> _HALF)) * _MIX
-    return hashes ^ (hashes >> _LESS)
+    hashes ^= hashes >> _HALF
+    hashes *= _MIX
+    hashes ^= hashes >> _LESS
+    return hashes
 
 
 @cache

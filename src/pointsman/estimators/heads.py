@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Rows = NDArray[np.intp]
     Labels = NDArray[np.str_]
+
+
+_LINE = 16  # numbers in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Near(NamedTuple):
     weight: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: `_wide` is worked out once
 class Heads:
     """Fitted heads: a column an output."""
 
@@ -71,7 +75,15 @@ class Heads:
 
     def predict(self, one: Seen, near: Near) -> Floats:
         """All outputs for one query."""
-        return np.asarray(near.weight @ self.near_weights + one.values @ self.flat_weights.take(one.places, axis=0) + self.offset)
+        near_weights, flat_weights = self._wide
+        found = near.weight @ near_weights + one.values @ flat_weights.take(one.places, axis=0)
+        return np.asarray(found[: len(self.offset)] + self.offset)
+
+    @cached_property
+    def _wide(self) -> tuple[Floats, Floats]:
+        """The weights with columns of zeros up to whole lines of the processor's cache: products take three quarters of the time."""
+        more = ((0, 0), (0, -len(self.offset) % _LINE))
+        return np.pad(self.near_weights, more), np.pad(self.flat_weights, more)
 
 
 class Fit(NamedTuple):
@@ -92,7 +104,7 @@ def fit(queries: Sequence[Seen], scale: Scale, targets: Floats, judged: int, gro
     share = sum(weights) + views.meaning
     flat = np.zeros((len(rows), scale.width), np.float32)
     for row, one in zip(flat, chosen, strict=True):
-        row[one.places] = one.values
+        np.add.at(row, one.places, one.values)
     gain = np.ones(scale.width, np.float32)
     for weight, begin, end in zip(weights, _EDGES, (*_EDGES[1:], scale.width), strict=True):
         gain[begin:end] = np.sqrt(weight / share / _spread(flat[:, begin:end]))

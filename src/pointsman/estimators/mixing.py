@@ -37,7 +37,6 @@ class Settings:
     topics: int = 24  #: leading directions of the embeddings that the trees look at
     tasks: bool = True  #: whether the caller's task tag is read
     guarded: bool = True  #: whether choosing by query must first show that it is worth it
-    steady: bool = False  #: whether what stands before a question is kept from lifting the strong models, at a price in quality
 
 
 class Fit(NamedTuple):
@@ -75,9 +74,9 @@ def fit(outcomes: Outcomes, embedder: Embedder | None, settings: Settings, seed:
     if settings.guarded and not verdict.routes:
         weights, verdict = _by_tag(weights, parts, quality, guard) if table.tasks else (_without(weights), verdict)
     unseen = _combined(weights, parts)
-    doubt, level = Doubt.of(outcomes.quality, unseen), Steady(np.zeros(models))
-    mixture = Mixture(scale, headed.heads, trees, table, weights, quantities, doubt, verdict, level)
-    if settings.steady:
+    doubt, free = Doubt.of(outcomes.quality, unseen), Steady(np.zeros(models))
+    mixture = Mixture(scale, headed.heads, trees, table, weights, quantities, doubt, verdict, free)
+    if any(weights.differ[:-1]):  # else no text can lift a model above another
         mixture = replace(mixture, steady=_steady(mixture, unseen, outcomes.queries, embedder))
     return Fit(mixture, unseen, headed.rows)
 

@@ -93,7 +93,8 @@ class Mixture:
         models = len(self.weights.mean)
         strange = bool(one.task and self.table.tasks) and one.task not in self._tabled
         by_heads, (by_table, told) = found[:models], self._tabled.get(one.task) or self._tabled[""]
-        looked_at = np.concatenate((seen.dense, apart(by_heads), told), dtype=np.float32, casting="same_kind")
+        level = np.add.reduce(by_heads, keepdims=True) / models
+        looked_at = np.concatenate((seen.dense, by_heads - level, level, told), dtype=np.float32, casting="same_kind")
         quality = self.weights.combine(np.array((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
         return Expected(quality, found[models:], near.cosine, near.weight)
 

@@ -1,10 +1,14 @@
 """The estimate: prices and priors of the catalogue and the configuration, and of quality what was learned from outcomes, where it was.
 
 cost     tokens x price, or seconds x price for hardware by the second
-latency  round trip + time to first token (+ prompt reading) + output tokens x time per token
+latency  round trip + time to first token (+ prompt reading) + output tokens x time per token;
+         of a model whose speed is nobody's figure, what was learned of its times
 quality  what was learned of the model for this request, where there is a bundle that knows it; else
          the task class's prior, with the Wilson score interval's lower bound (one-sided 95 %) over its graded answers
 energy   tokens x watt-hours per token
+
+Output tokens are those learned of the model for this request, where the bundle's outcomes tell any; else what the task class usually takes.
+Prices are today's. Outcomes that tell costs and no lengths give costs as they were.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from pointsman.core.signals import Prediction
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
 _MOST_COLUMNS = 256
+_UNTOLD: Mapping[str, Prediction] = {}
 
 
 class _Quality(NamedTuple):
@@ -69,23 +74,35 @@ class PriorEstimator:
     def __call__(self, ask: Ask, models: Sequence[Model]) -> Estimates:
         """One estimate a model, in order. Choices are generated side by side: they cost, but hardly delay."""
         tokens, task = ask.signals.tokens, ask.ruling.task
-        each, output = tokens.output, tokens.output * ask.request.choices
+        choices = ask.request.choices
         counted = {count.tokenizer: count for count in tokens.counts}
         counts = {name: counted.get(name) or tokens.input_for(name) for name in self._tokenizers}
         columns = self._of(models)
         rows = columns.rows
         inputs = [counts[name].tokens for name in columns.tokenizers]
-        total_ms = [start + count * ms_in + each * ms_out for count, (start, ms_in, ms_out) in zip(inputs, columns.times, strict=True)]
+        quality = columns.quality.get(task, columns.otherwise)
+        outputs, told = [tokens.output] * len(rows), _UNTOLD
+        if ask.signals.predicted:
+            told = {one.model: one for one in ask.signals.predicted}
+            quality = _learned(told, models, quality)
+            outputs = _lengths(told, models, tokens.output, ask.request.max_output_tokens)
+        total_ms = [
+            start + count * ms_in + output * ms_out
+            for count, output, (start, ms_in, ms_out) in zip(inputs, outputs, columns.times, strict=True)
+        ]
         cost = [
-            _cost(rows[at].model, count, output, total_ms[at]) if rate is None else count * rate + output * output_rate
-            for at, (count, (rate, output_rate)) in enumerate(zip(inputs, columns.rates, strict=True))
+            _cost(rows[at].model, count, output * choices, total_ms[at]) if rate is None else count * rate + output * choices * output_rate
+            for at, (count, output, (rate, output_rate)) in enumerate(zip(inputs, outputs, columns.rates, strict=True))
         ]
         energy: list[float | None] = [None] * len(rows)
         if columns.energies is not None:
-            energy = [None if wh is None else count * wh[0] + output * wh[1] for count, wh in zip(inputs, columns.energies, strict=True)]
-        quality = columns.quality.get(task, columns.otherwise)
-        if ask.signals.predicted:
-            quality = _learned(ask.signals.predicted, models, quality)
+            energy = [
+                None if wh is None else count * wh[0] + output * choices * wh[1]
+                for count, output, wh in zip(inputs, outputs, columns.energies, strict=True)
+            ]
+        if told:
+            cost = [_recorded(told.get(row.model.id), known, choices) for row, known in zip(rows, cost, strict=True)]
+            total_ms = [_timed(told.get(row.model.id), row, ms) for row, ms in zip(rows, total_ms, strict=True)]
 
         def row(at: int) -> Estimate:
             known, count = rows[at], counts[rows[at].tokenizer]
@@ -129,10 +146,27 @@ def _side_by_side(models: Sequence[Model], rows: Sequence[_Row]) -> _Columns:
     )
 
 
-def _learned(predicted: Iterable[Prediction], models: Sequence[Model], priors: Sequence[_Quality]) -> list[_Quality]:
+def _learned(told: Mapping[str, Prediction], models: Sequence[Model], priors: Sequence[_Quality]) -> list[_Quality]:
     """What was learned of a model, else its prior."""
-    known = {one.model: _Quality(one.quality, one.low, one.evidence, millionths(one.quality)) for one in predicted}
+    known = {name: _Quality(one.quality, one.low, one.evidence, millionths(one.quality)) for name, one in told.items()}
     return [known.get(model.id, prior) for model, prior in zip(models, priors, strict=True)]
+
+
+def _lengths(told: Mapping[str, Prediction], models: Sequence[Model], otherwise: int, limit: int | None) -> list[int]:
+    """Output tokens of one choice: what was learned of a model's answers, within the client's limit."""
+    known = {name: one.output_tokens for name, one in told.items() if one.output_tokens is not None}
+    lengths = [known.get(model.id, otherwise) for model in models]
+    return lengths if limit is None else [min(length, limit) for length in lengths]
+
+
+def _recorded(one: Prediction | None, known: int | None, choices: int) -> int | None:
+    """What outcomes without lengths say of the cost; a model whose price is unknown stays one."""
+    return known if one is None or one.cost_picousd is None or known is None else one.cost_picousd * choices
+
+
+def _timed(one: Prediction | None, row: _Row, known: float) -> float:
+    """What outcomes say of the time, of a model whose speed was neither measured nor stated."""
+    return known if one is None or one.latency_ms is None or row.model.speed.source != "default" else float(one.latency_ms)
 
 
 def _row(model: Model) -> _Row:

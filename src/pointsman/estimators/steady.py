@@ -1,34 +1,39 @@
 """What is put in front of a question must not lift the strong models: what is said of a whole text is held to what its end says.
 
 A prefix moves the whole and, if it is short beside the question, not the end. Whoever looks for words that send everything to the dearest
-model finds them for one reading; for two of different length, one of which does not hold them, there is little to find.
+model finds them for one reading; for two of different length, one of which does not hold them, there is little to find. Where nobody
+attacks, two readings know more than one: what counts is their mean, or a little less than the end says if that is less.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointsman.estimators.features import fits
+from pointsman.estimators.features import ends
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Vector
 
-WORDS = 24  #: of a text's end that are read by themselves
-SLACK = -0.01  #: added to how much more the whole usually says for strong models than its end; with less, prefixes move less
+LEAST, MOST = 20, 40  #: words of an end
+MARGIN = 0.01  #: by which the whole must say less for strong models than its end usually lets expect; with more, prefixes move less
+_WORD = re.compile(r"\S{1,12}")  # longer ones count as several: else words written together would hide a prefix
 
 
 def ending(text: str) -> str | None:
-    """The last words of a text; none where there are no others, or where a text is so long that they are few of it.
+    """The last half of the words that are read of a text, some at least and some at most; none where there are no others.
 
-    >>> ending("one two three"), ending("more " * 30)[:9]
-    (None, 'more more')
+    >>> ending("one two three"), ending("before " * 20 + "after " * 20)[:11]
+    (None, 'after after')
     """
-    words = text.rsplit(None, WORDS) if fits(text) else ()
-    return " ".join(words[1:]) if len(words) > WORDS else None
+    text = ends(text)
+    begins = [word.start() for word in _WORD.finditer(text)]
+    before = len(begins) - min(max(len(begins) // 2, LEAST), MOST)
+    return text[begins[before] :] if before > 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +42,7 @@ class Steady:
 
     strong: Vector  #: direction in which models differ in mean quality, of length 1; 0: nothing is held
     usual: float = 0.0  #: how much more the whole of a text says for them than its end, on average
-    taken: float = 0.0  #: what is taken from them on average, and given back to all texts alike
+    taken: float = 0.0  #: what is taken from them on average where there is an end, and given back there
 
     @property
     def holds(self) -> bool:
@@ -51,9 +56,16 @@ class Steady:
         strong = centred / max(float(np.sqrt(centred @ centred)), 1e-9)
         more = (whole - ends) @ strong
         usual = float(more.mean()) if len(more) else 0.0
-        return cls(strong, usual, float(np.maximum(more - usual - SLACK, 0).mean()) if len(more) else 0.0)
+        return cls(strong, usual, float(_over(more - usual).mean()) if len(more) else 0.0)
 
     def held(self, whole: Vector, end: Vector | None) -> Vector:
         """Quality by model, from what is said of the whole and of its end."""
-        over = 0.0 if end is None else max(float((whole - end) @ self.strong) - self.usual - SLACK, 0.0)
-        return np.asarray(whole - (over - self.taken) * self.strong)
+        if end is None:
+            return whole
+        more = (whole - end) @ self.strong - self.usual
+        return np.asarray(whole - (_over(more) - self.taken) * self.strong)
+
+
+def _over(more: Vector) -> Vector:
+    """What to take off: all that the whole says beyond the end, and the margin; or half of what it says less, which leaves the mean."""
+    return np.maximum(more + MARGIN, more / 2)

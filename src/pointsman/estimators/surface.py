@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from itertools import islice, pairwise
+from itertools import pairwise
 from math import log1p, sqrt
-from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NUMBER = re.compile(rb"[0-9](?:[0-9.,]*[0-9])?")
-_SENTENCE = re.compile(r"[.!?](?=\s|$)")
+_ENDS = (".", "!", "?")  #: of sentences
+_SENTENCES = tuple(f"{end} " for end in _ENDS)
 _CHOICE = re.compile(r" \(?([a-j])[).:](?= )")
-_CODE = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
+_FIRST_CHOICES = ("a) ", "a. ", "a: ")
+_CODE_SIGNS = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
+_CODE = tuple((sign, ord(sign[0])) for sign in _CODE_SIGNS)
 _LETTERS = bytes(byte if byte >= 128 or chr(byte).isalpha() else 32 for byte in range(256))  # in ASCII, all else stands between words
 _COUNTED = list(b'%$/=(,?":_+-*^<>[|#@&')  #: signs that are counted one by one
 _OPERATORS = list(b"+-*/^=<>%$")
@@ -40,7 +42,7 @@ _CUES = frozenset(_CUE_WORDS.encode().split())
 
 _FIXED = 37
 _CUE_PLACE = {word: place for place, word in enumerate(sorted(_CUES), _FIXED + len(_COUNTED))}
-_LONG = 9  # letters of a long word
+_SPACE, _LONG = 32, 9  # letters of a long word
 SIZE = _FIXED + len(_COUNTED) + len(_CUES)  #: how many numbers
 
 
@@ -52,30 +54,38 @@ def surface(text: str) -> NDArray[np.float32]:
     """
     text = " ".join(ends(text).lower().split())
     raw = text.encode("utf-8", "replace")
-    words = raw.translate(_LETTERS).split()
+    letters = raw.translate(_LETTERS)
+    words = letters.split()
     distinct = frozenset(words)
-    sizes = sorted(map(len, words))
     counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256).tolist()
-    values = (*_lengths(text, sizes, len(distinct), counts), *_numbers(raw, len(words)), *_letters(counts), *_choices(text))
+    lengths = _lengths(text, _sizes(letters), len(distinct), counts)
+    values = (*lengths, *_numbers(raw, len(words)), *_letters(counts, len(raw)), *_choices(text))
     numbers = np.zeros(SIZE, np.float32)
     numbers[: _FIXED + len(_COUNTED)] = (*values, *[log1p(counts[sign]) for sign in _COUNTED])
     numbers[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
     return numbers
 
 
-def _lengths(text: str, sizes: list[int], distinct: int, counts: list[int]) -> tuple[float, ...]:
-    words, sentences = len(sizes), len(_SENTENCE.findall(text))
+def _sizes(letters: bytes) -> NDArray[np.intp]:
+    """Of each word how many bytes it has; spaces are between them."""
+    inside = np.frombuffer(b" %s " % letters, np.uint8) != _SPACE
+    edges = (inside[1:] != inside[:-1]).nonzero()[0]
+    return np.asarray(edges[1::2] - edges[::2])
+
+
+def _lengths(text: str, sizes: NDArray[np.intp], distinct: int, counts: list[int]) -> tuple[float, ...]:
+    words, sentences = len(sizes), sum(map(text.count, _SENTENCES)) + text.endswith(_ENDS)
     n = max(1, words)
-    mean = sum(sizes) / n
-    long = words - bisect_left(sizes, _LONG)
-    code = [sign for sign in _CODE if counts[ord(sign[0])]]
+    mean = int(np.add.reduce(sizes)) / n
+    long = int(np.count_nonzero(sizes >= _LONG))
+    code = [sign for sign, first in _CODE if counts[first]]
     return (
         log1p(len(text)),
         log1p(words),
         log1p(sentences),
         n / max(1, sentences),
         mean,
-        sqrt(max(0.0, sum(map(mul, sizes, sizes)) / n - mean * mean)),
+        sqrt(max(0.0, int(sizes @ sizes) / n - mean * mean)),
         distinct / n,
         log1p(long),
         long / n,
@@ -85,7 +95,7 @@ def _lengths(text: str, sizes: list[int], distinct: int, counts: list[int]) -> t
 
 
 def _numbers(raw: bytes, words: int) -> tuple[float, ...]:
-    found = [match[0] for match in islice(_NUMBER.finditer(raw), _NUMBERS)]
+    found = _NUMBER.findall(raw)[:_NUMBERS]
     values = sorted(map(_value, found)) or [0.0]
     fractions = sum(b"." in number for number in found)
     return (
@@ -107,8 +117,8 @@ def _value(number: bytes) -> float:
     return float(b"%s.%s" % (whole or b"0", fraction.replace(b".", b"")))
 
 
-def _letters(counts: list[int]) -> tuple[float, ...]:
-    n, beyond = max(1, sum(counts)), sum(counts[128:])
+def _letters(counts: list[int], length: int) -> tuple[float, ...]:
+    n, beyond = max(1, length), sum(counts[128:])
     return (sum(counts[48:58]) / n, beyond / n, log1p(beyond), log1p(sum([counts[sign] for sign in _OPERATORS])), counts[32] / n)
 
 
@@ -136,6 +146,8 @@ def _choices(text: str) -> tuple[float, ...]:
 def _marks(text: str) -> list[int]:
     """Where the letters of choices stand, if there are two at least: a, b, c and on, wherever lines end."""
     found: list[int] = []
+    if not any(map(text.__contains__, _FIRST_CHOICES)):
+        return found
     for mark in _CHOICE.finditer(f" {text}"):
         if mark[1] == "a":
             found = [mark.start()]

@@ -12,7 +12,7 @@ from pointsman.errors import ConfigError
 from pointsman.estimators.learned import Predicted
 from pointsman.evals import cascades, duos, figures, parity
 from pointsman.evals.crossfit import Judged, best_single
-from pointsman.evals.duos import Pair
+from pointsman.evals.duos import FEW, Pair, bare
 from pointsman.evals.folds import Fold
 from pointsman.evals.ranking import best_first
 from pointsman.evals.resample import Draws, Interval, interval
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from pointsman.evals.figures import Sample
 
 MOST_CALLS = 4  #: of one query
-_FINE = 2 * cascades.SETTINGS  # where no course is walked step by step, which takes long
-_FEW = 300  # training queries below which nothing is learned of several answers to one question
-_BARE = 8  # characters of an answer in which nothing can be seen
-_COARSE = 4  # of so many worths one is tried there
 _CAPPED = ("cp0", "cp1", "qnc")  # the best single model by itself is a setting of every router
 
 
@@ -63,7 +59,7 @@ def go(outcomes: Outcomes, folds: Sequence[Fold], known: Sequence[Priors], seed:
         raise ConfigError("no answers were kept: record `response` with the outcomes")
     parts = [list(_parts(outcomes, fold, one)) for fold, one in zip(folds, known, strict=True)]
     walked = any(way is _routed for found in parts for _, _, way in found)
-    worths = cascades.worths(outcomes.cost_usd, cascades.SETTINGS if walked else _FINE)
+    worths = cascades.worths(outcomes.cost_usd, cascades.SETTINGS if walked else cascades.FINE)
     shape = (len(outcomes.queries), len(worths))
     gone = Gone(np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape[0]), np.empty(shape[0]))
     for number, found in enumerate(parts, 1):
@@ -93,26 +89,19 @@ def ends(outcomes: Outcomes) -> tuple[int, int]:
 
 def _parts(outcomes: Outcomes, fold: Fold, known: Priors) -> Iterator[tuple[Fold, Priors, Way]]:
     """Tasks with answers in which nothing can be seen, and the others."""
-    bare = _bare(outcomes, fold)
+    unseeable = bare(outcomes, fold.train)
     for wanted in (True, False):
-        there, here = ([(outcomes.queries[i].task in bare) == wanted for i in rows] for rows in (fold.train, fold.judged))
+        there, here = ([(outcomes.queries[i].task in unseeable) == wanted for i in rows] for rows in (fold.train, fold.judged))
         if any(here):
             part = Fold(fold.train[there], fold.judged[here])
-            way = _paired if wanted else _looked if len(part.train) < _FEW else _routed
+            way = _paired if wanted else _looked if len(part.train) < FEW else _routed
             yield part, Priors(known.unseen[there], known.quality[here], known.cost_usd[here]), way
-
-
-def _bare(outcomes: Outcomes, fold: Fold) -> set[str]:
-    lengths: dict[str, list[float]] = {}
-    for i in fold.train:
-        lengths.setdefault(outcomes.queries[i].task, []).append(float(np.median([len(text or "") for text in outcomes.answers[i]])))
-    return {task for task, found in lengths.items() if np.median(found) <= _BARE}
 
 
 def _paired(outcomes: Outcomes, fold: Fold, known: Priors, seed: int, look: Look, worths: Vector, gone: Gone) -> None:
     """a pair is asked at once"""
     past, sight = glimpse(outcomes, fold, known, look)
-    pair = duos.best(outcomes.rows(fold.train), past, worths[::_COARSE])
+    pair = duos.best(outcomes.rows(fold.train), past, worths[:: duos.COARSE])
     _settle(outcomes, fold, sight, pair, worths, gone)
 
 
@@ -182,7 +171,7 @@ def compare(runs: Sequence[Run], drawn: Draws) -> Mapping[str, Compared]:
         [{**figures.drawn(one, drawn), "cp98": parity.drawn(one, 0.98, drawn)} for one in (run.predictive, run.cascade)] for run in runs
     ]
     found = {}
-    for name in values[0][0]:
+    for name in [name for name in values[0][0] if name in values[0][1]]:
         mean = [float(np.mean([_capped(name, one[side][name]) for one in values])) for side in (0, 1)]
         draws = [np.mean([_capped(name, one[side][name]) for one in tried], axis=0) for side in (0, 1)]
         predictive, cascade = (interval(mean[side], draws[side]) for side in (0, 1))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pointsman.evals.sight import Sight
 
 SETTINGS = 96  #: of a knob
-_MOST_FURTHER = 4  # models that are thought of at one step: those that no other is both cheaper and better than come first
+FINE = 2 * SETTINGS  #: where no course is walked step by step, which takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def paid(outcomes: Outcomes, courses: Sequence[Course]) -> tuple[Vector, Vector]
 def worths(cost_usd: Matrix, settings: int = SETTINGS) -> Vector:
     """What a right answer may be worth, in dollars: from where the cheapest call is hardly worth it to where every gain is."""
     mean = cost_usd.mean(axis=0)
-    return np.geomspace(float(mean.min()) / 2, float(mean.max()) * 200, settings)
+    return np.geomspace(float(mean[mean > 0].min()) / 2, float(mean.max()) * 200, settings)
 
 
 def routed(sight: Sight, at: int, worths: Sequence[float], most: int = 3) -> list[Course]:
@@ -78,16 +78,11 @@ def _walk(state: Callable[[tuple[int, ...]], _State], value: float, most: int) -
     asked: tuple[int, ...] = ()
     while len(asked) < most:
         here = state(asked)
-        chosen = worth.next_call(here.confidence, here.further, value)
-        if chosen is None and asked:
+        chosen = worth.next_call(here.confidence, here.further, value) if asked else worth.first_call(here.further, value)
+        if chosen is None:
             break
-        asked = (*asked, here.places[_least_lost(here, value) if chosen is None else chosen])
+        asked = (*asked, here.places[chosen])
     return Course(state(asked).delivered, asked)
-
-
-def _least_lost(here: _State, value: float) -> int:
-    """Some model must be asked: where none is worth its price, the one of which least is lost."""
-    return int(np.argmax([one.quality * value - one.cost_usd for one in here.further]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,36 +100,21 @@ def _state(sight: Sight, at: int, asked: tuple[int, ...]) -> _State:
     cost = [max(float(sight.cost_usd[at, k]), 0.0) for k in rest]
     if not asked:
         quality = [min(max(float(sight.prior[at, m]), 0.0), 1.0) for m in rest]
-        kept = _undominated(cost, quality)
-        further = [_alone(sight.models[rest[i]], quality[i], cost[i], float(sight.discern[rest[i]])) for i in kept]
-        return _State(-1, 0.0, tuple(further), tuple(rest[i] for i in kept))
+        offers = [worth.Further(sight.models[m], quality[m], cost[m]) for m in rest]
+        choices = worth.openers(offers, sight.discern.tolist())
+        return _State(-1, 0.0, tuple(one for _, one in choices), tuple(m for m, _ in choices))
     given = _given(sight, at, asked)
     best, sure = sight.accord.best(given)
     after = sight.after[at, list(asked)]
     quality = [sight.accord.quality(Unasked(given, float(sight.prior[at, k]), tuple(after[:, k].tolist())), sure) for k in rest]
-    kept = _undominated(cost, quality)
+    kept = worth.undominated(cost, quality)
     further = [_beside(sight, given, best, sure, rest[i], quality[i], cost[i]) for i in kept]
     return _State(asked[best], sure, tuple(further), tuple(rest[i] for i in kept))
-
-
-def _alone(model: str, quality: float, cost_usd: float, discern: float) -> worth.Further:
-    """A first answer will look right or not; how much that tells is known of the model."""
-    return worth.Further(model, quality, cost_usd, quality, quality + discern * (1 - quality), quality - discern * quality)
 
 
 def _beside(sight: Sight, given: Sequence[Given], best: int, sure: float, k: int, quality: float, cost_usd: float) -> worth.Further:
     found = prospect(sight.accord, given, best, sure, sight.models[k], quality)
     return worth.Further(sight.models[k], found.quality, cost_usd, found.settles, found.sure, found.unsure)
-
-
-def _undominated(cost: Sequence[float], quality: Sequence[float]) -> list[int]:
-    """The models that are better than all cheaper ones; at most some, the cheapest and the best among them."""
-    kept: list[int] = []
-    for i in sorted(range(len(cost)), key=lambda i: (cost[i], -quality[i])):
-        if not kept or quality[i] > quality[kept[-1]]:
-            kept.append(i)
-    steps = np.linspace(0, len(kept) - 1, min(len(kept), _MOST_FURTHER)).round().astype(int)
-    return [kept[int(step)] for step in steps]
 
 
 def chained(sight: Sight, at: int, chain: Sequence[int], thresholds: Sequence[float]) -> list[Course]:

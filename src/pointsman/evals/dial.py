@@ -75,23 +75,44 @@ class _Drawn(NamedTuple):
     cost_of: Matrix
 
 
-def calibrate(outcomes: Outcomes, predicted: Predicted, goal: Goal, wanted: float, seed: int) -> Calibrated:
-    """Find the dial on a whole table; `predicted` is `unseen` of it. Raises `ConfigError` where there is nothing to keep a share of."""
-    chosen = dialled(predicted)
+@dataclass(frozen=True, slots=True, eq=False)
+class Dialled:
+    """What every dial gave, on the data and on draws of them, beside the best single model."""
+
+    drawn: _Drawn
+    best: int  #: column of that model: the one of highest mean quality, of several the cheapest
+    kept: Matrix  #: of its quality, a row a draw
+    saved: Matrix  #: of its cost
+
+    def intervals(self, at: int) -> tuple[Interval, Interval, Interval]:
+        """Share of quality kept, share of cost saved, and quality above the best mix of single models at the same cost."""
+        drawn = self.drawn
+        over = drawn.quality[:, at] - np.array([_mix(q, c, spent) for q, c, spent in zip(*drawn[2:], drawn.cost[:, at], strict=True)])
+        kept, saved, more = (interval(float(row[0]), row[1:]) for row in (self.kept[:, at], self.saved[:, at], over))
+        return kept, saved, more
+
+
+def tried(outcomes: Outcomes, chosen: NDArray[np.intp], seed: int) -> Dialled:
+    """Every dial on a whole table; `chosen` is `dialled` of it. Raises `ConfigError` where there is nothing to keep a share of."""
     drawn = _drawn(outcomes, chosen, seed)
     best = int(np.lexsort((drawn.cost_of[0], -drawn.quality_of[0]))[0])
     if not drawn.quality_of[0, best] or not drawn.cost_of[0, best]:
         raise ConfigError(f"the best single model `{outcomes.models[best]}` has no quality or no cost: there is nothing to keep a share of")
-    kept, saved = drawn.quality / drawn.quality_of[:, [best]], 1 - drawn.cost / drawn.cost_of[:, [best]]
-    reached = kept if goal == "keep_quality" else saved
+    return Dialled(drawn, best, drawn.quality / drawn.quality_of[:, [best]], 1 - drawn.cost / drawn.cost_of[:, [best]])
+
+
+def calibrate(outcomes: Outcomes, predicted: Predicted, goal: Goal, wanted: float, seed: int) -> Calibrated:
+    """Find the dial on a whole table; `predicted` is `unseen` of it. Raises `ConfigError` where there is nothing to keep a share of."""
+    all_of_them = tried(outcomes, dialled(predicted), seed)
+    drawn, best = all_of_them.drawn, all_of_them.best
+    reached = all_of_them.kept if goal == "keep_quality" else all_of_them.saved
     order = np.arange(len(DIALS))[::-1] if goal == "keep_quality" else np.arange(len(DIALS))
     sure = np.quantile(reached[1:], _RISK, axis=0)
     places = order[: _run(sure[order] >= wanted)]
 
     def given(at: int) -> Given:
-        over = drawn.quality[:, at] - np.array([_mix(q, c, spent) for q, c, spent in zip(*drawn[2:], drawn.cost[:, at], strict=True)])
-        k, s, m = (interval(float(row[0]), row[1:]) for row in (kept[:, at], saved[:, at], over))
-        return Given(float(DIALS[at]), float(drawn.quality[0, at]), float(drawn.cost[0, at]), k, s, m, float(sure[at]))
+        quality, cost = float(drawn.quality[0, at]), float(drawn.cost[0, at])
+        return Given(float(DIALS[at]), quality, cost, *all_of_them.intervals(at), float(sure[at]))
 
     found = None if not len(places) else _cheapest_or_best(places, drawn, goal)
     return Calibrated(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointsman.estimators.duo import Duo, states_of
+from pointsman.estimators.duo import Duo, believed, leads, onward, pays, states_of
 from pointsman.evals import frontier
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
     from pointsman.evals.sight import Sight
 
+FEW = 300  #: training queries below which nothing is learned of several answers to one question
+COARSE = 4  #: of so many worths one is tried where a pair is chosen
+_BARE = 8  # characters of an answer in which nothing can be seen
 _CHEAP = 0.5  # of the strong model's price, both together at most
 _FEW = 10.0  # answers' worth of belief that states are alike, where few queries tell
 
@@ -45,6 +48,15 @@ class Went:
     quality: Matrix
     cost_usd: Matrix
     calls: Matrix
+    delivered: NDArray[np.intp]  #: whose answer
+
+
+def bare(outcomes: Outcomes, rows: Iterable[int]) -> set[str]:
+    """The tasks in whose answers nothing can be seen: half of them are that short."""
+    lengths: dict[str, list[float]] = {}
+    for i in rows:
+        lengths.setdefault(outcomes.queries[i].task, []).append(float(np.median([len(text or "") for text in outcomes.answers[i]])))
+    return {task for task, found in lengths.items() if np.median(found) <= _BARE}
 
 
 def best(train: Outcomes, sight: Sight, worths: Vector) -> Pair | None:
@@ -83,7 +95,7 @@ def looked(train: Outcomes, sight: Sight) -> Pair | None:
     if weak == strong or cost[weak] >= _CHEAP * cost[strong]:
         return None
     cuts = np.quantile(sight.confidence[:, weak], (1 / 3, 2 / 3))
-    states, prior = np.searchsorted(cuts, sight.confidence[:, weak], "right"), sight.prior[:, [weak, weak, strong]]
+    states, prior = believed(cuts, sight.confidence[:, weak]), sight.prior[:, [weak, weak, strong]]
     duo = Duo.of([query.task for query in train.queries], prior, states, train.quality[:, weak], train.quality[:, strong], _FEW)
     return Pair(weak, weak, strong, duo, cuts)
 
@@ -97,18 +109,17 @@ def went(outcomes: Outcomes, sight: Sight, pair: Pair, worths: Vector) -> Went:
     right, strong = told.right[rows, states], told.strong[rows, states]
     price, paid = np.maximum(sight.cost_usd, 0.0), outcomes.cost_usd
     both, spent = paid[:, pair.asked].sum(axis=1), price[:, pair.asked].sum(axis=1)
-    quality, cost, calls = np.empty(shape), np.empty(shape), np.empty(shape)
+    quality, cost, calls, taken = np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape, np.intp)
     for at, worth in enumerate(worths):
         alone = sight.prior * worth - price
         last, each = price[:, pair.strong], alone.argmax(axis=1)
-        hoped = (told.chance * np.maximum(told.right * worth, told.strong * worth - last[:, None])).sum(axis=1)
-        paired = hoped - spent > alone[rows, each]
-        onward = paired & (strong * worth - last > right * worth)
-        taken = np.where(onward, pair.strong, np.where(paired, delivered, each))
-        quality[:, at] = outcomes.quality[rows, taken]
-        cost[:, at] = np.where(paired, both + onward * paid[:, pair.strong], paid[rows, each])
-        calls[:, at] = np.where(paired, len(pair.asked), 1) + onward
-    return Went(quality, cost, calls)
+        paired = pays(told, alone[rows, each], spent, last, worth)
+        further = paired & onward(right, strong, last, worth)
+        taken[:, at] = np.where(further, pair.strong, np.where(paired, delivered, each))
+        quality[:, at] = outcomes.quality[rows, taken[:, at]]
+        cost[:, at] = np.where(paired, both + further * paid[:, pair.strong], paid[rows, each])
+        calls[:, at] = np.where(paired, len(pair.asked), 1) + further
+    return Went(quality, cost, calls, taken)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +149,9 @@ def area(outcomes: Outcomes, went: Went) -> float:
 
 def _states(sight: Sight, pair: Pair) -> NDArray[np.intp]:
     if len(pair.asked) == 1:
-        return np.searchsorted(pair.cuts, sight.confidence[:, pair.first], "right")
+        return believed(pair.cuts, sight.confidence[:, pair.first])
     return states_of(*([row[m] for row in sight.comes_to] for m in (pair.first, pair.second)))
 
 
 def _delivered(sight: Sight, first: int, second: int) -> NDArray[np.intp]:
-    return np.where(sight.prior[:, first] >= sight.prior[:, second], first, second)
+    return np.where(leads(sight.prior[:, first], sight.prior[:, second]), first, second)

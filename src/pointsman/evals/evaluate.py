@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,16 @@ from pointsman.estimators.learned import Learner
 from pointsman.estimators.outcomes import Outcomes
 from pointsman.evals import calibration, frontier
 from pointsman.evals.crossfit import Judged, cross_fit
-from pointsman.evals.figures import drawn, figures, plain_figures, sample
+from pointsman.evals.figures import by_share, drawn, figures, plain_figures, sample
 from pointsman.evals.folds import Fold, budget, frozen_test, k_fold
 from pointsman.evals.ranking import Vector
 from pointsman.evals.references import Point, oracle_router, reference_points, zero_router
 from pointsman.evals.resample import DRAWS, Draws, Interval, draws, interval
+from pointsman.evals.rows import is_unpriced_pair
 
 SEEDS = (42, 999, 2024, 2025, 3407)
+LONG_S = 5.0
+"""A fit that takes longer tells of its folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,17 @@ class Evaluation:
     zero_aiq: float
     oracle_aiq: float
     results: tuple[Result, ...]
+    share_of: str = ""  #: the stronger of two models without costs: the share of queries on it stands for the cost; empty: dollars
 
 
 def evaluate(outcomes: Outcomes, learners: Sequence[Learner], protocol: Protocol, tell: Callable[[str], None]) -> Evaluation:
-    """Judge learners. `outcomes` must be whole; `tell` gets a line for each step. Raises `ConfigError` where something is missing."""
+    """Judge learners. `outcomes` must be whole; `tell` gets a line for each step. Raises `ConfigError` where something is missing.
+
+    Two models may be without costs: then only the figures of a pair are worked out, which need none.
+    """
+    data, share_of = outcomes.digest(), ""
+    if is_unpriced_pair(outcomes):
+        outcomes, share_of = by_share(outcomes)
     if np.isnan(outcomes.quality).any() or np.isnan(outcomes.cost_usd).any():
         raise ConfigError("some outcomes are missing: drop those queries first")
     if len({learner.name for learner in learners}) < len(learners):
@@ -96,12 +107,12 @@ def evaluate(outcomes: Outcomes, learners: Sequence[Learner], protocol: Protocol
     results = []
     for learner in learners:
         tell(f"{learner.name}: {protocol.draws:,} draws for its intervals")
-        results.append(_result(learner, seen, judged[learner.name], protocol, shared))
+        results.append(_result(learner, seen, judged[learner.name], protocol, shared, priced=not share_of))
     zero, oracle = zero_router(seen), oracle_router(seen)
     low, high = float(seen.cost_usd.mean(axis=0).min()), float(seen.cost_usd.mean(axis=0).max())
     return Evaluation(
         protocol,
-        outcomes.digest(),
+        data,
         len(seen.queries),
         seen.models,
         reference_points(seen, judged[learners[0].name][0].best),
@@ -110,6 +121,7 @@ def evaluate(outcomes: Outcomes, learners: Sequence[Learner], protocol: Protocol
         frontier.aiq_range(zero, low, high),
         frontier.aiq_range(oracle, low, high),
         tuple(results),
+        share_of,
     )
 
 
@@ -120,18 +132,28 @@ def _judged(
     for turn, seed in enumerate(protocol.seeds, 1):
         folds = protocol.folds_of(outcomes, seed)
         for learner in learners:
-            tell(f"seed {seed} ({turn} of {len(protocol.seeds)}): fitting {learner.name}")
-            found[learner.name] += (cross_fit(learner, outcomes, folds, seed),)
+            where = f"seed {seed} ({turn} of {len(protocol.seeds)}): fitting {learner.name}"
+            tell(where)
+            found[learner.name] += (cross_fit(learner, outcomes, told_of(folds, where, tell), seed),)
     return found
 
 
-def _result(learner: Learner, seen: Outcomes, judged: Sequence[Judged], protocol: Protocol, shared: Draws) -> Result:
+def told_of(folds: Sequence[Fold], where: str, tell: Callable[[str], None], long_s: float = LONG_S) -> Iterator[Fold]:
+    """The folds; from the second on it is told where the fit has come to, once those before took long."""
+    start = time.monotonic()
+    for number, fold in enumerate(folds, 1):
+        if number > 1 and time.monotonic() - start > long_s:
+            tell(f"{where}, fold {number} of {len(folds)}")
+        yield fold
+
+
+def _result(learner: Learner, seen: Outcomes, judged: Sequence[Judged], protocol: Protocol, shared: Draws, *, priced: bool) -> Result:
     by_seed: list[dict[str, float]] = []
     by_draw: list[dict[str, Vector]] = []
     plain: list[dict[str, float]] = []
     curve: tuple[tuple[float, float], ...] = ()
     for seed, one in zip(protocol.seeds, judged, strict=True):
-        taken, chosen = sample(seen, one, seed)
+        taken, chosen = sample(seen, one, seed, priced=priced)
         by_seed.append(figures(taken))
         by_draw.append(drawn(taken, shared))
         plain.append(plain_figures(seen, one, chosen))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from pointsman.evals.resample import Draws
 from pointsman.evals.sweep import rates, sweep, taken
 
 PARITY_POINTS = (0.0, 1.0)
+BUDGET = 0.5
+"""Share of the best single model's cost that a router is to keep within, for how far it exceeds a budget."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +35,11 @@ class Sample:
     at_parity: Mapping[float, tuple[Vector, Vector]]  #: points below best single -> quality and cost with the knob set on the other folds
     gain: Vector | None  #: of a pair: strong minus weak, in the order of the learner's score
     order: NDArray[np.intp]
+    in_budget: tuple[Vector, Vector, Vector] | None = None  #: quality, cost and budget with the knob set on the other folds to keep it
+    priced: bool = True  #: whether costs are dollars: the share of a pair's queries on the stronger model has no figures but the pair's
 
 
-def sample(outcomes: Outcomes, judged: Judged, seed: int) -> tuple[Sample, NDArray[np.intp]]:
+def sample(outcomes: Outcomes, judged: Judged, seed: int, *, priced: bool = True) -> tuple[Sample, NDArray[np.intp]]:
     """A learner's choices at every setting of its knob, and what they gave. `outcomes` holds the judged queries only."""
     rows = np.arange(len(outcomes.queries))
     chosen = sweep(judged.predicted, rates(judged.predicted))
@@ -46,7 +50,16 @@ def sample(outcomes: Outcomes, judged: Judged, seed: int) -> tuple[Sample, NDArr
     gain, order = _paired(outcomes, judged, seed)
     parity = {points: _set_elsewhere(quality, cost, outcomes, judged, points) for points in PARITY_POINTS}
     oracle = outcomes.quality.max(axis=1)
-    return Sample(quality, cost, outcomes.quality, outcomes.cost_usd, *best, oracle, parity, gain, order), chosen
+    within = _within_budget(quality, cost, outcomes, judged)
+    return Sample(quality, cost, outcomes.quality, outcomes.cost_usd, *best, oracle, parity, gain, order, within, priced), chosen
+
+
+def by_share(outcomes: Outcomes) -> tuple[Outcomes, str]:
+    """A pair without costs with the share of queries on the stronger model in their place, and that model."""
+    strong = weak_and_strong(outcomes)[1]
+    cost = np.zeros_like(outcomes.quality)
+    cost[:, strong] = 1.0
+    return replace(outcomes, cost_usd=cost), outcomes.models[strong]
 
 
 def weak_and_strong(outcomes: Outcomes) -> tuple[int, int]:
@@ -80,6 +93,21 @@ def _set_elsewhere(quality: Matrix, cost: Matrix, outcomes: Outcomes, judged: Ju
     return kept_quality, kept_cost
 
 
+def _within_budget(quality: Matrix, cost: Matrix, outcomes: Outcomes, judged: Judged) -> tuple[Vector, Vector, Vector]:
+    """For each fold: the best setting that spent at most the budget on the other folds, or the cheapest; what it gave, and the budget."""
+    found = np.full((3, len(quality)), np.nan)
+    for fold in np.unique(judged.fold):
+        here, there = judged.fold == fold, judged.fold != fold
+        if not there.any():
+            continue
+        budget = BUDGET * outcomes.cost_usd[there, judged.best[here][0]].mean()
+        spent = cost[there].mean(axis=0)
+        kept = np.where(spent <= budget, quality[there].mean(axis=0), -np.inf)
+        setting = int(np.lexsort((spent, -kept))[0])
+        found[:, here] = quality[here, setting], cost[here, setting], np.full(int(here.sum()), budget)
+    return found[0], found[1], found[2]
+
+
 def figures(of: Sample) -> dict[str, float]:
     """Every figure that has an interval, on the queries as they are."""
     return next(_figures(of, np.ones((1, len(of.quality)))))
@@ -92,17 +120,29 @@ def drawn(of: Sample, draws: Draws) -> dict[str, Vector]:
 
 
 def _figures(of: Sample, weights: Matrix) -> Iterator[dict[str, float]]:
+    if of.priced:
+        yield from _all_figures(of, weights)
+    else:
+        pairs = _pair_figures(of, weights)
+        yield from ({name: float(values[at]) for name, values in pairs.items()} for at in range(len(weights)))
+
+
+def _all_figures(of: Sample, weights: Matrix) -> Iterator[dict[str, float]]:
     total = weights.sum(axis=1, keepdims=True)
     quality, cost = weights @ of.quality / total, weights @ of.cost_usd / total
     single = weights @ of.single_quality / total, weights @ of.single_cost_usd / total
     fixed = (weights @ np.stack((of.best_quality, of.best_cost_usd, of.oracle_quality), axis=1)) / total
     parity = {p: weights @ np.stack(kept, axis=1) / total for p, kept in of.at_parity.items()}
+    budget = None if of.in_budget is None else weights @ np.stack(of.in_budget, axis=1) / total
     pairs = _pair_figures(of, weights) if of.gain is not None else {}
     for at in range(len(weights)):
         found = _frontier_figures(quality[at], cost[at], single[0][at], single[1][at], *fixed[at])
         for points, kept in parity.items():
             found[f"kept_quality_{points:g}"] = float(kept[at, 0] - fixed[at, 0])
             found[f"kept_cost_{points:g}"] = float(kept[at, 1] / fixed[at, 1])
+        if budget is not None:
+            found["budget_quality"] = float(budget[at, 0] - fixed[at, 0])
+            found["overspend"] = gains.overspend(float(budget[at, 1]), float(budget[at, 2]))
         yield {name: float(values[at]) for name, values in pairs.items()} | found
 
 
@@ -134,7 +174,7 @@ def _frontier_figures(
 
 
 def _pair_figures(of: Sample, weights: Matrix) -> dict[str, Vector]:
-    """APGR and CPT where query i counts weights[:, i] times; NaN where the strong model does not lead."""
+    """PGR, APGR and CPT where query i counts weights[:, i] times; NaN where the strong model does not lead."""
     assert of.gain is not None
     ordered = weights[:, of.order]
     reached, total = np.cumsum(ordered * of.gain, axis=1), ordered.sum(axis=1, keepdims=True)
@@ -142,7 +182,8 @@ def _pair_figures(of: Sample, weights: Matrix) -> dict[str, Vector]:
     share, pgr = np.cumsum(ordered, axis=1) / total, reached / lead
     area = (ordered * (pgr - ordered * of.gain / (2 * lead))).sum(axis=1) / total[:, 0]
     crossing = {f"cpt{x}": np.take_along_axis(share, np.argmax(pgr >= x / 100, axis=1)[:, None], axis=1)[:, 0] for x in (50, 80)}
-    return {"apgr": area} | {name: np.where(np.isnan(lead[:, 0]), np.nan, values) for name, values in crossing.items()}
+    half = np.take_along_axis(pgr, np.argmax(share >= 0.5, axis=1)[:, None], axis=1)[:, 0]
+    return {"apgr": area, "pgr50": half} | {name: np.where(np.isnan(lead[:, 0]), np.nan, values) for name, values in crossing.items()}
 
 
 def plain_figures(outcomes: Outcomes, judged: Judged, chosen: NDArray[np.intp]) -> dict[str, float]:

@@ -39,5 +39,9 @@ def arena(accuracy: float, usd_per_1000: float) -> float:
 
 
 def overspend(spent_usd: float, budget_usd: float) -> float:
-    """By which part of a budget it was exceeded; 0 where it was kept."""
-    return max(0.0, spent_usd / budget_usd - 1)
+    """By which part of a budget it was exceeded; 0 where it was kept, NaN where one of the two is not known.
+
+    >>> overspend(6.0, 5.0), overspend(4.0, 5.0)
+    (0.19999999999999996, 0.0)
+    """
+    return max(spent_usd / budget_usd - 1, 0.0)

@@ -14,7 +14,6 @@ from pointsman.signals.embedding import shipped
 LEARNERS: Mapping[str, str] = {
     "blend": "pointsman.evals.learners:blend",
     "blend-untagged": "pointsman.evals.learners:blend_untagged",
-    "blend-steady": "pointsman.evals.learners:blend_steady",
     "learned-table": "pointsman.estimators.table:Table",
 }
 """Name -> `module:attribute`; what stands there is called without arguments and gives the learner. Imported when it is asked for."""
@@ -40,8 +39,3 @@ def blend() -> Learner:
 def blend_untagged() -> Learner:
     """The same without task tags: by the prompt alone."""
     return Blend(shipped(), Settings(tasks=False), "blend-untagged")
-
-
-def blend_steady() -> Learner:
-    """The same, kept from being moved by what stands before a question: `pointsman train quality --steady`, by the prompt alone."""
-    return Blend(shipped(), Settings(tasks=False, steady=True), "blend-steady")

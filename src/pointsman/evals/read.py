@@ -23,7 +23,7 @@ def read(path: Path, *, answers: bool = False) -> Outcomes:
     Raises `ConfigError` for a missing file, an unknown format, and the first bad row.
     """
     if path.is_dir():
-        return read(path / "outcomes.parquet", answers=answers) if (path / "outcomes.parquet").exists() else _folder(path)
+        return read(path / "outcomes.parquet", answers=answers) if (path / "outcomes.parquet").exists() else _folder(path, answers=answers)
     if not path.exists():
         raise ConfigError(f"{path}: no such file: name a file or a folder of outcomes")
     if path.suffix in (".pkl", ".pickle"):
@@ -36,11 +36,11 @@ def read(path: Path, *, answers: bool = False) -> Outcomes:
     return assemble(rows(path, answers), str(path), answers=answers)
 
 
-def _folder(path: Path) -> Outcomes:
+def _folder(path: Path, *, answers: bool) -> Outcomes:
     files = sorted(path.glob("*.csv"))
     if not files:
         raise ConfigError(f"{path}: neither outcomes.parquet nor *.csv in it: name the folder of one data set")
-    return assemble((row for file in files for row in routellm.rows(_table(file), file.stem)), str(path))
+    return assemble((row for file in files for row in routellm.rows(_table(file), file.stem)), str(path), answers=answers)
 
 
 def _csv(path: Path, *, answers: bool) -> Outcomes:

@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 from pointsman.evals.evaluate import Evaluation, Result
 from pointsman.evals.resample import Interval
 
 HEADS = {
     "apgr": "APGR",
+    "pgr50": "PGR(50 %)",
     "cpt50": "CPT50",
     "cpt80": "CPT80",
     "aiq": "AIQ",
@@ -21,9 +23,23 @@ HEADS = {
     "cp0": "CP(0)",
     "cp1": "CP(1)",
     "arena": "Arena",
+    "aiq_routerbench": "AIQ (RouterBench)",
+    "auc": "cost-quality AUC",
+    "perf_gain": "PerfGain",
+    "cost_save": "CostSave",
+    "qnc": "QNC",
 }
 _PAIR = ("apgr", "cpt50", "cpt80", "aiq", "cp1")
+_SHARE = ("apgr", "pgr50", "cpt50", "cpt80")
 _POOL = ("aiq", "aiq_over_zero", "quality", "cp0", "cp1", "arena")
+_PLAIN = {
+    "dearest_share": "share of dearest",
+    "routellm_apgr": "APGR (RouteLLM)",
+    "routellm_cpt50": "CPT50 (RouteLLM)",
+    "routellm_cpt80": "CPT80 (RouteLLM)",
+}
+_CALIBRATION = {"ece": "mean ECE", "brier": "mean Brier", "auc": "mean AUC", "auc_within_task": "AUC within tasks"}
+_WIDE = 6  # figures with intervals in one table
 COMPARED = ("apgr", "aiq", "auc", "quality_at_best_cost")
 """The figures that are compared between learners, in pairs, on the same draws."""
 
@@ -41,18 +57,66 @@ class Origin:
 
 def rows(of: Evaluation) -> Iterator[tuple[str, ...]]:
     """The table: a head, a row for each learner, best first."""
-    names = _PAIR if len(of.models) == 2 else _POOL
+    names = _main(of)
     yield ("learner", *(HEADS.get(name, name) for name in names), "choice bits", "worst ECE")
-    for result in sorted(of.results, key=lambda one: -one.figures[names[0]].value):
+    for result in _best_first(of):
         entropy, ece = result.plain["entropy_bits"], max(one.ece for one in result.calibration)
         yield (result.name, *(shown(result.figures[name]) for name in names), f"{entropy:.2f}", f"{ece:.3f}")
 
 
+def further(of: Evaluation) -> Iterator[list[tuple[str, ...]]]:
+    """Tables of all other figures: those with an interval, then those without; calibration is the mean over models."""
+    names = [name for name in of.results[0].figures if name not in _main(of)]
+    for batch in batched(names, _WIDE):
+        rest = [(one.name, *(shown(one.figures[name]) for name in batch)) for one in _best_first(of)]
+        yield [("learner", *(HEADS.get(name, name) for name in batch)), *rest]
+    plain = [name for name in _PLAIN if name in of.results[0].plain and not (of.share_of and name == "dearest_share")]
+    yield [("learner", *(_PLAIN[name] for name in plain), *_CALIBRATION.values()), *(_unbounded(one, plain) for one in _best_first(of))]
+
+
+def _unbounded(of: Result, plain: Sequence[str]) -> tuple[str, ...]:
+    means = (_mean([getattr(one, name) for one in of.calibration]) for name in _CALIBRATION)
+    return (of.name, *(_short(of.plain[name]) for name in plain), *map(_short, means))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are known; NaN where none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _main(of: Evaluation) -> tuple[str, ...]:
+    return _SHARE if of.share_of else _PAIR if len(of.models) == 2 else _POOL
+
+
+def _best_first(of: Evaluation) -> list[Result]:
+    return sorted(of.results, key=lambda one: -one.figures[_main(of)[0]].value)
+
+
+def about_costs(of: Evaluation) -> str:
+    """What stands for costs where none are recorded; empty where they are."""
+    if not of.share_of:
+        return ""
+    weak = next(model for model in of.models if model != of.share_of)
+    return f"no costs are recorded: `{weak}`, the weaker, costs 0 and `{of.share_of}` 1: cost is the share of queries on the latter"
+
+
 def point_rows(of: Evaluation) -> Iterator[tuple[str, ...]]:
     """References without a knob."""
-    yield ("reference", "quality", "$ a request")
+    yield ("reference", "quality", f"share on {of.share_of}" if of.share_of else "$ a request")
     for point in of.points:
         yield (point.name, f"{point.quality:.4f}", f"{point.cost_usd:.6f}")
+
+
+def batched(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """So many at a time.
+
+    >>> list(batched(["a", "b", "c"], 2))
+    [('a', 'b'), ('c',)]
+    """
+    rest = iter(names)
+    while batch := tuple(islice(rest, size)):
+        yield batch
 
 
 def shown(figure: Interval) -> str:
@@ -80,9 +144,10 @@ def document(of: Evaluation, origin: Origin) -> dict[str, object]:
         **config,
         "queries": of.queries,
         "models": of.models,
+        "share_of": of.share_of or None,
         "references": [asdict(point) for point in of.points],
-        "zero_router": {"aiq": of.zero_aiq, "hull": of.zero_router},
-        "oracle": {"aiq": of.oracle_aiq, "hull": of.oracle},
+        "zero_router": {"aiq": None if of.share_of else of.zero_aiq, "hull": of.zero_router},
+        "oracle": {"aiq": None if of.share_of else of.oracle_aiq, "hull": of.oracle},
         "results": {one.name: _result(one, of.results) for one in of.results},
     }
     plain = _plain(found)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pointsman.errors import ConfigError
 from pointsman.estimators.outcomes import MATRICES, Outcomes, Query
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COLUMNS = ("query_id", "model", "quality", "prompt", "question", "task", "group_key", "split", "tools", *MATRICES[1:])
 """The columns that are read. Only the first four must be there; `response` is read where answers are asked for."""
@@ -20,7 +24,7 @@ Row = Mapping[str, object]
 def assemble(rows: Iterable[Row], place: str, *, answers: bool = False, textless: bool = False) -> Outcomes:
     """A table of outcomes from rows with the columns `COLUMNS`; queries and models stand in the order of their names.
 
-    With `textless`, rows need no prompt.
+    With `textless`, rows need no prompt: an empty one is not known.
 
     Raises `ConfigError` for the first row that is not usable: where it is, why, and what to do.
     """
@@ -56,7 +60,7 @@ def _table(queries: Mapping[str, Query], cells: Mapping[tuple[str, str], Row], *
 def _query(row: Row, place: str, *, textless: bool) -> Query:
     words = {name: str(row.get(column) or "") for name, column in (("task", "task"), ("group", "group_key"), ("split", "split"))}
     name = _word(row, "query_id", place)
-    return Query(name, "" if textless else _text(row, place), tools=str(row.get("tools") or ""), **words)
+    return Query(name, str(row.get("prompt") or "") if textless else _text(row, place), tools=str(row.get("tools") or ""), **words)
 
 
 def _text(row: Row, place: str) -> str:
@@ -98,26 +102,48 @@ class Whole:
     queries: int  #: dropped: some cell missing
 
 
-def whole(outcomes: Outcomes, *, drop: bool = False, present: float = 0.995) -> Whole:
-    """The part of a table on which every model has quality and cost. A model recorded on less than `present` of the queries is left out.
+def whole(outcomes: Outcomes, *, drop: bool = False, present: float = 0.995, shares: bool = False) -> Whole:
+    """The part of a table on which every model has quality and cost. A model recorded on less than `present` of the queries is left out,
+    if two are left without it. With `shares`, a pair may do without costs, if none is recorded.
 
-    Raises `ConfigError` where something is missing, unless `drop` says that it may be left out.
+    Raises `ConfigError` where something is missing, unless `drop` says that it may be left out; and where no query has all.
     """
-    there = np.isfinite(outcomes.quality) & np.isfinite(outcomes.cost_usd)
+    there = np.isfinite(outcomes.quality) & (np.isfinite(outcomes.cost_usd) | (shares and is_unpriced_pair(outcomes)))
     if there.all():
         return Whole(outcomes, (), 0)
-    if not drop:
+    if not drop and there.all(axis=1).any():
         i, m = np.argwhere(~there)[0]
         what = "quality" if np.isnan(outcomes.quality[i, m]) else "cost"
         where = f"{int((~there).sum()):,} of {there.size:,} cells are missing, the first: {what} of `{outcomes.models[m]}`"
         raise ConfigError(f"{where} on `{outcomes.queries[i].id}`: complete them, choose a pool, or drop them with --drop-incomplete")
-    kept = [model for model, share in zip(outcomes.models, there.mean(axis=0), strict=True) if share >= present]
-    pooled = outcomes.pool(kept)
-    rows = np.flatnonzero(there[:, [outcomes.models.index(model) for model in kept]].all(axis=1))
-    if len(kept) < 2 or not len(rows):
-        raise ConfigError("fewer than two models are recorded on the same queries, with quality and cost: choose another pool")
-    dropped = tuple(model for model in outcomes.models if model not in kept)
-    return Whole(pooled.rows(rows), dropped, len(outcomes.queries) - len(rows))
+    share = there.mean(axis=0)
+    columns = np.flatnonzero(share >= present)
+    if len(columns) < 2:
+        columns = np.flatnonzero(share > 0)
+    rows = np.flatnonzero(there[:, columns].all(axis=1))
+    if not drop or len(columns) < 2 or not len(rows):
+        raise ConfigError(_sparse(outcomes, there))
+    kept = outcomes.pool([outcomes.models[m] for m in columns]).rows(rows)
+    return Whole(kept, tuple(model for model in outcomes.models if model not in kept.models), len(outcomes.queries) - len(rows))
+
+
+def is_unpriced_pair(outcomes: Outcomes) -> bool:
+    """Whether these are two models without any cost: then the share of queries on the stronger one stands for it."""
+    return len(outcomes.models) == 2 and bool(np.isnan(outcomes.cost_usd).all())
+
+
+def _sparse(outcomes: Outcomes, there: NDArray[np.bool_]) -> str:
+    """What a table can support in which no query has an answer of every model, as of a log that has one answer a request."""
+    judged = np.isfinite(outcomes.quality)
+    answers, queries = int(judged.sum()), int(judged.any(axis=1).sum())
+    most, costless = int(judged.sum(axis=1).max(initial=0)), int((judged & ~there).sum())
+    counts = f"{answers:,} answers to {queries:,} of {len(judged):,} queries have a quality, at most {most} a query"
+    counts += f", {costless:,} of them no cost" if costless else ""
+    lacking = f"no query has an answer of each of the {len(outcomes.models)} models with its quality and cost: {counts}"
+    cannot = "routers and dials cannot be judged on that, for nobody knows what another model would have answered"
+    can = "`pointsman train quality` learns from it, and `pointsman train confidence` where the answers are kept"
+    label = "have people judge more answers where several models are asked (a route's `review.sample`, `pointsman review`)"
+    return f"{lacking}: {cannot}; {can}: to judge, {label}, name models with --pool, or record what each gives on the same queries"
 
 
 def assume_cost(outcomes: Outcomes, prices: Mapping[str, tuple[float, float]], output_tokens: float) -> Outcomes:

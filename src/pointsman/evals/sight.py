@@ -129,28 +129,41 @@ def see(
     train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
     trained = examples(train, known.unseen, look)
     learned = confidence.fit(trained, seed, settings, _read)
-    models = len(outcomes.models)
-    by_answer = learned.unseen.reshape(-1, models)
-    spread = by_answer.var(axis=0) / np.maximum(by_answer.mean(axis=0) * (1 - by_answer.mean(axis=0)), 1e-6)
-    discern = _BELIEVED * np.sqrt(np.clip(spread, 0, 1))
+    by_answer = learned.unseen.reshape(-1, len(outcomes.models))
     accord = _accord(train, known.unseen, by_answer, learned.confidence, trained, comings(train, look), seed)
-    shown = examples(judged, known.quality, look)
-    sure = confident(learned.confidence, shown).reshape(-1, models)
+    return shown_to(replace(learned.confidence, accord=accord), discernment(by_answer), judged, known.quality, known.cost_usd, look)
+
+
+def shown_to(learned: Confidence, discern: Vector, judged: Outcomes, prior: Matrix, cost_usd: Matrix, look: Look = checked) -> Sight:
+    """What is seen of recorded answers by what was learned elsewhere."""
+    shown, models = examples(judged, prior, look), len(judged.models)
+    sure = confident(learned, shown).reshape(-1, models)
     every = tuple(one.ravel() for one in np.indices((len(sure), models, models)))
-    after = _after(learned.confidence, shown, sure, known.quality, every).reshape(-1, models, models)
-    return Sight(outcomes.models, known.quality, known.cost_usd, sure, after, comings(judged, look), accord, discern)
+    after = _after(learned, shown, sure, prior, every).reshape(-1, models, models)
+    return Sight(judged.models, prior, cost_usd, sure, after, comings(judged, look), learned.accord, discern)
+
+
+def discernment(unseen: Matrix) -> Vector:
+    """How well answers of each model are told right from wrong, from what was said of them by what had not seen them."""
+    spread = unseen.var(axis=0) / np.maximum(unseen.mean(axis=0) * (1 - unseen.mean(axis=0)), 1e-6)
+    return np.asarray(_BELIEVED * np.sqrt(np.clip(spread, 0, 1)))
 
 
 def glimpse(outcomes: Outcomes, fold: Fold, known: Priors, look: Look = checked, seed: int | None = None) -> tuple[Sight, Sight]:
     """Of training and judged queries: what was expected, and what answers come to; with a seed, confidence in each answer by itself too."""
     train, judged = outcomes.rows(fold.train), outcomes.rows(fold.judged)
-    past, sight = _expected(train, known.unseen, _usual(train), look), _expected(judged, known.quality, known.cost_usd, look)
+    past, sight = looked_back(train, known.unseen, look), _expected(judged, known.quality, known.cost_usd, look)
     if seed is None:
         return past, sight
     learned = confidence.fit(examples(train, known.unseen, look, further=False), seed, Settings(gains=False), _read)
     sure = confident(learned.confidence, examples(judged, known.quality, look, further=False))
     own, found = (values.reshape(-1, len(outcomes.models)) for values in (learned.unseen, sure))
     return replace(past, confidence=own), replace(sight, confidence=found)
+
+
+def looked_back(train: Outcomes, unseen: Matrix, look: Look = checked) -> Sight:
+    """Of training queries: what was expected, what answers come to, and what they cost on the whole."""
+    return _expected(train, unseen, _usual(train), look)
 
 
 def _expected(outcomes: Outcomes, prior: Matrix, cost_usd: Matrix, look: Look) -> Sight:

@@ -64,31 +64,31 @@ class _Linear:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Mean quality over the k training texts of highest cosine."""
+    """Mean quality over the k training texts of highest cosine, by TF-IDF or by the shipped embedding."""
 
     k: int
     shared: int = 100  #: neighbours that are looked up, so that several k share one search
+    embedded: bool = False
 
     @property
     def name(self) -> str:
         """`knn-` and k."""
-        return f"knn-{self.k}"
+        return f"{'static-' if self.embedded else ''}knn-{self.k}"
 
     def fit(self, outcomes: Outcomes, *, seed: int) -> _Near:
         """Keep the training texts."""
-        return _Near(_Train.of(outcomes), self.k, self.shared)
+        return _Near(_Train.of(outcomes), self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Near:
     train: _Train
-    k: int
-    shared: int
+    by: Neighbours
 
     def predict(self, queries: Sequence[Query]) -> Predicted:
-        most = min(max(self.k, self.shared), len(self.train.texts))
-        near = nearest(self.train.texts, texts_of(queries), most)[:, : self.k]
-        return self.train.predicted(self.train.quality[near].mean(axis=1), self.k)
+        most = min(max(self.by.k, self.by.shared), len(self.train.texts))
+        near = nearest(self.train.texts, texts_of(queries), most, embedded=self.by.embedded)[:, : self.by.k]
+        return self.train.predicted(self.train.quality[near].mean(axis=1), self.by.k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +97,30 @@ class Clusters:
 
     clusters: int = 32
     prior: float = 20.0
+    embedded: bool = False
     name: str = "k-means"
 
     def fit(self, outcomes: Outcomes, *, seed: int) -> _Clustered:
         """Cluster, then average."""
         train = _Train.of(outcomes)
-        rows = topics(train.texts, train.texts, seed)
+        rows = topics(train.texts, train.texts, seed, embedded=self.embedded)
         k = min(self.clusters, len(rows))
         model = sklearn("cluster").KMeans(k, n_init=3, random_state=seed).fit(rows)
         inside = np.eye(k)[model.labels_]
         table = (inside.T @ train.quality + self.prior * train.mean) / (inside.sum(axis=0)[:, None] + self.prior)
-        return _Clustered(train, seed, model, table)
+        return _Clustered(train, seed, self.embedded, model, table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clustered:
     train: _Train
     seed: int
+    embedded: bool
     model: Any
     table: Matrix
 
     def predict(self, queries: Sequence[Query]) -> Predicted:
-        rows = topics(self.train.texts, texts_of(queries), self.seed)
+        rows = topics(self.train.texts, texts_of(queries), self.seed, embedded=self.embedded)
         return self.train.predicted(self.table[self.model.predict(rows)], self.train.evidence // len(self.table))
 
 

@@ -1,4 +1,7 @@
-"""Texts as TF-IDF vectors, fitted on training texts only and shared by the baselines. Needs scikit-learn, which the gateway does not."""
+"""Texts as vectors, shared by the baselines: TF-IDF fitted on training texts only, or the shipped embedding, which is fitted on nothing.
+
+All needs scikit-learn, which the gateway does not.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from numpy.typing import NDArray
 from pointsman.errors import ConfigError
 from pointsman.estimators.outcomes import Query
 from pointsman.evals.ranking import Matrix
+from pointsman.signals.embedding import shipped
 
 Texts = tuple[str, ...]
 DIMENSIONS = 128
+FOLDS = 5  # of one seed: learners come one after the other, each with all folds
 
 
 def sklearn(part: str) -> Any:
@@ -26,7 +31,7 @@ def sklearn(part: str) -> Any:
         raise ConfigError("this baseline needs scikit-learn: pip install scikit-learn, or leave it out with --baselines") from None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=FOLDS)
 def words(train: Texts) -> tuple[Any, Any]:
     """The vectoriser fitted on these texts, and their vectors: words and pairs of words, sublinear counts, unit length."""
     # In a handful of texts hardly any word occurs twice.
@@ -37,13 +42,13 @@ def words(train: Texts) -> tuple[Any, Any]:
     return vectoriser, vectoriser.transform(train)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=FOLDS)
 def vectors(train: Texts, texts: Texts) -> Any:
     """Vectors of texts, by the vectoriser of the training texts."""
     return words(train)[0].transform(texts)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=FOLDS)
 def axes(train: Texts, seed: int) -> Matrix:
     """Latent semantic analysis of the training vectors: at most 128 leading directions, words by directions."""
     rows = words(train)[1]
@@ -52,16 +57,24 @@ def axes(train: Texts, seed: int) -> Matrix:
     return np.asarray(directions.T)
 
 
-def topics(train: Texts, texts: Texts, seed: int) -> Matrix:
-    """Texts along those directions, scaled to unit length; zeros stay zeros."""
+@lru_cache(maxsize=2 * FOLDS)
+def meanings(texts: Texts) -> Matrix:
+    """Texts in the shipped embedding."""
+    return np.asarray(shipped().embed(texts), float)
+
+
+def topics(train: Texts, texts: Texts, seed: int, *, embedded: bool = False) -> Matrix:
+    """Texts along those directions, or in the shipped embedding: of unit length; zeros stay zeros."""
+    if embedded:
+        return meanings(texts)
     rows = np.asarray(vectors(train, texts) @ axes(train, seed))
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-@lru_cache(maxsize=2)
-def nearest(train: Texts, texts: Texts, most: int) -> NDArray[np.intp]:
+@lru_cache(maxsize=FOLDS)
+def nearest(train: Texts, texts: Texts, most: int, *, embedded: bool = False) -> NDArray[np.intp]:
     """Places of the training texts of highest cosine, highest first."""
-    similar = (vectors(train, texts) @ words(train)[1].T).toarray()
+    similar = meanings(texts) @ meanings(train).T if embedded else (vectors(train, texts) @ words(train)[1].T).toarray()
     near = np.argpartition(-similar, most - 1, axis=1)[:, :most]
     order = np.argsort(-np.take_along_axis(similar, near, axis=1), axis=1, kind="stable")
     return np.asarray(np.take_along_axis(near, order, axis=1))

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
+from pointsman.upstream.connection import Exchange
 from pointsman.upstream.health import Ticket
 from pointsman.upstream.transport import Reply
 from pointsman.wire.answer import answer_of
@@ -39,6 +40,7 @@ from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_body import ErrorBody
 from pointsman.wire.events import Event
 from pointsman.wire.refused import refused, refused_event
+from pointsman.wire.retry_after import retry_after_s
 from pointsman.wire.translated import Translated
 
 logger = logging.getLogger("pointsman.calls")
@@ -47,6 +49,11 @@ MAX_ANSWER_BYTES = 64_000_000
 _MAX_ERROR_BYTES = 200_000
 _MAX_HELD_BYTES = 8_000_000
 _MOST_KEPT_BYTES = 2_000_000  # of a stream that is to be looked at afterwards: what is longer nobody reads
+_REMAINING = (
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    *(f"anthropic-ratelimit-{what}-remaining" for what in ("requests", "tokens", "input-tokens", "output-tokens")),
+)
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -139,8 +146,10 @@ class Attempt:
         reply = self._reply = await self._live.egress.call(self._call.clearance, self._asked, self._letter)
         if reply.status != 200:
             raise refused(reply.status, await _beginning(reply, _MAX_ERROR_BYTES), reply.headers, time.time())
+        if not reply.headers.keys().isdisjoint(_REMAINING):
+            self._look_at_what_remains(reply.headers)
         if self.stream is None:
-            self._read_answer(await _whole(reply, MAX_ANSWER_BYTES))
+            self._read_answer(await self._whole(reply))
             return
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
         held = 0
@@ -153,6 +162,20 @@ class Attempt:
             raise UpstreamStreamBroken("the upstream's stream ended before any content")
         self._ttft_ms = round(self._elapsed_ms(), 3)
         self.clock.allow(self._started + self._timeouts.total_s)
+
+    async def _whole(self, reply: Reply) -> bytes:
+        body, pieces = bytearray(), reply.body
+        async for chunk in pieces:
+            body += chunk
+            if not (isinstance(pieces, Exchange) and pieces.is_whole):
+                self.clock.expect(self._timeouts.idle_s, "the model's answer stood still for too long")
+            if len(body) > MAX_ANSWER_BYTES:
+                raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES:,} bytes")
+        return bytes(body)
+
+    def _look_at_what_remains(self, headers: Mapping[str, str]) -> None:
+        if any(headers.get(name) == "0" for name in _REMAINING) and (wait_s := retry_after_s(headers, time.time())) is not None:
+            self._live.watch.used_up(self.model, wait_s)
 
     def _read_answer(self, body: bytes) -> None:
         request, dialect = self._decision.request, DIALECTS[self._letter.api]
@@ -312,7 +335,10 @@ class Attempt:
             # Codes and ids only: what an upstream says may be the user's own words.
             logger.warning("a call of `%s` failed: %s%s (%s)", self.model, outcome.error, _cause(error), outcome.decision)
         if outcome.status == "ok":
-            watch.ended(self.model, self._ticket, None, outcome.ttft_ms, None)
+            took_ms, tokens = outcome.ttft_ms, None
+            if self.stream is None and (usage := outcome.usage) is not None:
+                took_ms, tokens = outcome.total_ms, usage.output_tokens or usage.input_tokens  # embeddings have none of the former
+            watch.ended(self.model, self._ticket, None, took_ms, None, tokens)
         elif isinstance(error, UpstreamError) and not self._was_hurried(error):
             watch.ended(self.model, self._ticket, error.fault, outcome.ttft_ms, error.retry_after_s)
         else:
@@ -321,9 +347,11 @@ class Attempt:
 
     def _was_hurried(self, error: UpstreamError) -> bool:
         """Whether the request's time was up rather than the model's: that says nothing against the model."""
-        if error.fault != "timeout" or self._ttft_ms is not None:
+        if error.fault != "timeout" or self._ttft_ms is not None or (self.stream is None and not self.clock.is_total):
             return False
-        own_s = self._timeouts.total_s if self.stream is None else min(self._timeouts.first_token_s, self._timeouts.total_s)
+        own_s = min(self._timeouts.first_token_s, self._timeouts.total_s)
+        if self.stream is None:  # one that has had half of its own time was not pressed
+            own_s = self._timeouts.total_s / 2 if self._call.hurried else self._timeouts.total_s
         return self._elapsed_ms() < own_s * 990
 
     def _outcome(self, status: Status, error: Exception | None, usage: Usage | None) -> Outcome:
@@ -439,15 +467,6 @@ def _cause(error: UpstreamError) -> str:
 def code_of(text: str | None) -> str | None:
     """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
     return text if text is not None and _CODE.fullmatch(text) else None
-
-
-async def _whole(reply: Reply, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in reply.body:
-        body += chunk
-        if len(body) > limit:
-            raise UpstreamError(f"the upstream's answer is larger than {limit:,} bytes")
-    return bytes(body)
 
 
 async def _beginning(reply: Reply, most: int) -> bytes:

@@ -30,7 +30,9 @@ class Clock:
     def expect(self, within_s: float, message: str) -> None:
         """Interrupt with `UpstreamTimeout(message)` after so many seconds, unless `expect` is called again before."""
         self._go_on()
-        now = self._stopped_at = self._loop.time()
+        now = self._loop.time()
+        if self._task is None:
+            self._stopped_at = now
         due_at = now + within_s
         if due_at < self._total_at:
             self._due_at, self._message = due_at, message
@@ -57,6 +59,11 @@ class Clock:
         finally:
             self._task = None
             self._stopped_at = self._loop.time()
+
+    @property
+    def is_total(self) -> bool:
+        """Whether the time that is up first, or was, is that of the whole call."""
+        return self._due_at >= self._total_at
 
     def allow(self, total_at: float) -> None:
         """From now on the whole call may take until then."""

@@ -12,7 +12,7 @@ import msgspec
 
 from pointsman.core.answer import Answer, Course, Weighed
 from pointsman.core.decision import Decision
-from pointsman.core.fault import Fault
+from pointsman.core.fault import NOT_CALLED, Fault
 from pointsman.core.outcome import Outcome
 from pointsman.core.plan import LOOKING, Execution
 from pointsman.core.request import Request
@@ -150,6 +150,8 @@ class Driver:
         self._made += 1
         self._called.add(model)
         deadline_at = self._began + self._execution.deadline_s
+        if call.hurried:
+            deadline_at = (self._loop.time() + deadline_at) / 2
         attempt = Attempt(
             self._decision, self._live, call, asked, letter, ticket, self._made, self._log, self._loop, deadline_at, held, kept=sampled
         )
@@ -305,7 +307,7 @@ class Driver:
         model, refusal, _ = self._failures[0]
         if not self._made and refusal.code != _UNMASKABLE:
             await self._record_nothing(model, refusal.code, refusal.fault)
-        called = (error for _, error, _ in self._failures if error.fault not in ("unavailable", "over_budget"))
+        called = (error for _, error, _ in self._failures if error.fault not in NOT_CALLED)
         error: PointsmanError = next(called, self._failures[0][1])
         error.failures = self._told
         return error

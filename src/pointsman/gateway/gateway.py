@@ -155,7 +155,7 @@ class Gateway:
 
     async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
         world, till = live.world, live.till
-        if (till is None or not till.budgets) and live.tally is None and len(inquiry.raw) < _LARGE_BYTES:
+        if (till is None or not till.budgets) and live.tally is None and not _takes_long(inquiry, world):
             return decide_request(inquiry, world)
         request, signals = await self._understood(inquiry, world)
         if till is not None and till.budgets:
@@ -239,6 +239,8 @@ async def _at_once(events: bytes) -> AsyncIterator[bytes]:
 
 def _takes_long(inquiry: Inquiry, world: World) -> bool:
     """Whether other requests should not wait while this one is understood."""
+    if world.reads_slowly:
+        return True
     if world.signals.search is None:
         return len(inquiry.raw) >= _LARGE_BYTES
     # A conversation that is gone on from is searched as well, however short the rest.

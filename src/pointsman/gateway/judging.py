@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from pointsman.core.answer import Answer, Grade, Judge, Judged, unlearned
 from pointsman.core.decision import Decision
@@ -23,12 +23,12 @@ def _names(execution: Execution, world: World) -> tuple[str, ...]:
 
 
 def outlook_of(decision: Decision, world: World) -> Ahead | None:
-    """What this request's answers tell together; `None` where nothing was learned of answers."""
+    """What was learned, for this request; `None` where nothing was learned of answers."""
     learned = world.outlook
     if learned is None:
         return None
     question = cache(lambda: asked_of(decision.request).question)
-    return lambda heard, further: learned(heard, further, question())
+    return Ahead(lambda heard, further: learned.together(heard, further, question()), partial(learned.opening, decision.ruling.task))
 
 
 def judge_of(decision: Decision, execution: Execution, world: World) -> Judge | None:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pointsman.core.answer import Confident
 from pointsman.core.apis import Api
@@ -15,6 +16,7 @@ from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.outlook import Outlook
 from pointsman.core.request import Caller, Request
+from pointsman.core.ruling import rule
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.core.value import value
@@ -49,7 +51,8 @@ class World:
     mask: Mask | None = None  #: `None`: every model sees what was asked
     own_checks: Mapping[str, Check] = field(default_factory=dict)  #: checks of answers of the user's
     confidence: Confident | None = None  #: how likely an answer is right, as learned from outcomes; `None`: nothing was learned
-    outlook: Outlook | None = None  #: what answers tell together, likewise
+    outlook: Outlook | None = None  #: whom to ask first, and what answers tell together, likewise
+    reads_slowly: bool = False  #: what a request is about takes milliseconds to find out, however short it is
 
 
 @value
@@ -82,7 +85,15 @@ def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     if continued.previous is not None and request.content is not None:
         content = replace(request.content, previous=continued.previous)
         request = replace(request, labels=(*request.labels, *continued.labels), content=content)
-    return request, extract(request, world.signals)
+    return request, extract(request, world.signals, partial(_ruled, request, world.snapshot))
+
+
+def _ruled(request: Request, snapshot: Snapshot, signals: Signals) -> str:
+    """The task class that the rules leave or set. They are asked again in the decision; only those that set a task cost that."""
+    route = snapshot.route(request.model)
+    if route is None or all(one.effects.task is None for one in (*snapshot.rules, *route.rules)):
+        return signals.task
+    return rule(request, signals, snapshot, route).task
 
 
 def decide_understood(request: Request, signals: Signals, world: World) -> Decision:

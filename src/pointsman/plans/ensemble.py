@@ -19,7 +19,8 @@ from pointsman.plans.climbing import climb
 from pointsman.plans.fallback import Ask
 from pointsman.plans.looking import Looking, Seen
 from pointsman.plans.retry import Patience
-from pointsman.plans.steps import All, Call, Deliver, Reached, Sent, Step, Steps, Variation, Wait, Waited
+from pointsman.plans.steps import Call, Deliver, Reached, Sent, Step, Steps, Variation
+from pointsman.plans.together import at_once
 from pointsman.plans.verifying import preferred
 from pointsman.plans.votes import Party, Voice, needed, parties, share
 
@@ -82,38 +83,14 @@ def _needed(run: Looking, found: Sequence[_Cast], left: Sequence[_Ballot]) -> in
 
 
 def _all(run: Looking, ballots: tuple[_Ballot, ...]) -> Generator[Step, Sent, list[tuple[_Ballot, Reached]]]:
-    """Ask all at once, and those again that failed where that may help."""
-    answered: list[tuple[_Ballot, Reached]] = []
-    count = 0
-    while ballots := ballots[: run.room]:
-        count += 1
-        reached = yield All(tuple(_call(run, ballot) for ballot in ballots))
-        assert isinstance(reached, tuple)
-        run.made.extend(reached)
-        both = list(zip(ballots, reached, strict=True))
-        answered += [(ballot, each) for ballot, each in both if each.ok]
-        ballots = yield from _again(run, count, [(ballot, each) for ballot, each in both if not each.ok])
-    return answered
+    """Ask all at once: those that answered."""
+    ended = yield from at_once(run, [_call(run, ballot) for ballot in ballots])
+    return [(ballots[at], reached) for at, reached in ended.items() if reached.ok]
 
 
 def _call(run: Looking, ballot: _Ballot) -> Call:
     variation = Variation(instruction=ballot.form) if ballot.form else None
-    return replace(run.ask(ballot.model, True), whole=True, variation=variation)
-
-
-def _again(run: Looking, count: int, failed: Sequence[tuple[_Ballot, Reached]]) -> Generator[Step, Sent, tuple[_Ballot, ...]]:
-    """Those to ask again, after the longest of their waits."""
-    others = len(run.plan.models) > 1
-    waits = [(run.patience.wait_s(count, reached, others=others), ballot) for ballot, reached in failed if run.room > 0]
-    again: list[_Ballot] = []
-    waited_s = 0.0
-    for wait_s, ballot in sorted(((wait_s, ballot) for wait_s, ballot in waits if wait_s is not None), key=lambda one: one[0]):
-        waited = yield Wait(ballot.model, wait_s - waited_s)
-        assert isinstance(waited, Waited)
-        if waited.granted:
-            again.append(ballot)
-            waited_s = wait_s
-    return tuple(again)
+    return replace(run.ask(ballot.model, True, True), whole=True, variation=variation)
 
 
 def _vote(run: Looking, found: Sequence[_Cast], why: str) -> Steps:

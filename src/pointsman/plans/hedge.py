@@ -15,7 +15,9 @@ def hedge(plan: Plan, ask: Ask, patience: Patience) -> Steps:
     """When none of the hedged models answers, the rest is a fallback chain."""
     execution = patience.execution
     hedged = plan.models[: execution.hedge_models]
-    reached = yield First(tuple(ask(model, plan.human or model != plan.models[-1]) for model in hedged), execution.hedge_after_s)
+    more = len(hedged) < len(plan.models)
+    calls = tuple(ask(model, plan.human or model != plan.models[-1], more) for model in hedged)
+    reached = yield First(calls, execution.hedge_after_s)
     assert isinstance(reached, tuple)
     for found in reached:
         if found.ok:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from pointsman.core.answer import Answer, Fate, Grade, Judge, Judged, Weighed
 from pointsman.core.decision import Decision
-from pointsman.core.outlook import Heard, Prospect, Prospects
+from pointsman.core.outlook import Heard, Opening, Prospect, Prospects, Turn
 from pointsman.core.plan import Execution, Plan
+from pointsman.core.worth import Further
 from pointsman.plans.checks.normal import comes_to
 from pointsman.plans.fallback import Ask, fallback
 from pointsman.plans.retry import Patience
@@ -42,14 +43,22 @@ class Seen:
         text = self.answer.text or self.answer.refusal
         return Heard(self.reached.model, self.quality, judged.confidence, text, comes_to(self.answer), judged.grades)
 
+    def believed(self, confidence: float) -> Seen:
+        """It, with another confidence."""
+        return replace(self, judged=replace(self.judged, confidence=confidence))
+
     @property
     def does(self) -> bool:
         """Whether it can be delivered as it is."""
         return not self.barred and (self.threshold is None or self.judged.confidence >= self.threshold)
 
 
-Ahead = Callable[[Sequence[Heard], Sequence[tuple[str, float]]], Prospects]
-"""`core.outlook.Outlook` of this request's question."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """`core.outlook.Outlook` of this request's question and task."""
+
+    together: Callable[[Sequence[Heard], Sequence[tuple[str, float]]], Prospects]
+    opening: Callable[[Sequence[Further], float, int], Opening | None]
 
 
 @dataclass(slots=True)
@@ -61,7 +70,8 @@ class Looking:
     ask: Ask
     judge: Judge
     patience: Patience
-    outlook: Ahead | None = None  #: what answers tell together; `None`: nothing was learned of that
+    outlook: Ahead | None = None  #: what answers tell; `None`: nothing was learned of that
+    opened: Opening | None = None  #: how it began, where that was chosen by what an answer is worth
     plan: Plan = field(init=False)
     made: list[Reached] = field(default_factory=list)  #: what came of every call, helpers' included
     seen: list[Seen] = field(default_factory=list)
@@ -106,12 +116,32 @@ class Looking:
 
     def standing(self, further: Sequence[tuple[str, float]] = ()) -> tuple[Seen, tuple[Prospect, ...]]:
         """The best answer so far, as sure as the others make one of it, and what `further` models promise, as far as that is known."""
+        turn = self.turn
+        if turn is not None:
+            return self.seen[turn.best].believed(turn.confidence), ()
         fit = [seen for seen in self.seen if not seen.barred]
         if self.outlook is None or not fit or not all(seen.judged.learned for seen in fit):
             return max(self.seen, key=lambda seen: seen.rank), ()
-        told = self.outlook([seen.heard for seen in fit], further)
-        best = fit[told.best]
-        return replace(best, judged=replace(best.judged, confidence=told.confidence)), told.further
+        told = self.outlook.together([seen.heard for seen in fit], further)
+        return fit[told.best].believed(told.confidence), told.further
+
+    @property
+    def turn(self) -> Turn | None:
+        """What follows from how it began; `None` where it went another way: a call failed, an answer is barred, the chain was asked."""
+        if self.opened is None or self.opened.then is None or any(seen.barred or not seen.judged.learned for seen in self.seen):
+            return None
+        turn = self.opened.then([seen.heard for seen in self.seen])
+        return None if turn is None or turn.further in {reached.model for reached in self.made} else turn
+
+    def share(self, best: Seen) -> list[Seen]:
+        """Those who were asked at once with the best and say the same: they are as sure as it."""
+        said, turn = best.heard.comes_to, self.turn
+        if turn is None or not said:
+            return []
+        first = [] if self.opened is None else self.opened.asked
+        alike = [seen.reached.model in first and best.reached.model in first and seen.heard.comes_to == said for seen in self.seen]
+        self.seen = [seen.believed(best.judged.confidence) if one else seen for seen, one in zip(self.seen, alike, strict=True)]
+        return [seen for seen, one in zip(self.seen, alike, strict=True) if one]
 
     def why_no_more(self) -> str:
         """Why nothing more is asked, where no answer has been accepted."""

@@ -20,9 +20,9 @@ def start(decision: Decision, execution: Execution, judge: Judge | None = None, 
     if plan is None:
         raise ValueError("no candidate survived: there is nothing to start")
 
-    def ask(model: str, others: bool) -> Call:
+    def ask(model: str, others: bool, models: bool) -> Call:
         clearance = decision.clear(model)
-        return Call(clearance, execution.checks, execution.first_token_s) if others else Call(clearance)
+        return Call(clearance, execution.checks, execution.first_token_s, hurried=models) if others else Call(clearance)
 
     patience = Patience(execution, decision.seed)
     if plan.kind not in LOOKING:

@@ -40,6 +40,7 @@ class Call:
     clearance: Clearance
     checks: tuple[Check, ...] = ()  #: what a whole answer must keep
     first_token_s: float | None = None  #: give a stream up that has not begun by then
+    hurried: bool = False  #: may take half of the time that is left, so that the models after it have theirs
     forced: bool = False  #: also where the model is out of service
     whole: bool = False  #: the whole answer is waited for, also where the client asked for a stream, and sent to the plan
     variation: Variation | None = None  #: `None`: as the client asked

@@ -39,12 +39,15 @@ from pointsman.server.reviews import reviews
 from pointsman.server.strangers import Strangers
 from pointsman.server.tables import Table
 from pointsman.stores.sqlite_keys import SqliteKeys
+from pointsman.upstream.lag import Lag
 from pointsman.wire.anthropic_messages.models import model_info, models_page
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.openai_models import models_list, usable
 
 _log = logging.getLogger("pointsman.server")
+
+_ALWAYS_IN_PROGRESS = 32  # it is hardly so few that make the loop late
 
 
 class Readiness(Protocol):
@@ -85,6 +88,7 @@ class App:
     def __init__(self, gateway: Gateway, authenticator: Authenticator, ready: Readiness, limits: Limits, replays: Replays) -> None:
         self.draining = False  #: not ready, and nothing new is begun
         self.limits = limits
+        self.lag = Lag()  #: of the event loop: where it is late, what is new is refused
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
         self._tables: tuple[Table[Any], ...] = ()
@@ -130,6 +134,8 @@ class App:
                 raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
             if self._in_progress > self.limits.max_concurrent:
                 raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
+            if self.lag.is_late and self._in_progress > _ALWAYS_IN_PROGRESS and scope["path"] in self._exact:  # administration goes on
+                raise Overloaded("the gateway is behind with its work")
             await self._answer(scope, receive, send)
         except ClientLeftError:
             pass

@@ -1,4 +1,4 @@
-"""A configuration file that is edited while the gateway runs: read again, checked aside, and put in force only if it is sound."""
+"""A configuration edited while the gateway runs, or a file that it names: read again, checked aside, put in force only if it is sound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,8 +31,11 @@ class _Mark(NamedTuple):
     inode: int
 
 
+_Marks = tuple[_Mark | None, ...]
+
+
 class Reloader:
-    """Watches a file and calls `apply` with what it says, when that is sound and differs from what is in force.
+    """Watches a file and those that it names, and calls `apply` with what it says when that is sound and differs from what is in force.
 
     A faulty file changes nothing: `problem` says what is wrong until it is mended. `apply` may refuse with `ConfigError` too; other
     failures of it are tried again. Settings that need a restart keep their value; a warning names those that were changed.
@@ -58,9 +61,10 @@ class Reloader:
         self._log = _quiet if quiet else _log
         self._fixed: dict[str, object] | None = None  # what the file said at first of the settings that need a restart
         self._told: list[str] = []
-        self._learned = _learned(current)  # the files in force beside the configuration's own
-        self._settled: _Mark | None = None  # the file that was read last
-        self._seen: _Mark | None = None  # the file at the latest poll
+        self._named = learned_files(current)  # by the configuration that was read last, in force or not
+        self._learned = _marks(self._named)  # those in force
+        self._settled: _Marks | None = None  # the file that was read last, and those that it names
+        self._seen: _Marks | None = None  # the same at the latest poll
         self._missed = 0
         self._asked = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -84,22 +88,24 @@ class Reloader:
     async def check(self) -> None:
         """Read the file now, whether or not it changed."""
         async with self._one_at_a_time:
-            self._settled = self._seen = await asyncio.to_thread(_mark, self._path)
-            await self._read()
+            self._settled = self._seen = await asyncio.to_thread(_marks, (self._path, *self._named))
+            await self._read(self._settled[0])
 
     async def poll(self) -> None:
-        """Read the file if it has changed, and has come to rest since: half of a file may be a sound configuration without its end."""
-        mark = await asyncio.to_thread(_mark, self._path)
-        self._missed = 0 if mark is not None else self._missed + 1
-        at_rest, self._seen = mark == self._seen, mark
-        if at_rest and mark != self._settled and (mark is not None or self._missed > _MISSED_POLLS):
+        """Read the file if it or one that it names has changed, and has come to rest since: half of a file may be sound without its end."""
+        marks = await asyncio.to_thread(_marks, (self._path, *self._named))
+        self._missed = self._missed + 1 if None in marks else 0
+        at_rest, self._seen = marks == self._seen, marks
+        if at_rest and marks != self._settled and (None not in marks or self._missed > _MISSED_POLLS):
             await self.check()
 
-    async def _read(self) -> None:
+    async def _read(self, mark: _Mark | None) -> None:
         try:
             read = await asyncio.to_thread(load_file, self._path, self._env)
             wanted = _with_fixed(read, self.current)
-            learned = await asyncio.to_thread(_learned, wanted)  # before they are read: what is written meanwhile is new the next time
+            self._named = learned_files(wanted)
+            learned = await asyncio.to_thread(_marks, self._named)  # before they are read: what is written meanwhile is new the next time
+            self._settled = self._seen = (mark, *learned)
             if wanted != self.current or learned != self._learned:
                 await self._apply(wanted)
                 self.current, self._learned = wanted, learned
@@ -140,9 +146,8 @@ def _mark(path: Path) -> _Mark | None:
     return _Mark(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _learned(config: Config) -> tuple[_Mark | None, ...]:
-    """Of what the configuration names: see `learned_files`. They are looked at whenever the configuration is read."""
-    return tuple(_mark(path) for path in learned_files(config))
+def _marks(paths: Sequence[Path]) -> _Marks:
+    return tuple(map(_mark, paths))
 
 
 def _fixed(config: Config) -> dict[str, object]:

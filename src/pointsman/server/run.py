@@ -168,6 +168,7 @@ def _app(service: Service, start: Start) -> App:
     app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
     app.administer(service.keys, service.reviews)
     app.audit = lambda: service.audit.problem
+    app.lag = service.lag
     service.keys.look_up("")  # read now, so that no request waits for it
     return app
 

@@ -33,7 +33,7 @@ _HARNESS = frozenset(
     }
 )
 _QUESTION = ("user_query", "user_request", "userRequest", "user_message", "question", "query", "task", "prompt")  # blocks that hold it
-_QUESTIONS = tuple((f"<{name}>", f"</{name}>") for name in _QUESTION)
+_MARKED = re.compile(f"<({'|'.join(_QUESTION)})>")
 _TAG = re.compile(r"<(/?)([A-Za-z][\w.-]{0,40})(?:\s[^<>]{0,200})?>")
 
 _LONG_LINE, _LONG_LINE_HEAD = 600, 120
@@ -44,6 +44,12 @@ _WORDS = bytes(code for code in range(256) if code >= 0x80 or chr(code).isalpha(
 _GAP = " ... "
 
 _SAME_MARKS = re.compile(r"([^\w\s])\1{2,}")
+_RUNS = {
+    ord(mark): (re.compile(rf"\{mark}\{mark}\{mark}+"), mark.replace("\\", r"\\"))
+    for mark in map(chr, range(128))
+    if re.match(r"[^\w\s]", mark)
+}
+_NO_MARKS = bytes(set(range(128)).difference(_RUNS))
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn"})  # categories: control, format, half of a pair, accent
 
 
@@ -88,7 +94,19 @@ def folded(text: str) -> str:
     >>> folded("  WHY\\u200b is_the   Çky ｂｌｕｅ?!?!???")
     'why is the cky blue?!?!?'
     """
-    return _SAME_MARKS.sub(r"\1", " ".join(text.translate(_folding).split()))
+    return " ".join(levelled(text).split())
+
+
+def levelled(text: str) -> str:
+    """As `folded`, but spaces, whatever their kind, are as many as they were: for what looks at words alone."""
+    text = text.translate(_folding)
+    if not text.isascii():
+        return _SAME_MARKS.sub(r"\1", text)
+    for mark in set(text.encode().translate(None, _NO_MARKS)):  # to look for each of the few that there are is quicker
+        if chr(mark) * 3 in text:
+            run, once = _RUNS[mark]
+            text = run.sub(once, text)
+    return text
 
 
 def ends(text: str, most_chars: int) -> str:
@@ -115,8 +133,6 @@ def _text(message: Message) -> str:
 
 def _without_blocks(text: str) -> str:
     """A block that is not closed is text: an opening tag must not hide what follows."""
-    if "</" not in text:
-        return text
     kept: list[str] = []
     at = since = depth = 0
     opened = ""
@@ -130,18 +146,16 @@ def _without_blocks(text: str) -> str:
             if not depth:
                 kept.append(text[at:since])
                 at, opened = tag.end(), ""
-    return "".join([*kept, text[at:]])
+    return "".join([*kept, text[at:]]) if kept else text
 
 
 def _question(text: str) -> str:
     """What stands in a block that is marked as the question, the last one if there are several; else the text."""
-    for begins, ends_with in _QUESTIONS if "<" in text else ():
-        if begins in text:
-            begin = text.rfind(begins) + len(begins)
-            end = text.find(ends_with, begin)
-            inside = text[begin : end if end >= 0 else len(text)]
-            if inside.strip():
-                return inside
+    last = {mark[1]: mark.end() for mark in _MARKED.finditer(text)}
+    for name in sorted(last, key=_QUESTION.index):
+        inside = text[last[name] :].partition(f"</{name}>")[0]
+        if inside.strip():
+            return inside
     return text
 
 
@@ -149,34 +163,36 @@ def _short_data(text: str) -> str:
     text = ends(text, _DATA_CHARS)
     if _may_be_unbroken(text):
         text = _UNBROKEN.sub(lambda run: run[0][:_UNBROKEN_HEAD] + _GAP, text)
-    return "\n".join(_short_runs(text.splitlines())).strip()
+    lines = text.splitlines()
+    data, fences = _are_data(lines), "```" in text or "~~~" in text
+    return "\n".join(_short_runs(lines, data, fences=fences) if fences or any(data) else lines).strip()
 
 
 def _may_be_unbroken(text: str) -> bool:
     """Quick, and never wrong when it says no."""
     at = 0
     while at + _UNBROKEN_CHARS <= len(text):
-        space = max(text.rfind(" ", at, at + _UNBROKEN_CHARS), text.rfind("\n", at, at + _UNBROKEN_CHARS))
-        if space < 0:
+        space = text.rfind(" ", at, at + _UNBROKEN_CHARS)
+        if space < 0 and (space := text.rfind("\n", at, at + _UNBROKEN_CHARS)) < 0:
             return True
         at = space + 1
     return False
 
 
-def _short_runs(lines: Sequence[str]) -> Iterator[str]:
+def _short_runs(lines: Sequence[str], are_data: Sequence[bool], *, fences: bool) -> Iterator[str]:
     """Of lines of data that follow each other, the first and the last few; of a long line of data, its beginning."""
     run: list[str] = []
     fenced = False
-    fences = any("```" in line or "~~~" in line for line in lines)
-    for line, data in zip(lines, _are_data(lines), strict=False):
+    for line, data in zip(lines, are_data, strict=True):
         fence = fences and line.lstrip().startswith(("```", "~~~"))
         if fence:
             fenced = not fenced
         if fenced or fence or data:
             run.append(line)
             continue
-        yield from _shortened(run)
-        run = []
+        if run:
+            yield from _shortened(run)
+            run = []
         yield line
     yield from _shortened(run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 # Of a text that is longer than this, the estimate looks at as much, in pieces from all over it.
 SCANNED_CHARS, SCANNED_PIECE_CHARS = 32_768, 512
@@ -16,9 +17,9 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 # The weights below are fitted: docs/tokens.md says to what and how well.
 _TOKENS_TO_START = 0.4
 # Tokens for each byte of a class. A character's first byte tells its script; the bytes that continue it weigh nothing.
+_PER_SMALL, _PER_SPACE = 0.08, 0.10  # small letters and spaces: most of most texts
+_SMALL_OR_SPACE = _LETTERS[:26] + b" "
 _PER_BYTE: tuple[tuple[bytes, float], ...] = (
-    (_LETTERS[:26], 0.08),
-    (b" ", 0.10),
     (_LETTERS[26:], 0.42),
     (_PUNCTUATION, 0.39),
     (_DIGITS, 0.05),
@@ -42,7 +43,11 @@ _PER_BYTE: tuple[tuple[bytes, float], ...] = (
 # Tokens for each run of a class (a word or a number costs something to begin), and for every 16 letters or digits in a
 # row: no word is so long, keys and hashes are. A class is a bit.
 _PER_RUN: tuple[tuple[bytes, float, float], ...] = ((b"\x01", 0.63, 7.32), (b"\x02", 2.09, 5.49), (b"\x04", 0.23, 0.0))
-_CLASS = bytes(1 if byte in _LETTERS else 2 if byte in _DIGITS else 4 if byte in _PUNCTUATION else 0 for byte in range(256))
+_SPACE = b"\x08"
+_CLASS = bytes(
+    1 if byte in _LETTERS else 2 if byte in _DIGITS else 4 if byte in _PUNCTUATION else _SPACE[0] if byte == 32 else 0
+    for byte in range(256)
+)
 _LONG_RUN = 16
 
 
@@ -56,15 +61,22 @@ def estimated_long(text: str) -> float:
 
 def estimated(text: str) -> float:
     """Tokens of a text, all of which is scanned."""
-    # Whole passes over the bytes in C: deleting a class and looking at what is left is how to count it.
+    # Whole passes over the bytes in C. What is common is counted in the bits of one great number, where no pass has to guess what comes
+    # next; of what is rare, deleting a class and looking at what is left is how to count it.
     rest = text.encode() if text.isascii() else text.encode("utf-8", "replace").translate(None, _CONTINUATION)
     tokens = _TOKENS_TO_START
     classes = rest.translate(_CLASS)
     number = int.from_bytes(classes, "little")
-    begins = (number & ~(number << 8)).to_bytes(len(classes), "little")  # a bit is left where the byte before has another
+    begins = number & ~(number << 8)  # a bit is left where the byte before has another
+    size = len(rest).bit_length()
     for kind, per_run, per_long in _PER_RUN:
-        if runs := begins.count(kind):
+        if runs := (begins & _everywhere(kind, size)).bit_count():
             tokens += per_run * runs + (per_long * classes.count(kind * _LONG_RUN) if per_long else 0.0)
+    spaces = (number & _everywhere(_SPACE, size)).bit_count()
+    others = rest.translate(None, _SMALL_OR_SPACE)
+    tokens += _PER_SMALL * (len(rest) - len(others) - spaces)
+    tokens += _PER_SPACE * spaces
+    rest = others
     for members, weight in _PER_BYTE:
         if not rest:
             break
@@ -72,6 +84,12 @@ def estimated(text: str) -> float:
         tokens += weight * (len(rest) - len(others))
         rest = others
     return tokens
+
+
+@cache
+def _everywhere(kind: bytes, size: int) -> int:
+    """The bit of a class in every byte of a text of less than 2**size bytes."""
+    return int.from_bytes(kind * (1 << size), "little")
 
 
 def windows(text: str, number: int, chars: int) -> Iterator[str]:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from pointsman.errors import ConfigError
 from pointsman.signals.grams import SLOTS, dense, rarity
 from pointsman.signals.guess import Guess
-from pointsman.signals.reading import Reading, read
+from pointsman.signals.reading import Linear, Reading, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,21 +81,11 @@ class Classifier:
         """The most probable label, none where that is less than `sure`."""
         return self.judge(read(text, self.embedder))
 
-    @property
-    def columns(self) -> tuple[Floats, Floats]:
-        """Rarities of words, and weights under these."""
-        return self.rarity, self.weights[len(self.middle) :]
-
-    def judge(self, reading: Reading, by_words: Floats | None = None) -> Guess:
-        """The same of a text that was read, with this embedder, already; `by_words` is what `columns` make of its words."""
-        if by_words is None:
-            by_words = reading.grams.through(*self.columns)
-        scores = (self.shares + (reading.vector - self.middle) @ self.weights[: len(self.middle)] + by_words).tolist()
-        first = scores.index(top := max(scores))
-        chance = 1 / sum([exp(self.sharpness * (score - top)) for score in scores])
+    def judge(self, reading: Reading) -> Guess:
+        """The same of a text that was read, with this embedder, already."""
+        scores = self.linear.of(reading).tolist()
+        first, confidence = self._best(scores)
         scores[first] = -inf
-        bounded = min(chance, 1 - _LEAST)
-        confidence = 1 / (1 + exp(-(self.line[0] * (log(bounded) - log1p(-bounded)) + self.line[1])))
         return Guess(
             label=self.labels[first] if confidence >= self.sure else None,
             confidence=confidence,
@@ -103,6 +93,22 @@ class Classifier:
             margin=confidence - self.sure,
             runner_up=self.labels[scores.index(max(scores))],
         )
+
+    @property
+    def linear(self) -> Linear:
+        """What `label` wants to know of a text."""
+        by_vector, by_words = self.weights[: len(self.middle)], self.weights[len(self.middle) :]
+        return Linear(by_vector, self.shares - self.middle @ by_vector, self.rarity, by_words)
+
+    def label(self, reading: Reading, linear: Floats) -> str | None:
+        """The label of `judge`, given what `linear` makes of the text."""
+        first, confidence = self._best(linear.tolist())
+        return self.labels[first] if confidence >= self.sure else None
+
+    def _best(self, scores: Sequence[float]) -> tuple[int, float]:
+        first = scores.index(top := max(scores))
+        chance = min(1 / sum([exp(self.sharpness * (score - top)) for score in scores]), 1 - _LEAST)
+        return first, 1 / (1 + exp(-(self.line[0] * (log(chance) - log1p(-chance)) + self.line[1])))
 
     def dump(self) -> bytes:
         """As a file: a line that says what it is, a line of JSON that describes it, numbers, and a SHA-256 over all of that."""

@@ -17,7 +17,7 @@ from functools import cache
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from pointsman.signals.canonical import ends, folded
+from pointsman.signals.canonical import ends, levelled
 from pointsman.signals.wordpiece import WordPiece, words
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ SHIPPED = "minilm-static-256-folded-768-75388957"  #: what the shipped table is,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spelt:
-    """A folded text: its words, which pieces they hold, and the direction of those."""
+    """A folded text: hashes of its words, which pieces they hold, and the direction of those."""
 
-    words: Sequence[str]
+    hashes: NDArray[np.int64]  #: CRC-32, in the words' order
     pieces: NDArray[np.intp]  #: each once
     vector: NDArray[np.float32]
 
@@ -63,17 +63,15 @@ class StaticEmbedder:
         for known, spelt in self._latest:
             if known == text:
                 return spelt
-        each = words(folded(ends(text, MOST_CHARS)))
-        spelt = Spelt(each, *self._mean(self.pieces.numbers(each)))
+        pieces, hashes = self.pieces.look_up(words(levelled(ends(text, MOST_CHARS))))
+        spelt = Spelt(hashes, *self._mean(pieces))
         self._latest[:] = ((text, spelt),)
         return spelt
 
-    def _mean(self, numbers: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    def _mean(self, pieces: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Pieces, each once, and the direction of the mean of their vectors, each as often as it is there; zeros where there is none."""
         import numpy as np
 
-        pieces = np.array(numbers, np.intp)
-        pieces.sort()
         new = np.ones(len(pieces) + 1, np.bool_)
         np.not_equal(pieces[1:], pieces[:-1], out=new[1:-1])
         at = new.nonzero()[0]

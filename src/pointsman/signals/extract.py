@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from pointsman.core.request import Content, Request
-from pointsman.core.signals import Finding, Needs, OutputSource, Prediction, Predictor, Signals, Tokens
+from pointsman.core.signals import Finding, Needs, OutputSource, Predictor, Signals, Tokens
 from pointsman.signals.canonical import asked
 from pointsman.signals.keywords import WordList, found, readable
 from pointsman.signals.meaning import Meaning, Meant
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pointsman.signals.sensitivity import detect
 
 _NO_NEEDS = Needs()
-_NOTHING: tuple[tuple[Prediction, ...], tuple[str, ...]] = ((), ())
+Ruled = Callable[[Signals], str]
+"""The task class once the rules have spoken, from signals without predictions: rules read none."""
+
 _MOST_OF_EACH = 10  # findings of one recogniser that are kept: they explain the labels, and the record holds them
 
 
@@ -57,16 +59,15 @@ class SignalSettings:
     predictor: Predictor | None = None  #: `None`: nothing was learned
 
 
-def extract(request: Request, settings: SignalSettings) -> Signals:
-    """What there is to know about a request before any model is looked at."""
+def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = None) -> Signals:
+    """What there is to know about a request before any model is looked at. `ruled` says which task class predictions are for."""
     content = request.content or Content(())
     said = "" if settings.meaning is None and settings.predictor is None else asked(content).text
     meant = Meant() if settings.meaning is None else settings.meaning(said)
     told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
-    predicted, neighbours = _NOTHING if settings.predictor is None else settings.predictor(said, told, _definitions(content))
     detected = None if settings.search is None else settings.search(content)
-    return Signals(
+    signals = Signals(
         task=task,
         task_source="declared" if request.task else meant.task_source if meant.task or not told else "tools",
         tokens=_tokens(request, content, task, settings),
@@ -75,11 +76,14 @@ def extract(request: Request, settings: SignalSettings) -> Signals:
         keywords=found(content, settings.keywords),
         findings=() if detected is None else tuple(_few(detected.findings)),
         intent=meant.intent,
-        domain=meant.domain,
-        difficulty=meant.difficulty,
-        predicted=predicted,
-        neighbours=neighbours,
+        domain=request.domain or meant.domain,
+        difficulty=request.difficulty or meant.difficulty,
     )
+    if settings.predictor is None:
+        return signals
+    decided = task if ruled is None else ruled(signals)
+    predicted, neighbours = settings.predictor(said, told if decided == task else decided, _definitions(content))
+    return replace(signals, predicted=predicted, neighbours=neighbours)
 
 
 def _definitions(content: Content) -> str:

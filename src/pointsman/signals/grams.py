@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,48 +40,24 @@ class Grams:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """`Grams.through` for several guessers, each with rarities of its own, in one product."""
+def hashed(words: Sequence[str]) -> NDArray[np.int64]:
+    """The CRC-32 of each word."""
+    import numpy as np
 
-    weights: Floats  #: slot by columns, those of one guesser after those of the other, times its rarities
-    squares: Floats  #: slot by guesser: its rarities, squared
-    ends: tuple[int, ...]  #: of each guesser's columns
-
-    @classmethod
-    def of(cls, guessers: Sequence[tuple[Floats, Floats]]) -> Columns:
-        """From what each would give to `Grams.through`."""
-        import numpy as np
-
-        weights = np.hstack([rare[:, None] * weights for rare, weights in guessers])
-        squares = np.stack([rare * rare for rare, _ in guessers], axis=1)
-        return cls(weights, squares, tuple(np.cumsum([weights.shape[1] for _, weights in guessers]).tolist()))
-
-    def judge(self, grams: Grams) -> list[Floats]:
-        """What each guesser makes of a text's words."""
-        import numpy as np
-
-        damped, slots = grams.damped, grams.slots
-        found = damped @ self.weights.take(slots, axis=0)
-        lengths = np.sqrt((damped * damped) @ self.squares.take(slots, axis=0)).tolist()
-        begins = (0, *self.ends[:-1])
-        return [
-            found[begin:end] * np.float32(1 / max(length, _LEAST)) for begin, end, length in zip(begins, self.ends, lengths, strict=True)
-        ]
+    return np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words], np.int64)
 
 
-def grams(words: Sequence[str]) -> Grams:
-    """Of a text's words, none of which holds a space.
+def grams(hashes: NDArray[np.int64]) -> Grams:
+    """Of a text's words, hashed.
 
-    >>> len(grams(["two", "words", ",", "two", "words"]).slots)  # two, words, comma; two words, words comma, comma two
+    >>> len(grams(hashed(["two", "words", ",", "two", "words"])).slots)  # two, words, comma; two words, words comma, comma two
     6
     """
     import numpy as np
 
-    spelt = " ".join(words).encode("utf-8", "surrogatepass").split(b" ") if words else ()
-    hashes = np.fromiter(map(zlib.crc32, spelt), np.int64, len(words)).view(np.uint64)
-    pairs = hashes[:-1] * np.uint64(_PAIR) + hashes[1:]
-    slots = ((np.concatenate((hashes, pairs)) * np.uint64(_MIX)) >> np.uint64(40) & np.uint64(SLOTS - 1)).view(np.intp)
+    words = hashes.view(np.uint64)
+    pairs = words[:-1] * np.uint64(_PAIR) + words[1:]
+    slots = ((np.concatenate((words, pairs)) * np.uint64(_MIX)) >> np.uint64(40) & np.uint64(SLOTS - 1)).view(np.intp)
     slots.sort()
     new = np.ones(len(slots) + 1, np.bool_)
     np.not_equal(slots[1:], slots[:-1], out=new[1:-1])

@@ -25,7 +25,7 @@ from pointsman.signals.canonical import folded
 from pointsman.signals.embedding import StaticEmbedder
 from pointsman.signals.guess import Guess
 from pointsman.signals.nearness import Known, Nearness, nearness, vocabulary_of
-from pointsman.signals.reading import Reading, read
+from pointsman.signals.reading import Linear, Reading, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,17 +57,10 @@ class Intents:
         """The nearest intent, none where it is too far."""
         return self.judge(read(text, self.embedder))
 
-    @property
-    def columns(self) -> tuple[Floats, Floats]:
-        """Rarities of words, and weights under these."""
-        return self.nearness.columns
-
-    def judge(self, reading: Reading, by_words: Floats | None = None) -> Guess:
-        """The same of a text that was read, with this embedder, already; `by_words` is what `columns` make of its words."""
-        if by_words is None:
-            by_words = reading.grams.through(*self.columns)
-        row = self.nearness.rows(reading.vector)
-        scores = self.nearness.score(row, by_words, reading.pieces).tolist()
+    def judge(self, reading: Reading) -> Guess:
+        """The same of a text that was read, with this embedder, already."""
+        row = self.nearness.row(reading.vector)
+        scores = self.nearness.score(row, self.linear.of(reading), reading.pieces).tolist()
         first = scores.index(best := max(scores))
         top = max(best, self.threshold)
         weights = sum([exp(self.sharpness * (score - top)) for score in (*scores, self.threshold)])
@@ -80,6 +73,22 @@ class Intents:
             runner_up=self.labels[scores.index(max(scores))] if len(scores) > 1 else None,
             why=self.examples[int((self.rows @ row).argmax())],
         )
+
+    @property
+    def linear(self) -> Linear:
+        """What `label` wants to know of a text."""
+        import numpy as np
+
+        near = self.nearness
+        blank = np.zeros((len(near.middle), len(self.labels)), np.float32)
+        return Linear(blank, blank[0], near.rarity, near.same)
+
+    def label(self, reading: Reading, linear: Floats) -> str | None:
+        """The label of `judge`, given what `linear` makes of the text."""
+        near = self.nearness
+        scores = near.score(near.row(reading.vector), linear, reading.pieces)
+        best = int(scores.argmax())
+        return self.labels[best] if float(scores[best]) >= self.threshold else None
 
 
 def fit(examples: Mapping[str, Sequence[str]], embedder: Embedder, keep: float = KEEP) -> Intents:
@@ -104,7 +113,8 @@ def fit(examples: Mapping[str, Sequence[str]], embedder: Embedder, keep: float =
         scores[out] = _scores(nearness(known.only(~out), general, vocabulary, occurring), known.only(out))
     threshold = float(np.quantile(scores.max(axis=1), 1 - keep))
     fitted = nearness(known, general, vocabulary)
-    return Intents(labels, texts, embedder, fitted, fitted.rows(known.vectors), threshold, _sharpness(scores, owner, threshold))
+    rows = np.stack([fitted.row(vector) for vector in known.vectors])
+    return Intents(labels, texts, embedder, fitted, rows, threshold, _sharpness(scores, owner, threshold))
 
 
 def _checked(examples: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...], Numbers, Numbers]:
@@ -124,8 +134,8 @@ def _checked(examples: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], tu
 def _scores(fitted: Nearness, known: Known) -> Floats:
     import numpy as np
 
-    scored = zip(fitted.rows(known.vectors), known.grams, known.pieces, strict=True)
-    return np.stack([fitted.score(row, held.through(*fitted.columns), ids) for row, held, ids in scored])
+    scored = zip(known.vectors, known.grams, known.pieces, strict=True)
+    return np.stack([fitted.score(fitted.row(vector), held.through(fitted.rarity, fitted.same), ids) for vector, held, ids in scored])
 
 
 def _chances(scores: Floats, threshold: float, sharpness: float) -> NDArray[np.float64]:

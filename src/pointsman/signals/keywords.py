@@ -32,8 +32,8 @@ _ASCII_CHARS = 8  # beside each run of others: where there are fewer, it is quic
 _EMPHASIS, _GAPS = "*`~", "_-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _UNSEEN = "".join(chr(code) for code in range(128) if _INVISIBLE.match(chr(code)))
 # The same for texts of ASCII alone, where one pass is quickest.
-_LEFT_OUT = str.maketrans("", "", _UNSEEN)
-_JOINED = _LEFT_OUT | str.maketrans(dict.fromkeys(_GAPS, " "))
+_LOWERED = bytes(range(256)).lower()
+_JOINED = str.maketrans("", "", _UNSEEN) | str.maketrans(dict.fromkeys(_GAPS, " "))
 _SPACED = str.maketrans(dict.fromkeys(_UNSEEN + _GAPS, " "))
 
 
@@ -146,9 +146,8 @@ def _found_in(body: Mapping[str, object], lists: Mapping[str, WordList]) -> set[
 
 def _occurring(raw: str, lists: Mapping[str, WordList]) -> set[str]:
     if raw.isascii():
-        seen = raw.translate(_LEFT_OUT)
-        hidden = len(seen) < len(raw)
-        lowered = seen.lower()
+        lowered = raw.encode().translate(_LOWERED, _UNSEEN.encode()).decode()
+        hidden = len(lowered) < len(raw)
     else:
         lowered, hidden = _normal(raw, "").casefold(), True
     lists = {name: words for name, words in lists.items() if words.may_occur(lowered)}

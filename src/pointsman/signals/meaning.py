@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pointsman.signals.grams import Columns
-
 if TYPE_CHECKING:
     from pointsman.catalogue.embedder import Embedder
     from pointsman.signals.classifier import Classifier
     from pointsman.signals.intents import Intents
+    from pointsman.signals.reading import Columns
 
 TaskSource = Literal["intent", "classifier", "default"]
 
@@ -43,10 +42,8 @@ class Meaning:
         from pointsman.signals.reading import read  # not needed where nothing was learned
 
         reading = read(text, self.embedder)
-        by_words = iter(self._columns.judge(reading.grams))
-        intent, task, domain, difficulty = [
-            "" if guesser is None else guesser.judge(reading, next(by_words)).label or "" for guesser in self._guessers
-        ]
+        linear = iter(self._columns.judge(reading))
+        intent, task, domain, difficulty = ["" if one is None else one.label(reading, next(linear)) or "" for one in self._guessers]
         if intent in self.tasks:
             return Meant(intent, "intent", intent, domain, difficulty)
         return Meant(task, "classifier" if task else "default", intent, domain, difficulty)
@@ -57,4 +54,6 @@ class Meaning:
 
     @cached_property
     def _columns(self) -> Columns:
-        return Columns.of([guesser.columns for guesser in self._guessers if guesser is not None])
+        from pointsman.signals.reading import Columns
+
+        return Columns.beside([guesser.linear for guesser in self._guessers if guesser is not None])

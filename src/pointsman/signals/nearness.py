@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from pointsman.signals.embedding import StaticEmbedder
@@ -66,25 +67,23 @@ class Nearness:
     whitening: Floats
     rarity: Floats
     meanings: Floats  #: mean of the examples' vectors, one row a class
-    same: Floats  #: mean of the examples' grams, one column a class; with `meanings` of length 1
+    same: Floats  #: mean of the examples' grams, one column a class, at its weight; with `meanings` of length 1
     vocabulary: Vocabulary | None
     alike: NDArray[np.int8] | None  #: pieces by classes: the cosine to the most similar piece of the class, in 127ths, at least 0
 
-    def rows(self, vectors: Floats) -> Floats:
-        """Unit vectors, seen from the middle of all requests, with less of the directions that tell no class from another."""
-        around: Floats = vectors - self.middle
-        return unit(around @ self.whitening)
-
-    @property
-    def columns(self) -> tuple[Floats, Floats]:
-        """Rarities of words, and weights under these."""
-        return self.rarity, self.same
-
-    def score(self, row: Floats, by_words: Floats, pieces: Numbers) -> Floats:
-        """To each class, more for nearer; `row` is one of `rows`, `by_words` what `columns` make of the words; `pieces` holds each once."""
+    def row(self, vector: Floats) -> Floats:
+        """A vector seen from the middle of all requests, with less of the directions that tell no class from another; of length 1."""
         import numpy as np
 
-        score: Floats = self.meanings @ row + np.float32(SAME) * by_words
+        around: Floats = vector - self.middle
+        around = around @ self.whitening
+        return around * np.float32(1 / max(sqrt(float(around @ around)), _LEAST))
+
+    def score(self, row: Floats, by_words: Floats, pieces: Numbers) -> Floats:
+        """To each class, more for nearer: by `row`, by what `same` makes of the words, and by the pieces, each of which is there once."""
+        import numpy as np
+
+        score: Floats = self.meanings @ row + by_words
         if self.vocabulary is None or self.alike is None:
             return score
         weights = self.vocabulary.weights.take(pieces)
@@ -104,7 +103,7 @@ def nearness(known: Known, general: Floats, vocabulary: Vocabulary | None, rows:
     same = _same(known, rare)
     length = np.sqrt((meanings * meanings).sum(axis=1) + SAME * (same * same).sum(axis=0))
     alike = None if vocabulary is None else _alike(known, vocabulary, rows)
-    return Nearness(middle, whitening, rare, meanings / length[:, None], same / length, vocabulary, alike)
+    return Nearness(middle, whitening, rare, meanings / length[:, None], np.float32(SAME) * same / length, vocabulary, alike)
 
 
 def vocabulary_of(embedder: StaticEmbedder) -> Vocabulary:

@@ -111,6 +111,7 @@ _FAMILIES = (
 )
 
 _COMMON = {role: math.ceil(estimated(role)) for role in ("assistant", "developer", "system", "tool", "user")}  # one a message
+_COMMON_CHARS = max(map(len, _COMMON))
 
 _loaded: dict[str, tiktoken.Encoding] = {}
 _loading = threading.Lock()
@@ -146,7 +147,8 @@ def measure(texts: Iterable[str], tokenizer: str) -> TokenCount:
         apart = pieces if sum(map(len, pieces)) <= SCANNED_CHARS else ["\n".join(pieces)]
         tokens = 0
         for piece in apart:
-            tokens += _COMMON[piece] if piece in _COMMON else math.ceil(estimated_long(piece))
+            # To look a long text up would mean to hash it.
+            tokens += _COMMON[piece] if len(piece) <= _COMMON_CHARS and piece in _COMMON else math.ceil(estimated_long(piece))
         return TokenCount(CHARS, tokens, exact=not pieces)
     encoding = _encoding(tokenizer)
     if _longer_than(pieces, EXACT_BYTES):

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _MOST_WORD_CHARS = 100  # a longer word counts as one that cannot be spelt, as it does for BERT
 _MOST_REMEMBERED = 32_768  # characters; there are a million, and a text may hold any
@@ -56,6 +62,22 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
+class Lexicon(dict[str, int]):
+    """Of each word its CRC-32 and, above that, the number of the piece that it is plus one, 0 if it is none; filled as words are met."""
+
+    def __init__(self, whole: Mapping[str, int]) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def __missing__(self, word: str) -> int:
+        number = crc32(word.encode("utf-8", "surrogatepass")) | (self._whole.get(word, -1) + 1) << 32
+        if len(word) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_WORDS_REMEMBERED:
+                self.clear()
+            self[word] = number
+        return number
+
+
 class WordPiece:
     """Spells words with the pieces of one vocabulary; a piece that goes on a word is written `##piece` there."""
 
@@ -68,6 +90,7 @@ class WordPiece:
             elif not (piece.startswith("[") and len(piece) > 1):  # [PAD] and the like stand for no text
                 self._begin[piece] = number
         self._known: dict[str, tuple[int, ...]] = {}  # words that are no piece by themselves, as they were met
+        self._met = Lexicon(self._begin)
         self._longest = max(map(len, self._go_on), default=0)
         self._longest_first = max(map(len, self._begin), default=0)
 
@@ -87,17 +110,21 @@ class WordPiece:
                 found.append(number)
         return found
 
-    def numbers(self, words: Sequence[str]) -> list[int]:
-        """The pieces of words, as often as they occur, in no order: quicker than `ids`.
+    def look_up(self, words: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """The pieces of words, as often as they occur and in ascending order, and the CRC-32 of each word: quicker than `ids`.
 
-        >>> sorted(WordPiece(["rout", "##er", "##s"]).numbers(words("Routers zzz rout")))
+        >>> WordPiece(["rout", "##er", "##s"]).look_up(words("Routers zzz rout"))[0].tolist()
         [0, 0, 1, 2]
         """
-        found = list(map(self._begin.get, words))
-        if None in found:
-            for word in [word for word, number in zip(words, found, strict=True) if number is None]:
-                found += self._spelt(word)
-        return [number for number in found if number is not None]
+        import numpy as np  # 0.1 s, and not needed to route by price
+
+        met = np.fromiter(map(self._met.__getitem__, words), np.int64, len(words))
+        pieces = (met >> 32) - 1
+        several = (pieces < 0).nonzero()[0].tolist()
+        if several:
+            pieces = np.concatenate((pieces, np.array([piece for at in several for piece in self._spelt(words[at])], np.int64)))
+        pieces.sort()
+        return pieces[len(several) :], met & 0xFFFFFFFF
 
     def _spelt(self, word: str) -> tuple[int, ...]:
         known = self._known.get(word)

@@ -52,6 +52,11 @@ class Exchange:
         self._buffered = 0
         return data
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the body is here."""
+        return self._complete
+
     async def aclose(self) -> None:
         """Give up what has not arrived: unless the answer is whole, the connection is closed. May be called twice."""
         self._connection.give_up(self)

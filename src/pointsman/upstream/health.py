@@ -4,20 +4,21 @@
                                                        ^                              │
                                                        └──(the trial call fails: twice the cooldown)
 
-A model is one model at one endpoint. A rate limit that names a time takes a model out until then, without opening its breaker.
-No clock, no tasks: time comes in, and states follow from it.
+What is slow is told from what is usual: first tokens from first tokens, and whole answers from whole ones of about the same length, whose
+headers come after their last word. A model is one model at one endpoint. A rate limit that names a time takes a model out until then,
+without opening its breaker. No clock, no tasks: time comes in, and states follow from it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import ceil, exp, inf, log
-from statistics import median, median_low
+from math import ceil, inf
 from typing import Final, Literal, NamedTuple
 
 from pointsman.core.fault import Fault
+from pointsman.upstream.slowness import Times
 
 State = Literal["closed", "open", "half_open"]
 
@@ -27,9 +28,7 @@ FAILURES: Final[frozenset[Fault]] = frozenset({"unreachable", "timeout", "broken
 SOUND: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "content_filter", "invalid_output"})
 """Faults of a request that an endpoint in good health has found."""
 
-_EARLIER_SAMPLES = 20  # before anything can be called slow
-_NOTICED_MS = 100.0  # a first token that takes less is not slow, whatever is usual
-_STEP = 0.05  # how far one sample moves the usual time: a lasting change is forgotten within some tens of samples
+_FIRST_TOKEN: Final = -1  # a kind of times; those of whole answers are 0, 1, 2, ...: each of answers up to twice as long
 _SPENT: Final = "its account's quota is used up"
 _SAME_S = 1.0  # a rate limit's end that moves by less is the same end, told by another call
 
@@ -43,7 +42,7 @@ class BreakerSettings:
     share: float = 0.5  #: of the last `window` calls
     cooldown_s: float = 10.0  #: the first; each further one is twice as long
     longest_cooldown_s: float = 300.0
-    slow_factor: float = 5.0  #: times its usual time to the first token
+    slow_factor: float = 5.0  #: times its usual time to the first token, or to a whole answer of about that length
     slow_samples: int = 8
 
 
@@ -51,6 +50,9 @@ class Ticket(NamedTuple):
     """Leave to call a model once."""
 
     trial: int = 0  #: number of the trial call, 0: it is none
+
+
+_NO_TRIAL = Ticket()
 
 
 class Health:
@@ -70,23 +72,40 @@ class Health:
         self,
         model: str,
         fault: Fault | None,
-        ttft_ms: float | None = None,
+        took_ms: float | None = None,
         retry_after_s: float | None = None,
         ticket: Ticket | None = None,
+        tokens: int | None = None,
     ) -> None:
-        """What a call came to; `fault` is `None` where it succeeded. Only the trial's own ticket is the trial's verdict."""
-        if (breaker := self._breakers.get(model)) is None:
-            breaker = self._breakers[model] = _Breaker(self._settings)
-        breaker.observe(self._clock(), fault, ttft_ms, retry_after_s, ticket or Ticket())
+        """What a call came to; `fault` is `None` where it succeeded. Only the trial's own ticket is the trial's verdict.
+
+        `took_ms`: until the first token, or, with the `tokens` that it has, until the answer was whole.
+        """
+        size = _FIRST_TOKEN if tokens is None else max(0, tokens).bit_length()
+        self._breaker(model).observe(self._clock(), fault, took_ms, retry_after_s, ticket or _NO_TRIAL, size)
+
+    def hold_back(self, model: str, for_s: float) -> bool:
+        """Nothing more may be asked of it for so long, says its last good answer; whether that is news."""
+        return self._breaker(model).hold_back(self._clock(), for_s)
 
     def release(self, model: str, ticket: Ticket) -> None:
         """The call that was admitted was not made, or ended without a verdict: its client left."""
         if (breaker := self._breakers.get(model)) is not None and breaker.has_trial(ticket):
             breaker.trial_until_s = None
 
-    def keep(self, models: Collection[str]) -> None:
-        """Forget all other models: they are not configured any more."""
-        self._breakers = {model: breaker for model, breaker in self._breakers.items() if model in models}
+    def kept(self, models: Iterable[str]) -> Health:
+        """The same breakers of these models, and nothing of any other: for a configuration that reaches these as before.
+
+        Calls that began earlier tell the earlier `Health` what they came to: of a model that is kept, both hear it.
+        """
+        kept = Health(self._clock, self._settings)
+        kept._breakers = {model: self._breaker(model) for model in models}
+        return kept
+
+    def _breaker(self, model: str) -> _Breaker:
+        if (breaker := self._breakers.get(model)) is None:
+            breaker = self._breakers[model] = _Breaker(self._settings)
+        return breaker
 
     def state(self, model: str) -> State:
         """`open`: out of service; `half_open`: one trial call at a time."""
@@ -118,11 +137,10 @@ class _Breaker:
     trial_until_s: float | None = None  # a trial call is under way; from then on another may be made
     limited_until_s: float = -inf
     limited: str = ""
-    first_tokens: _FirstTokens = field(init=False)
+    times: dict[int, Times] = field(default_factory=dict)  # of first tokens, and of whole answers by size
 
     def __post_init__(self) -> None:
         self.failed = deque(maxlen=self.settings.window)
-        self.first_tokens = _FirstTokens(self.settings.slow_samples, self.settings.slow_factor)
 
     def state(self, now_s: float) -> State:
         if self.out_until_s(now_s) > now_s:
@@ -152,7 +170,9 @@ class _Breaker:
         """Whether this is the trial call under way."""
         return self.trial_until_s is not None and ticket.trial == self.trials
 
-    def observe(self, now_s: float, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None, ticket: Ticket) -> None:
+    def observe(
+        self, now_s: float, fault: Fault | None, took_ms: float | None, retry_after_s: float | None, ticket: Ticket, size: int
+    ) -> None:
         if fault == "rate_limit":
             self._limit(now_s, retry_after_s)
         elif fault == "quota":
@@ -160,13 +180,13 @@ class _Breaker:
         elif self.opened and not self.has_trial(ticket):
             pass  # it was under way when the breaker opened, or was made all the same: no verdict
         elif fault is None or fault in SOUND:
-            self._succeeded(now_s, ttft_ms if fault is None else None)
+            self._succeeded(now_s, took_ms if fault is None else None, size)
         elif fault in FAILURES:
             self._failed(now_s, fault)
 
-    def _succeeded(self, now_s: float, ttft_ms: float | None) -> None:
+    def _succeeded(self, now_s: float, took_ms: float | None, size: int) -> None:
         # A trial call decides by itself only about slowness: the first call after an outage may well be slow.
-        slow = None if ttft_ms is None else self.first_tokens.slow(ttft_ms, alone=self.was_slow)
+        slow = None if took_ms is None else self._times_of(size).slow(took_ms, alone=self.was_slow)
         if slow is not None:
             self._open(now_s, slow)
             self.was_slow = True
@@ -175,6 +195,13 @@ class _Breaker:
         else:
             self.failed.append(False)
             self.in_a_row = 0
+
+    def _times_of(self, size: int) -> Times:
+        if (times := self.times.get(size)) is None:
+            times = self.times[size] = Times(
+                self.settings.slow_samples, self.settings.slow_factor, "first token" if size == _FIRST_TOKEN else "a whole answer"
+            )
+        return times
 
     def _failed(self, now_s: float, fault: Fault) -> None:
         self.failed.append(True)
@@ -208,7 +235,8 @@ class _Breaker:
         self.in_a_row = 0
         self.trial_until_s = None
         self.was_slow = False
-        self.first_tokens.start_anew()
+        for times in self.times.values():
+            times.start_anew()
 
     def _spent(self, now_s: float, retry_after_s: float | None) -> None:
         # Calls that were under way when it opened say the same again: the cooldown is not prolonged by them.
@@ -217,58 +245,13 @@ class _Breaker:
 
     def _limit(self, now_s: float, retry_after_s: float | None) -> None:
         self.trial_until_s = None
-        if retry_after_s is None:
-            return
-        wait_s = min(retry_after_s, self.settings.longest_cooldown_s)
-        if now_s + wait_s > self.limited_until_s + (_SAME_S if self.limited_until_s > now_s else 0.0):
-            self.limited_until_s = now_s + wait_s
-            self.limited = f"rate limited for {ceil(wait_s)} s"
+        if retry_after_s is not None:
+            self.hold_back(now_s, retry_after_s)
 
-
-class _FirstTokens:
-    """Times to the first token: the last ones, and what was usual before them.
-
-    The usual time is a running median that forgets: every sample moves it towards itself by a twentieth at most, however far off it is,
-    which settles where as many are above as below.
-    """
-
-    def __init__(self, samples: int, factor: float) -> None:
-        self._last: deque[float] = deque()
-        self._samples = samples
-        self._factor = factor
-        self._earlier: list[float] = []  # the first ones, until there are enough for a median
-        self._usual_ms: float | None = None
-
-    def slow(self, ttft_ms: float, *, alone: bool) -> str | None:
-        """Take a sample in; the sentence if the last ones are slow. `alone`: a trial call, which is judged by itself."""
-        if not 0.001 <= ttft_ms <= 1e9:  # nothing that a clock has measured
-            return None
-        self._last.append(ttft_ms)
-        if len(self._last) > self._samples:
-            self._earlier_was(self._last.popleft())
-        if self._usual_ms is None or (len(self._last) < self._samples and not alone):
-            return None
-        now_ms = ttft_ms if alone else median_low(self._last)
-        if now_ms <= max(_NOTICED_MS, self._factor * self._usual_ms):
-            return None
-        sentence = f"first token takes {_duration(now_ms)}, usually {_duration(self._usual_ms)}"
-        if alone:
-            self._earlier_was(ttft_ms)
-        return sentence
-
-    def start_anew(self) -> None:
-        """Forget the last ones: what comes next is judged without them."""
-        self._last.clear()
-
-    def _earlier_was(self, ttft_ms: float) -> None:
-        if self._usual_ms is not None:
-            self._usual_ms *= exp(max(-_STEP, min(_STEP, log(ttft_ms / self._usual_ms))))
-            return
-        self._earlier.append(ttft_ms)
-        if len(self._earlier) >= _EARLIER_SAMPLES:
-            self._usual_ms = median(self._earlier)
-            self._earlier.clear()
-
-
-def _duration(milliseconds: float) -> str:
-    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 100 else f"{milliseconds:.0f} ms"
+    def hold_back(self, now_s: float, for_s: float) -> bool:
+        wait_s = min(for_s, self.settings.longest_cooldown_s)
+        if now_s + wait_s <= self.limited_until_s + (_SAME_S if self.limited_until_s > now_s else 0.0):
+            return False
+        self.limited_until_s = now_s + wait_s
+        self.limited = f"rate limited for {ceil(wait_s)} s"
+        return True

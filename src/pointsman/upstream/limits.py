@@ -18,7 +18,7 @@ while the call runs, and nothing that was given back is given twice.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -47,7 +47,14 @@ class Limits:
 
     def __init__(self, settings: Mapping[str, LimitSettings], clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._settings = settings
         self._models = {model: _Model.of(limits, clock()) for model, limits in settings.items()}
+
+    def changed(self, settings: Mapping[str, LimitSettings]) -> Limits:
+        """With other settings. Models whose own are the same share what is taken: calls that began earlier give it back to both."""
+        found = Limits(settings, self._clock)
+        found._models |= {model: self._models[model] for model, limits in settings.items() if self._settings.get(model) == limits}
+        return found
 
     def reserve(self, model: str, tokens: int) -> float:
         """0.0: there is room, and it is taken. Else the seconds after which to ask again, and nothing is taken.
@@ -144,6 +151,12 @@ class RetryBudget:
         self._floor = floor
         self._piece_s = window_s / _PIECES
         self._models: dict[str, deque[_Piece]] = {}
+
+    def kept(self, models: Iterable[str]) -> RetryBudget:
+        """The same counts of these models, and nothing of any other."""
+        kept = RetryBudget(self._clock, share=self._share, floor=self._floor, window_s=self._piece_s * _PIECES)
+        kept._models = {model: self._models.setdefault(model, deque()) for model in models}
+        return kept
 
     def called(self, model: str) -> None:
         """A request is sent to it for the first time."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from pointsman.core.fault import Fault
 from pointsman.core.outcome import Outcome
 from pointsman.errors import UpstreamUnavailable
 from pointsman.upstream.call_times import CallTimes
 from pointsman.upstream.health import Health, Ticket
+from pointsman.upstream.lag import Lag
 from pointsman.upstream.limits import Limits, RetryBudget
+
+_WORTH_S: Final = 1.0  # what is back sooner is back before decisions know that it was gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Watch:
     retries: RetryBudget
     changed: list[Callable[[], None]] = field(default_factory=list)  #: called when a model's health or latency may have changed
     times: CallTimes = field(default_factory=lambda: CallTimes(time.monotonic))
+    lag: Lag = field(default_factory=Lag)  #: one for a process
 
     def admit(self, model: str, tokens: int, *, forced: bool, again: bool) -> Ticket:
         """Take room for a call of so many tokens. Raises `UpstreamUnavailable` where it should not be made now.
@@ -39,11 +44,26 @@ class Watch:
             self.retries.called(model)
         return ticket or Ticket()
 
-    def ended(self, model: str, ticket: Ticket, fault: Fault | None, ttft_ms: float | None, retry_after_s: float | None) -> None:
-        """A call ended, well or with a failure of the upstream's."""
+    def ended(
+        self,
+        model: str,
+        ticket: Ticket,
+        fault: Fault | None,
+        took_ms: float | None,
+        retry_after_s: float | None,
+        tokens: int | None = None,
+    ) -> None:
+        """A call ended, well or with a failure of the upstream's. `took_ms`: see `Health.observe`; our own slowness is not counted."""
+        took_ms = None if took_ms is None or self.lag.is_felt() else took_ms
         before = self.health.state(model)
-        self.health.observe(model, fault, ttft_ms, retry_after_s, ticket)
+        self.health.observe(model, fault, took_ms, retry_after_s, ticket, tokens)
         if fault is not None or before != "closed" or self.health.state(model) != before:
+            for tell in self.changed:
+                tell()
+
+    def used_up(self, model: str, for_s: float) -> None:
+        """A good answer says that it was the last for so long."""
+        if for_s >= _WORTH_S and self.health.hold_back(model, for_s):
             for tell in self.changed:
                 tell()
 

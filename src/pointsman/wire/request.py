@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.core.apis import Api
@@ -18,11 +18,11 @@ from pointsman.wire.references import refuse_references
 from pointsman.wire.strict_json import parse_object
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_OUR_METADATA = ("pointsman_labels", "pointsman_task")
+_OUR_METADATA = ("pointsman_labels", "pointsman_task", "pointsman_domain", "pointsman_difficulty")
 
 
 def parse_request(raw: bytes, id: str, caller: Caller, headers: Mapping[str, str], max_depth: int = 64, api: Api = "chat") -> Request:
-    """A client's request. `headers` (lower-case names) may declare labels and a task. Raises `RequestError` with `param`."""
+    """A client's request. `headers` (lower-case names) may declare labels and tags. Raises `RequestError` with `param`."""
     return read_request(parse_object(raw, max_depth), hashlib.sha256(raw).hexdigest(), id, caller, headers, api)
 
 
@@ -41,7 +41,7 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
     if translated is None and not plain:
         refuse_other_spellings(body)
     metadata = known.metadata or {}
-    labels, task = _declared(headers, metadata)
+    labels, (task, domain, difficulty) = _declared(headers, metadata)
     tools = tools_of(known, chat)
     messages = messages_of(known)
     return Request(
@@ -63,6 +63,8 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
         response_format=known.response_format.type if known.response_format else "text",
         labels=labels,
         task=task,
+        domain=domain,
+        difficulty=difficulty,
         metadata=metadata,
         content=Content(
             messages,
@@ -75,15 +77,18 @@ def read_request(body: dict[str, Any], digest: str, id: str, caller: Caller, hea
     )
 
 
-def _declared(headers: Mapping[str, str], metadata: Mapping[str, str]) -> tuple[tuple[str, ...], str | None]:
-    """Labels and task class, from headers and metadata: of labels both count, of tasks the header goes first."""
+def _declared(headers: Mapping[str, str], metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Sequence[str | None]]:
+    """Labels; task class, domain and difficulty. From headers and metadata: of labels both count, of the others the header goes first."""
     for name in metadata:
         if name.casefold().startswith("pointsman") and name not in _OUR_METADATA:
             raise RequestError(f"`metadata.{name[:64]}` means nothing: there are {', '.join(_OUR_METADATA)}", param="metadata")
     in_header = _names(headers.get("x-pointsman-labels", ""), "x-pointsman-labels")
     in_metadata = _names(metadata.get("pointsman_labels", ""), "metadata.pointsman_labels")
-    task = _task(headers.get("x-pointsman-task", ""), "x-pointsman-task")
-    return in_header + in_metadata, task or _task(metadata.get("pointsman_task", ""), "metadata.pointsman_task")
+    return in_header + in_metadata, (
+        _tag(headers.get("x-pointsman-task", ""), "task", metadata),
+        _tag(headers.get("x-pointsman-domain", ""), "domain", metadata),
+        _tag(headers.get("x-pointsman-difficulty", ""), "difficulty", metadata),
+    )
 
 
 def _api_headers(headers: Mapping[str, str], api: Api) -> dict[str, str]:
@@ -96,10 +101,15 @@ def _api_headers(headers: Mapping[str, str], api: Api) -> dict[str, str]:
     return found
 
 
-def _task(text: str, where: str) -> str | None:
+def _tag(in_header: str, tag: str, metadata: Mapping[str, str]) -> str | None:
+    in_metadata = metadata.get(f"pointsman_{tag}", "") if metadata else ""
+    return _one(in_header, f"x-pointsman-{tag}") or _one(in_metadata, f"metadata.pointsman_{tag}")
+
+
+def _one(text: str, where: str) -> str | None:
     names = _names(text, where)
     if len(names) > 1:
-        raise RequestError(f"`{where}`: {len(names)} task classes, give one", param=where)
+        raise RequestError(f"`{where}`: {len(names)} names, give one", param=where)
     return names[0] if names else None
 
 

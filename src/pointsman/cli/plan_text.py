@@ -1,0 +1,24 @@
+"""A decision's plan as text: who is asked, in which order, who helps, and how long all of it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def plan_lines(plan: Mapping[str, Any] | None) -> Iterator[str]:
+    """The lines of an explanation that are about its plan, which is told where it is more than one model."""
+    if plan is None:
+        return
+    if len(plan["models"]) > 1 or plan["spares"] or plan["helpers"] or plan["human"] or plan["approval"]:
+        yield f"plan      {_asked(plan)}"
+    if plan["p95_ms"] is not None:
+        yield f"time      p95 {plan['p95_ms']:,.0f} ms, of the first token {plan['first_token_p95_ms']:,.0f} ms"
+
+
+def _asked(plan: Mapping[str, Any]) -> str:
+    then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
+    helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
+    person = ["then a person"] if plan["human"] else []
+    approved = ["a person approves what is answered"] if plan["approval"] else []
+    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person, *approved))
