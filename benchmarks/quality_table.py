@@ -169,7 +169,9 @@ def _noise(found: Parts, _: Parts) -> Iterator[Line]:
             f"noise, {part}: choices flipped, the worst kind", said, most_of_all, "10 %", "5 %", kinds[worst] <= 0.10, kinds[worst] <= 0.05
         )
         for most, one in {"12": mine, **mine.get("longer", {})}.items():
-            yield _prefixed(f"noise, {part}: strong share under the worst of {one['tries']:,} prefixes of at most {most} words", one, lifted)
+            yield _prefixed(
+                f"noise, {part}: strong share under the worst of {one['tries']:,} prefixes of at most {most} words", one, lifted
+            )
 
 
 def _prefixed(what: str, one: Parts, baseline: str) -> Line:

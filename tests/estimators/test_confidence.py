@@ -125,7 +125,7 @@ def test_a_file_made_to_mislead_is_refused(learned: confidence.Confidence, old: 
         load(_resealed(dump(learned), old, new))
 
 
-@pytest.mark.parametrize("file", [b"", b"pointsman confidence 1\n", b"pointsman confidence 2\n" + bytes(80), bytes(200)])
+@pytest.mark.parametrize("file", [b"", b"pointsman confidence 2\n", b"pointsman confidence 1\n" + bytes(80), bytes(200)])
 def test_a_file_of_another_kind_is_refused(file: bytes) -> None:
     with pytest.raises(ConfigError, match="train anew"):
         load(file)

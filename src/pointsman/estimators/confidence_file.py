@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.accord import FURTHER_SIZE, OF_ANSWER, Accord
 from pointsman.estimators.confidence import OWN, Confidence, Curve
@@ -171,3 +172,7 @@ def _try(learned: Confidence) -> None:
         found = [learned.predict(model, "", 0.5, (), "an answer"), *learned.gain(model, 0.5, (), "an answer", [("", 0.5)])]
         if not all(math.isfinite(one) for one in found):
             raise ValueError("it expects what is no number")
+    for pair in learned.openings.pairs:
+        offers = [Further(model, 0.5, 0.0) for model in pair.models]
+        for task in ("", *pair.tasks[:1]):
+            pair.begin(task, offers, {one.model: one for one in offers}, 1.0)
