@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pointsman.estimators import confidence, confidence_file
+from pointsman.estimators.duo import AGREE, DIFFER
 from pointsman.estimators.opening import Openings
 from pointsman.testing.confidence import sample_answers
-from tests.estimators.test_opening import PAIRED
+from tests.estimators.test_opening import PAIRED, duo
 from tests.gateway.test_looking import called, course, fates, pool, text
 from tests.server.conftest import Serve
 from tests.server.served import ONCE
@@ -24,7 +25,7 @@ NAMES = {"small": "a", "middle": "b", "large": "c"}  # what the file calls the m
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A confidence that learned what it is worth that `a` and `b` agree."""
     learned = confidence.fit(sample_answers()).confidence
-    pair = replace(PAIRED, tasks=("general",))
+    pair = replace(PAIRED, tasks=("general",), duo=duo(AGREE, DIFFER, "general"))
     openings = Openings(tuple(NAMES.values()), np.full(3, 0.3), (pair,))
     path = tmp_path_factory.mktemp("confidence") / "answers.confidence"
     path.write_bytes(
