@@ -19,16 +19,16 @@ PRIOR = (0.5, 0.7, 0.9)
 OFFERS = [Further(model, quality, cost) for model, quality, cost in zip("abc", PRIOR, (0.001, 0.005, 0.02), strict=True)]
 
 
-def duo(state: int, other: int, task: str) -> Duo:
+def duo(state: int, other: int, task: str, prior: tuple[float, ...] = PRIOR) -> Duo:
     """Six of ten in the one state, and right then; of the others a third; the strong model is better there."""
     states = np.array([state] * 600 + [other] * 400)
     right = np.concatenate([np.arange(600) % 20 > 0, np.arange(400) % 3 == 0]).astype(np.float64)
     strong = np.concatenate([np.arange(600) % 14 > 0, np.arange(400) % 7 > 0]).astype(np.float64)
-    return Duo.of([task] * 1000, np.tile(PRIOR, (1000, 1)), states, right, strong, 1.0)
+    return Duo.of([task] * 1000, np.tile(prior, (1000, 1)), states, right, strong, 1.0)
 
 
 PAIRED = Pair(("letters",), "a", "b", "c", duo(AGREE, DIFFER, "letters"), np.zeros(0))
-LOOKED = Pair(("sums",), "b", "b", "c", duo(2, 0, "sums"), np.array([0.4, 0.6]))
+LOOKED = Pair(("sums",), "b", "b", "c", duo(2, 0, "sums", (0.7, 0.7, 0.9)), np.array([0.4, 0.6]))
 OPENINGS = Openings(("a", "b", "c"), np.array([0.1, 0.4, 0.4]), (PAIRED, LOOKED))
 
 

@@ -16,7 +16,7 @@ from pointsman.core.worth import Further
 from pointsman.plans.looking import Ahead
 from pointsman.plans.start import start
 from pointsman.plans.steps import All, Deliver, Fail
-from tests.plans.talking import ONCE, Said, Talk, decided, faults, scripts, thought
+from tests.plans.talking import HELPER, ONCE, Said, Talk, decided, faults, scripts, thought
 
 TIERS = ("m0", "m1", "m2")
 WORTH = Execution(retry=ONCE, cascade=Cascade(TIERS, Accept(0.7, ("refusal",)), worth_usd=1.0))
@@ -172,6 +172,12 @@ def test_low_confidence_at_the_top_is_followed_by_the_chain_and_then_a_person():
     assert ended.human
     talk, ended = run((SEVEN, SEVEN), strict, human=True)
     assert (talk.asked, fates(ended)) == (["m0", "m1"], [("m0", "accepted"), ("m1", "accepted")])
+
+
+def test_no_verifier_is_asked_where_its_word_would_change_nothing():
+    verifying = replace(WORTH, cascade=replace(WORTH.cascade, accept=Accept(0.6, ("refusal",), HELPER)))
+    assert run((SEVEN, EIGHT, THIRD), verifying)[0].asked == ["m0", "m1", "m2"]
+    assert run((SEVEN, "timeout", THIRD), verifying)[0].asked == ["m0", "m1", "m2", HELPER, HELPER]
 
 
 def test_where_neither_of_the_two_answers_nor_anybody_else_the_spares_are_asked():

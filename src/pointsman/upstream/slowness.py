@@ -32,7 +32,7 @@ class Times:
         self._last.append(took_ms)
         if len(self._last) > self._samples:
             self._earlier_was(self._last.popleft())
-        if self._usual_ms is None or (len(self._last) < self._samples and not alone):
+        if took_ms <= _NOTICED_MS or self._usual_ms is None or (len(self._last) < self._samples and not alone):
             return None
         most_ms = max(_NOTICED_MS, self._factor * self._usual_ms)
         if took_ms <= most_ms or (now_ms := took_ms if alone else median_low(self._last)) <= most_ms:  # one that is quick makes none slow
@@ -48,8 +48,8 @@ class Times:
 
     def _earlier_was(self, took_ms: float) -> None:
         if self._usual_ms is not None:
-            usual_ms = self._usual_ms
-            self._usual_ms = min(max(took_ms, usual_ms / _STEP), usual_ms * _STEP)
+            low_ms, high_ms = self._usual_ms / _STEP, self._usual_ms * _STEP
+            self._usual_ms = low_ms if took_ms < low_ms else min(took_ms, high_ms)
             return
         self._earlier.append(took_ms)
         if len(self._earlier) >= _EARLIER_SAMPLES:
