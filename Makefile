@@ -68,7 +68,7 @@ bench-quality: .venv/.dev  ## measure how well requests are routed, beside the b
 	@$(BIN)/python benchmarks/quality.py --print
 
 bench: .venv/.dev  ## measure again what the README quotes
-	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/gateway.py
+	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/transports.py && $(BIN)/python benchmarks/gateway.py
 
 lock: .venv/.dev  ## resolve the requirement files anew
 	@$(LOCK) --group build --group weights -o requirements/run.txt

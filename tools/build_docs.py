@@ -77,7 +77,10 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "gates.md": lambda: _with("gates.md", {"sentences": gate_rows()}),
         DOCS / "execution.md": lambda: _with("execution.md", {"faults": fault_rows()}),
         DOCS / "apis.md": lambda: _with("apis.md", {"passing": build_api_docs.passing(), "losses": build_api_docs.losses()}),
-        DOCS / "performance.md": lambda: _with("performance.md", {"bounds": build_figures.bounds(), "profile": build_figures.profile()}),
+        DOCS / "performance.md": lambda: _with(
+            "performance.md",
+            {"bounds": build_figures.bounds(), "profile": build_figures.profile(), "transports": build_figures.transports()},
+        ),
         DOCS / "estimators.md": lambda: _with("estimators.md", {"decision": build_figures.learned_decision()}),
         DOCS / "benchmarks.md": lambda: _with("benchmarks.md", build_benchmarks.parts()),
         DOCS / "confidence.md": lambda: _with("confidence.md", {"cascades": build_figures.cascades()}),

@@ -52,6 +52,17 @@ def profile() -> Iterator[str]:
     yield f"Measured {found['measured']}."
 
 
+def transports() -> Iterator[str]:
+    """What one call upstream costs, by client."""
+    found = _read("transports")
+    yield "| client | one call after the other | 32 in flight |"
+    yield "|---|---|---|"
+    for name, row in found["clients"].items():
+        yield f"| {name} {row['version']} | {row['cpu_us_1']:.0f} µs | {row['cpu_us_32']:.0f} µs |"
+    yield ""
+    yield f"CPU of the calling process, medians of {found['rounds']} rounds, {found['measured']}."
+
+
 def learned_decision() -> Iterator[str]:
     """What a decision costs with all that is learned in it."""
     found = _read("learned_decision")

@@ -35,6 +35,7 @@ def test_a_confidence_is_written_and_how_well_it_knows_is_told(recorded: Path, t
     told = json.loads(out)
     assert told["models"] == ["small", "large"]
     assert told["confidence"] == digest(written.read_bytes())
+    assert told["pairs"] == [{"tasks": ["sums"], "asked": ["small"], "then": "large"}]
     assert told["auc"] > told["auc_of_prompt"]
     steps = [line.partition(" s  ")[2].split(" ")[0] for line in error.splitlines()]
     assert steps == ["reading", "learning", "reading", "learning", "learning", "writing"]
@@ -42,6 +43,11 @@ def test_a_confidence_is_written_and_how_well_it_knows_is_told(recorded: Path, t
     learned = load(written.read_bytes())
     assert learned.labels == 120
     assert learned.accord.models == ("small", "large")
+
+
+def test_who_is_to_be_asked_first_is_told(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "confidence", str(recorded), "-o", str(tmp_path / "answers.confidence")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  with `worth_usd`, sums: middle looked at, then large"
 
 
 def test_a_threshold_is_printed_with_what_it_keeps_and_saves(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:

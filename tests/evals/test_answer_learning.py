@@ -12,6 +12,7 @@ from pointsman.estimators.accord import Accord
 from pointsman.estimators.outcomes import Outcomes
 from pointsman.evals.answer_learning import learn
 from tests.evals.test_cascades import sums
+from tests.evals.test_duos import letters
 
 
 def one_a_query(outcomes: Outcomes) -> Outcomes:
@@ -25,6 +26,11 @@ def one_a_query(outcomes: Outcomes) -> Outcomes:
     return replace(outcomes, answers=texts, **hidden)
 
 
+def unnamed(outcomes: Outcomes) -> Outcomes:
+    """No outcome names its task."""
+    return replace(outcomes, queries=tuple(replace(query, task="") for query in outcomes.queries))
+
+
 def quiet(_: str) -> None: ...
 
 
@@ -36,6 +42,7 @@ def test_one_judged_answer_a_query_is_enough_to_tell_right_from_wrong() -> None:
     sure, unsure = (learned.confidence.predict("small", "sums", 0.5, (), text, "How much is 3 + 3?") for text in SAID)
     assert sure > unsure + 0.2
     assert learned.confidence.accord.models == Accord.unlearned().models
+    assert not learned.confidence.openings.models
     assert lines[-1].startswith("how answers speak for each other is not learned: 0 queries have judged answers of all 3 models")
 
 
@@ -47,6 +54,27 @@ def test_of_whole_outcomes_agreement_is_learned_too() -> None:
     learned = learn(sums(60), 0, lines.append)
     assert (learned.confidence.labels, learned.confidence.accord.models) == (180, ("small", "middle", "large"))
     assert [line.split()[0] for line in lines] == ["learning", "reading", "learning", "learning"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "tasks", "asked", "strong"),
+    [
+        (sums(60), ("sums",), ("middle",), "large"),
+        (letters().pool(("first", "second", "strong")), ("choice",), ("first", "second"), "strong"),
+        (unnamed(letters().pool(("first", "second", "strong"))), (), ("first", "second"), "strong"),
+    ],
+)
+def test_of_whole_outcomes_it_is_learned_whom_to_ask_first(outcomes: Outcomes, tasks, asked, strong) -> None:
+    openings = learn(outcomes, 0, quiet).confidence.openings
+    assert openings.models == outcomes.models
+    assert [(pair.tasks, tuple(sorted(pair.asked)), pair.strong) for pair in openings.pairs] == [(tasks, asked, strong)]
+
+
+@pytest.mark.parametrize("cost", [np.nan, 0.0])
+def test_without_prices_no_pair_is_learned(cost: float) -> None:
+    outcomes = letters(60)
+    openings = learn(replace(outcomes, cost_usd=np.full_like(outcomes.cost_usd, cost)), 0, quiet).confidence.openings
+    assert (openings.models, openings.pairs) == (outcomes.models, ())
 
 
 def test_a_model_of_which_nothing_was_judged_is_left_out_and_texts_that_are_gone_are_counted() -> None:

@@ -176,8 +176,8 @@ def test_low_confidence_at_the_top_is_followed_by_the_chain_and_then_a_person():
 
 def test_no_verifier_is_asked_where_its_word_would_change_nothing():
     verifying = replace(WORTH, cascade=replace(WORTH.cascade, accept=Accept(0.6, ("refusal",), HELPER)))
-    assert run((SEVEN, EIGHT, THIRD), verifying)[0].asked == ["m0", "m1", "m2"]
-    assert run((SEVEN, "timeout", THIRD), verifying)[0].asked == ["m0", "m1", "m2", HELPER, HELPER]
+    assert run((SEVEN, EIGHT, THIRD), verifying, human=True)[0].asked == ["m0", "m1", "m2"]
+    assert run((SEVEN, "timeout", THIRD), verifying, human=True)[0].asked == ["m0", "m1", "m2", HELPER, HELPER]
 
 
 def test_where_neither_of_the_two_answers_nor_anybody_else_the_spares_are_asked():

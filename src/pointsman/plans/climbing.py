@@ -91,10 +91,11 @@ def _asked(run: Looking, model: str, *, others: bool, whole: bool) -> Generator[
 def _look(run: Looking, reached: Reached, threshold: float | None, spare: int) -> Generator[Step, Sent, None]:
     """Judge the answer; with the verifier where its word can still change what follows: not after two that were asked at once."""
     assert reached.answer is not None
+    settled = run.turn is not None
     run.made.append(reached)
     seen = run.judged(reached.answer, reached)
     spare = spare or (1 if run.beyond else 0)
-    if run.turn is None and (spare or run.plan.human):
+    if not settled and (spare or run.plan.human):
         seen = yield from verified(run, seen, spare=spare)
     run.seen.append(replace(seen, threshold=threshold))
 
