@@ -85,6 +85,7 @@ def test_one_answer_that_is_worth_more_than_the_pair_is_kept():
     then = OPENINGS.begin("letters", OFFERS, 0.001, 8, {}).then
     assert then(heard(a="x")) == Turn(0, 0.5)
     assert then(heard(a="x", b="x")) is None
+    assert then(heard(b="x")) is None  # it failed, and another was asked
 
 
 def test_without_all_of_its_models_or_calls_for_them_there_is_no_pair():

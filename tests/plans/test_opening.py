@@ -128,6 +128,28 @@ def test_the_first_tier_is_passed_over_where_a_stronger_one_is_worth_it_at_once(
 
 
 @pytest.mark.parametrize(
+    ("said", "human", "asked", "delivered"),
+    [
+        ((SEVEN, Said("8", 0.1)), False, ["m1"], "m1"),
+        ((SEVEN, Said("8", 0.1)), True, ["m1"], None),
+        ((SEVEN, Said("8", 0.9)), True, ["m1"], "m1"),
+        ((SEVEN, BARRED, Said("7", 0.9)), False, ["m1", "m2"], "m2"),
+        ((SEVEN, "timeout", Said("7", 0.9)), False, ["m1", "m0", "m2"], "m2"),
+    ],
+)
+def test_one_that_is_worth_more_than_a_pair_is_kept_unless_it_fails(said, human, asked, delivered):
+    outlook = Ahead(
+        together,
+        lambda offers, worth_usd, most: Opening(
+            ("m1",), lambda heard: Turn(0, heard[0].confidence) if [one.model for one in heard] == ["m1"] else None
+        ),
+    )
+    talk, ended = run(said, outlook=outlook, human=human)
+    assert talk.asked == asked
+    assert (ended.reached.model if isinstance(ended, Deliver) else None) == delivered
+
+
+@pytest.mark.parametrize(
     ("execution", "plan"), [(replace(WORTH, cascade=replace(WORTH.cascade, worth_usd=None)), "cascade"), (WORTH, "escalate")]
 )
 def test_without_a_worth_and_to_escalate_it_begins_with_the_first_tier(execution, plan):

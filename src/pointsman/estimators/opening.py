@@ -49,7 +49,7 @@ class Pair:
         alone = np.array([single.quality * worth_usd - single.cost_usd])
         spent, last = np.array([sum(known[model].cost_usd for model in self.asked)]), np.array([known[self.strong].cost_usd])
         if not pays(told, alone, spent, last, worth_usd)[0]:
-            return Opening((single.model,), _kept)
+            return Opening((single.model,), _kept(single.model))
         right, strong = told.right[0], told.strong[0]
         further = onward(right, strong, last, worth_usd)
         asked, behind = tuple(known[model].model for model in self.asked), known[self.strong].model
@@ -74,8 +74,13 @@ class Pair:
         return int(states_of([first.comes_to], [second.comes_to])[0])
 
 
-def _kept(heard: Sequence[Heard]) -> Turn | None:
-    return Turn(0, heard[0].confidence) if len(heard) == 1 else None
+def _kept(model: str) -> Then:
+    """The answer of this model is kept."""
+
+    def then(heard: Sequence[Heard]) -> Turn | None:
+        return Turn(0, heard[0].confidence) if [one.model for one in heard] == [model] else None
+
+    return then
 
 
 @dataclass(frozen=True, slots=True, eq=False)
