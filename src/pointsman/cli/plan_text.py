@@ -10,7 +10,7 @@ def plan_lines(plan: Mapping[str, Any] | None) -> Iterator[str]:
     """The lines of an explanation that are about its plan, which is told where it is more than one model."""
     if plan is None:
         return
-    if len(plan["models"]) > 1 or plan["spares"] or plan["helpers"] or plan["human"] or plan["approval"]:
+    if len(plan["models"]) > 1 or any(plan[word] for word in ("spares", "resort", "helpers", "human", "approval")):
         yield f"plan      {_asked(plan)}"
     if plan["p95_ms"] is not None:
         yield f"time      p95 {plan['p95_ms']:,.0f} ms, of the first token {plan['first_token_p95_ms']:,.0f} ms"
@@ -18,7 +18,8 @@ def plan_lines(plan: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _asked(plan: Mapping[str, Any]) -> str:
     then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
+    resort = [f"last of all {', '.join(plan['resort'])}, out of service now"] if plan["resort"] else []
     helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
     person = ["then a person"] if plan["human"] else []
     approved = ["a person approves what is answered"] if plan["approval"] else []
-    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *person, *approved))
+    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *resort, *person, *approved))

@@ -107,5 +107,5 @@ class ModelConfig:
     ] = ()
     timeout_s: Annotated[Seconds, says("longest time for one call, whole")] = 600.0
     first_token_timeout_s: Annotated[Seconds, says("longest time until a stream says something")] = 120.0
-    idle_timeout_s: Annotated[Seconds, says("longest silence of a stream that has begun; any byte breaks it")] = 60.0
+    idle_timeout_s: Annotated[Seconds, says("longest silence of a stream that has begun, or of a body; any byte breaks it")] = 60.0
     limits: Annotated[LimitsConfig, says("limits of the account")] = LimitsConfig()
