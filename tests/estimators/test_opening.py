@@ -128,7 +128,7 @@ def test_it_is_kept_in_the_file():
         replace(OPENINGS, pairs=(replace(LOOKED, cuts=np.array([0.6, 0.4])),)),
         replace(OPENINGS, pairs=(replace(LOOKED, cuts=np.array([0.4])),)),
         replace(OPENINGS, pairs=(replace(PAIRED, duo=replace(PAIRED.duo, tasks=("letters", "sums"))),)),
-        replace(OPENINGS, pairs=(replace(PAIRED, duo=replace(PAIRED.duo, right=PAIRED.duo.right[:2])),)),
+        replace(OPENINGS, pairs=(replace(PAIRED, duo=replace(PAIRED.duo, right=PAIRED.duo.right[:1])),)),
     ],
 )
 def test_a_file_made_to_mislead_is_refused(misled):

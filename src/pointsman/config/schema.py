@@ -137,7 +137,9 @@ class HealthConfig:
     share: Annotated[Annotated[float, Meta(gt=0, le=1)], says("share of failures among them")] = 0.5
     cooldown_s: Annotated[Seconds, says("time out of service; then one call probes, and each further failure doubles the time")] = 10.0
     longest_cooldown_s: Annotated[Seconds, says("longest time out of service")] = 300.0
-    slow_factor: Annotated[Annotated[float, Meta(gt=1)], says("a model whose first token, or whole answer, takes so many times its usual is out, too")] = 4.0
+    slow_factor: Annotated[
+        Annotated[float, Meta(gt=1)], says("a model whose first token or whole answer takes so many times its usual is out")
+    ] = 4.0
     latency_window_s: Annotated[Seconds, says("how long a call counts for what an `sla` measures")] = 3600.0
     retry_share: Annotated[Share, says("retries of a model, as a share of its calls in the last minute")] = 0.1
     retry_floor: Annotated[int, Meta(ge=0), says("retries a minute that are allowed in any case")] = 10

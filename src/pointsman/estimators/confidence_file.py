@@ -113,7 +113,7 @@ def _pair(said: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Pair:
     first, second, strong = _names([first, second, strong])
     chance, right, last, cuts = arrays[:_PAIR]
     pair = Pair(_names(tasks), first, second, strong, Duo(_names(known), chance, right, last), cuts)
-    if any(weights.shape != (STATES, pair.duo.width) for weights in (chance, right, last)) or strong in pair.asked:
+    if any(means.shape != (len(known) + 1, STATES) for means in (chance, right, last)) or strong in pair.asked:
         raise ValueError("what it knows of a pair differs in length")
     if cuts.shape != (STATES - 1 if first == second else 0,) or (np.diff(cuts) < 0).any():
         raise ValueError("a pair's states are none")

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointsman.estimators.logistic import fit, odds, share
-
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -24,8 +22,7 @@ if TYPE_CHECKING:
 
 DIFFER, AGREE, UNKNOWN = 0, 1, 2
 STATES = 3
-_OF_QUERY, _OF_TASK = 4, 3  # numbers: one and what is expected of each; of each task, as a whole and with two of these
-_FIRM = 60.0  # answers' worth of belief that states and tasks are alike
+_FIRM = 10.0  # answers' worth of belief that tasks are alike, and that states tell nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,38 +36,37 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duo:
-    """Fitted weights, a state a row. `prior` has three columns: what is expected of the first, the second and the strong model.
+    """Means by task and state. `prior` has three columns: what is expected of the first, the second and the strong model.
 
-    Where one cheap model is asked alone it is the first and the second.
+    Where one cheap model is asked alone it is the first and the second. Rows are tasks, the last all together; columns are states.
     """
 
     tasks: tuple[str, ...]
-    chance: Matrix
-    right: Matrix
-    strong: Matrix
-
-    @property
-    def width(self) -> int:
-        """How many numbers are looked at."""
-        return _OF_QUERY + _OF_TASK * len(self.tasks)
+    chance: Matrix  #: how often the state was seen
+    right: Matrix  #: by how much more the delivered answer was right in it than was expected
+    strong: Matrix  #: the same of the strong model's
 
     @classmethod
     def of(cls, tasks: Sequence[str], prior: Matrix, states: Rows, right: Vector, strong: Vector, firm: float = _FIRM) -> Duo:
-        """Learn from queries that all answered. `prior` must come from fits that had not seen them."""
+        """Learn from queries that all answered. `prior` must come from fits that had not seen them.
+
+        A task is drawn to all tasks together, and these to states that tell nothing, as if by `firm` answers.
+        """
+        seen = states[:, None] == np.arange(STATES)
+        more = right - prior[:, :2].max(axis=1), strong - prior[:, 2]
+        whole = _means(seen, more, (np.full(STATES, 1 / STATES), np.zeros(STATES), np.zeros(STATES)), firm)
         known = tuple(sorted({task for task in tasks if task}))
-        rows = _rows(known, tasks, prior)
-        blank = np.zeros(rows.shape[1])
-        chance = np.stack([fit(rows, (states == one).astype(np.float64), blank, firm) for one in range(STATES)])
-        return cls(known, chance, _by_state(rows, states, right, 1, firm), _by_state(rows, states, strong, 3, firm))
+        here = [np.array([task == one for task in tasks]) for one in known]
+        rows = [*(_means(seen[at], (more[0][at], more[1][at]), whole, firm) for at in here), whole]
+        return cls(known, *(np.stack(part) for part in zip(*rows, strict=True)))
 
     def expect(self, tasks: Sequence[str], prior: Matrix) -> Expected:
         """What to expect of queries before any of the three is asked.
 
         Over the states it comes to what was expected without them: else a pair looks better than a model alone because two fits differ.
         """
-        rows = _rows(self.tasks, tasks, prior)
-        chance, right, strong = (share(rows @ weights.T) for weights in (self.chance, self.right, self.strong))
-        chance /= chance.sum(axis=1, keepdims=True)
+        rows = [self.tasks.index(task) if task in self.tasks else len(self.tasks) for task in tasks]
+        chance, right, strong = self.chance[rows], self.right[rows], self.strong[rows]
         return Expected(chance, _around(right, chance, prior[:, :2].max(axis=1)), _around(strong, chance, prior[:, 2]))
 
 
@@ -108,20 +104,12 @@ def states_of(first: Sequence[str], second: Sequence[str]) -> Rows:
     return np.array([UNKNOWN if not a or not b else AGREE if a == b else DIFFER for a, b in pairs], np.intp)
 
 
-def _around(quality: Matrix, chance: Matrix, expected: Vector) -> Matrix:
-    return np.asarray(quality + (expected - (chance * quality).sum(axis=1))[:, None])
+def _around(more: Matrix, chance: Matrix, expected: Vector) -> Matrix:
+    return np.asarray(more + (expected - (chance * more).sum(axis=1))[:, None])
 
 
-def _by_state(rows: Matrix, states: Rows, truth: Vector, leading: int, firm: float) -> Matrix:
-    """Weights of each state, drawn to those of all states, and these to believing the number that leads."""
-    start = np.zeros(rows.shape[1])
-    start[leading] = 1.0
-    common = fit(rows, truth, start, firm)
-    return np.stack([fit(rows[states == one], truth[states == one], common, firm) for one in range(STATES)])
-
-
-def _rows(known: tuple[str, ...], tasks: Sequence[str], prior: Matrix) -> Matrix:
-    expected = odds(prior)
-    there = np.array([[task == one for one in known] for task in tasks], np.float64).reshape(len(expected), len(known))
-    by_task = (there, there * expected[:, [0]], there * expected[:, [2]])
-    return np.concatenate((np.ones((len(expected), 1)), expected, *by_task), axis=1)
+def _means(seen: Flags, more: tuple[Vector, Vector], drawn_to: tuple[Vector, Vector, Vector], firm: float) -> tuple[Vector, Vector, Vector]:
+    """Of some queries: how often each state is seen, and the mean of each of the two in it."""
+    count = seen.sum(axis=0)
+    right, strong = ((one @ seen + firm * start) / (count + firm) for one, start in zip(more, drawn_to[1:], strict=True))
+    return (count + firm * drawn_to[0]) / (count.sum() + firm), right, strong

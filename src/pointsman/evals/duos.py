@@ -22,7 +22,6 @@ FEW = 300  #: training queries below which nothing is learned of several answers
 COARSE = 4  #: of so many worths one is tried where a pair is chosen
 _BARE = 8  # characters of an answer in which nothing can be seen
 _CHEAP = 0.5  # of the strong model's price, both together at most
-_FEW = 10.0  # answers' worth of belief that states are alike, where few queries tell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +95,7 @@ def looked(train: Outcomes, sight: Sight) -> Pair | None:
         return None
     cuts = np.quantile(sight.confidence[:, weak], (1 / 3, 2 / 3))
     states, prior = believed(cuts, sight.confidence[:, weak]), sight.prior[:, [weak, weak, strong]]
-    duo = Duo.of([query.task for query in train.queries], prior, states, train.quality[:, weak], train.quality[:, strong], _FEW)
+    duo = Duo.of([query.task for query in train.queries], prior, states, train.quality[:, weak], train.quality[:, strong])
     return Pair(weak, weak, strong, duo, cuts)
 
 
