@@ -74,6 +74,16 @@ def test_a_reading_is_a_matter_of_the_query_alone():
     assert not np.array_equal(one.surface, read(Query("a", "add 2 and 3", "sums"), LETTERS).surface)
 
 
+@given(st.text(max_size=300), st.text(max_size=100), st.sampled_from(["", "calculator"]))
+def test_two_texts_at_once_are_read_as_each_alone(text, end, tools):
+    both = read(Query("", text, tools=tools), LETTERS, end)
+    for row, alone in enumerate((text, end)):
+        one = read(Query("", alone, tools=tools), LETTERS)
+        assert np.array_equal(both.embedding[row], one.embedding[0])
+        assert np.array_equal(both.surface[row], one.surface[0])
+        assert all(map(np.array_equal, both.counted[row], one.counted[0]))
+
+
 @given(st.text(max_size=3 * MOST_CHARS))
 def test_of_a_long_query_the_beginning_and_the_end_are_read(text):
     kept = read_of(text)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,13 +29,14 @@ def test_trees_find_the_one_feature_that_tells():
 def test_all_trees_at_once_end_where_each_alone_does():
     features, targets = step()
     forest, _ = grow(features, targets, np.arange(300), GROWTH, 0)
-    for row in features[:20]:
+    for row, other in pairwise(features[:20]):
         ends = []
         for at in forest.roots:
             while forest.below[at] != at:
                 at = forest.below[at] if row[forest.feature[at]] < forest.threshold[at] else forest.below[at] + 1
             ends.append(at)
         assert forest.leaves(row).tolist() == ends
+        assert forest.leaves(np.stack((other, row))).tolist() == [forest.leaves(other).tolist(), ends]
 
 
 def test_the_unseen_predictions_of_noise_know_nothing():

@@ -27,7 +27,13 @@ def fitted_to(queries, targets, views, with_tasks):
 
 
 def predictions(seen, head):
-    return np.stack([head.predict(one, head.near(one)) for one in seen])
+    return head.predict(seen, head.near(np.array([one.direction for one in seen])))
+
+
+def test_texts_side_by_side_get_what_each_gets_alone():
+    seen, head = fitted()
+    alone = np.concatenate([head.predict([one], head.near(one.direction[None])) for one in seen])
+    assert predictions(seen, head) == pytest.approx(alone, abs=1e-6)
 
 
 @pytest.mark.parametrize("size", [3, 10])

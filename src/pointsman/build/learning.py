@@ -209,18 +209,20 @@ def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]
 
     unit = 10.0**_DECIMALS
     quality, low = (np.rint(np.minimum(np.maximum((row.quality, np.minimum(row.low, row.quality)), 0), 1) * unit) / unit).tolist()
-    labels, known = np.maximum(np.rint(row.evidence), 1).astype(int).tolist(), (row.evidence > 0).tolist()
-    tokens, cost, latency = _whole(row.output_tokens), _whole(row.cost_usd * PICO), _whole(row.latency_s * 1000)
+    evidence, tokens, latency = row.evidence.tolist(), _whole(row.output_tokens), _whole(row.latency_s * 1000)
+    cost: Sequence[int | None] = (None,) * len(tokens)
+    if None in tokens:
+        cost = [known if length is None else None for known, length in zip(_whole(row.cost_usd * PICO), tokens, strict=True)]
     return tuple(
         [
-            Prediction(model, quality[at], low[at], labels[at], tokens[at], cost[at] if tokens[at] is None else None, latency[at])
+            Prediction(model, quality[at], low[at], max(1, round(evidence[at])), tokens[at], cost[at], latency[at])
             for model, at in columns.items()
-            if known[at]
+            if evidence[at] > 0
         ]
     )
 
 
-def _whole(values: Vector) -> list[int | None]:
+def _whole(values: Vector) -> Sequence[int | None]:
     """Whole numbers, and `None` for what is not known."""
     return [None if value != value else round(value) for value in values.tolist()]
 

@@ -129,9 +129,7 @@ class Blended:
         return Row(*self.table.one(query.task))
 
     def _expected(self, mixture: Mixture, query: Query) -> Expected:
-        expected, end = mixture.expect(read(query, self.embedder)), ending(query.text) if mixture.steady.holds else None
-        of_end = None if end is None else mixture.expect(read(replace(query, text=end), self.embedder)).quality
-        return expected._replace(quality=mixture.steady.held(expected.quality, of_end))
+        return mixture.expect(read(query, self.embedder, ending(query.text) if mixture.holds else None))
 
     def _nearest(self, cosine: Floats, most: int) -> tuple[Neighbour, ...]:
         left = cosine.copy()
@@ -143,8 +141,8 @@ class Blended:
         return tuple(found)
 
     def _row(self, mixture: Mixture, expected: Expected) -> Row:
-        quantities = mixture.quantities.back(expected.scores).reshape(-1, len(self.warm))
-        rest = [self._spread(row, known) for row, known in enumerate(quantities)]
+        known = mixture.quantities.back(expected.scores).reshape(-1, len(self.warm))
+        rest = [self._spread(row, of_warm) for row, of_warm in enumerate(known)] if self.borrowed else known
         return Row(*self._quality(mixture, expected), *rest)
 
     def _quality(self, mixture: Mixture, expected: Expected) -> Quality:

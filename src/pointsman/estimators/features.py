@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,32 +36,54 @@ _BUCKET, _SIGN, _OF_PIECES = np.uint64(BUCKETS - 1), np.uint64(BUCKETS), np.uint
 _TO_RARITY, _TO_SIGN = np.uint64(64 - _RARITY_BITS), np.uint64(64 - _RARITY_BITS - 12)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """What is read off one query alone. Of the last three an entry a distinct word, pair of words or piece."""
+class Counted(NamedTuple):
+    """Of a text an entry a distinct word, pair of words or piece."""
 
-    task: str
-    embedding: Floats
-    surface: Floats
     rarity: Rows  #: where its rarity stands
     bucket: Rows  #: what it is hashed into, pieces into others than words
     weight: Floats  #: its damped count, with a sign from the hash, so that collisions cancel on average
 
 
-class Seen(NamedTuple):
-    """A reading as a training set weighs and scales it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What is read off one query alone: a row for its text, and one for its end where that is read by itself."""
 
-    direction: Floats  #: the embedding along the training set's leading directions; of length 1 or 0
-    dense: Floats  #: surface and topics: what the trees look at
+    task: str
+    embedding: Floats
+    surface: Floats
+    counted: Sequence[Counted]
+
+
+class Flat(NamedTuple):
+    """What the heads look up."""
+
     places: Rows  #: in the heads' row of words, pieces, surface and tasks, some of them twice; elsewhere it is 0
     values: Floats  #: what is added up there; words, and pieces, are of length 1 or 0
 
 
-def read(query: Query, embedder: Embedder | None) -> Reading:
-    """Read a query. Tool documents count as text, but for its meaning."""
-    text = ends(f"{query.text}\n{query.tools}" if query.tools else query.text)
-    embedding = np.zeros(1, np.float32) if embedder is None else embedder.embed((query.text,))[0]
-    return Reading(query.task, embedding, surface(text), *_counted(*grams(text)))
+class Sight(NamedTuple):
+    """A reading as a training set weighs and scales it, row by row."""
+
+    directions: Floats  #: as of `Seen`
+    dense: Floats
+    flat: Sequence[Flat]
+
+
+class Seen(NamedTuple):
+    """The same of a text."""
+
+    direction: Floats  #: the embedding along the training set's leading directions; of length 1 or 0
+    dense: Floats  #: surface and topics: what the trees look at
+    places: Rows
+    values: Floats
+
+
+def read(query: Query, embedder: Embedder | None, end: str | None = None) -> Reading:
+    """Read a query, and its end if there is one. Tool documents count as text, but for its meaning."""
+    said = (query.text,) if end is None else (query.text, end)
+    texts = [ends(f"{text}\n{query.tools}" if query.tools else text) for text in said]
+    embedding = np.zeros((len(said), 1), np.float32) if embedder is None else embedder.embed(said)
+    return Reading(query.task, embedding, np.array([surface(text) for text in texts]), _counted(grams(*texts)))
 
 
 def fits(text: str) -> bool:
@@ -73,20 +96,26 @@ def ends(text: str) -> str:
     return text if len(text) <= MOST_CHARS else f"{text[:_HEAD]} ... {text[len(text) - _TAIL :]}"
 
 
-def _counted(words: Hashes, pieces: Hashes) -> tuple[Rows, Rows, Floats]:
-    """Rarity, bucket and weight of each that is distinct (Weinberger et al., ICML 2009: a bucket and a sign from the hash)."""
-    hashes = np.concatenate((words, pieces))
-    hashes[: len(words)] &= ~_OF_PIECES
-    hashes[len(words) :] |= _OF_PIECES
-    hashes.sort()
+def _counted(parts: Sequence[Hashes]) -> list[Counted]:
+    """Counts words and pieces of each text (Weinberger et al., ICML 2009: a bucket and a sign from the hash)."""
+    hashes = np.concatenate(parts)
+    edges = list(accumulate(map(len, parts), initial=0))
+    for begin, middle, end in zip(edges[:-1:2], edges[1::2], edges[2::2], strict=True):
+        hashes[begin:middle] &= ~_OF_PIECES
+        hashes[middle:end] |= _OF_PIECES
+        hashes[begin:end].sort()
     new = np.ones(len(hashes) + 1, np.bool_)
     np.not_equal(hashes[1:], hashes[:-1], out=new[1:-1])
+    for begin in edges[2:-1:2]:
+        new[begin] = True
     at = new.nonzero()[0]
+    edges = [0, *[int(at.searchsorted(begin)) for begin in edges[2:-1:2]], len(at) - 1]
     hashes = hashes.take(at[:-1])
     damped = _DAMPED.take(at[1:] - at[:-1], mode="clip")
     bucket = hashes >> _TO_SIGN & _SIGN | hashes & _BUCKET
     weight = np.where(hashes & _SIGN, damped, -damped)
-    return (hashes >> _TO_RARITY).view(np.intp), bucket.view(np.intp), weight
+    rarity, bucket = (hashes >> _TO_RARITY).view(np.intp), bucket.view(np.intp)
+    return [Counted(rarity[begin:end], bucket[begin:end], weight[begin:end]) for begin, end in pairwise(edges)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +137,8 @@ class Scale:
     @classmethod
     def of(cls, readings: Sequence[Reading], topics: int, *, with_tasks: bool) -> Scale:
         """Learn from readings; none at all are no error."""
-        embeddings = np.stack([one.embedding for one in readings]) if readings else np.zeros((1, 1), np.float32)
-        surfaces = np.stack([one.surface for one in readings]) if readings else np.zeros((1, SIZE), np.float32)
+        embeddings = np.concatenate([one.embedding for one in readings]) if readings else np.zeros((1, 1), np.float32)
+        surfaces = np.concatenate([one.surface for one in readings]) if readings else np.zeros((1, SIZE), np.float32)
         centre, spread = embeddings.mean(axis=0), surfaces.std(axis=0)
         tasks = sorted({one.task for one in readings if one.task})[:_MOST_TASKS] if with_tasks else []
         return cls(
@@ -119,7 +148,7 @@ class Scale:
             topics,
             surfaces.mean(axis=0),
             np.where(spread > 1e-6, spread, 1.0).astype(np.float32),
-            _rarity([one.rarity for one in readings]),
+            _rarity([counted.rarity for one in readings for counted in one.counted]),
         )
 
     @property
@@ -128,24 +157,29 @@ class Scale:
         return FLAT + len(self.tasks)
 
     def see(self, one: Reading) -> Seen:
-        """Weigh and scale a reading."""
+        """Weigh and scale a text."""
+        sight = self.sight(one)
+        return Seen(sight.directions[0], sight.dense[0], *sight.flat[0])
+
+    def sight(self, one: Reading) -> Sight:
+        """Weigh and scale a text, and its end where that was read."""
         around: Floats = one.embedding - self.embedding_centre
-        along = around @ self.directions
-        shape = np.minimum(np.maximum((one.surface - self.surface_mean) / self.surface_scale, _LEAST), _MOST)
+        along: Floats = around @ self.directions
+        shape: Floats = np.minimum(np.maximum((one.surface - self.surface_mean) / self.surface_scale, _LEAST), _MOST)
+        dense = np.concatenate((shape, along[:, : self.topics]), axis=1)
+        flat = [self._flat(one.task, counted, row) for counted, row in zip(one.counted, shape, strict=True)]
+        return Sight(np.array([unit(row) for row in along]), dense, flat)
+
+    def _flat(self, task: str, one: Counted, shape: Floats) -> Flat:
         weights = one.weight * self.rarity.take(one.rarity)
         held = np.bincount(one.bucket, weights, 2 * BUCKETS)
         lengths = [_inverse(float(part @ part)) for part in (held[:BUCKETS], held[BUCKETS:])]
         weights *= np.array(lengths, np.float32).take(one.rarity & 1)
         places, values = [one.bucket, _SURFACE], [weights, shape]
-        if one.task in self.tasks:
-            places.append(_TASKS[self.tasks.index(one.task), None])
+        if task in self.tasks:
+            places.append(_TASKS[self.tasks.index(task), None])
             values.append(_PRESENT)
-        return Seen(
-            unit(along),
-            np.concatenate((shape, along[: self.topics])),
-            np.concatenate(places),
-            np.concatenate(values),
-        )
+        return Flat(np.concatenate(places), np.concatenate(values))
 
 
 _LEAST, _MOST = np.float32(-4), np.float32(4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,30 +57,45 @@ class Forest:
             raise ValueError("a tree goes in circles")
 
     def leaves(self, features: Floats) -> Rows:
-        """The leaf in each tree for one query."""
-        feature, threshold, below, at, steps = self._walked
+        """The leaf in each tree for one text, or a row of them for each of several."""
+        feature, threshold, below, at, steps, first = self._walked.get(features.shape) or self._walk(features.shape)
+        looked_at = features.ravel()
         for _ in range(steps):
-            at = below[at] + (features[feature[at]] >= threshold[at])
-        while not ((onward := below[at]) == at).all():
-            at = onward + (features[feature[at]] >= threshold[at])
-        return at
+            at = below.take(at) + (looked_at.take(feature.take(at)) >= threshold.take(at))
+        while not ((onward := below.take(at)) == at).all():
+            at = onward + (looked_at.take(feature.take(at)) >= threshold.take(at))
+        return np.asarray(at.reshape(*features.shape[:-1], -1) - first)
 
     @cached_property
-    def _walked(self) -> tuple[Rows, Floats, Rows, Rows, int]:
-        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them; steps after which to look
-        whether all trees have come to a leaf."""
+    def _walked(self) -> dict[tuple[int, ...], tuple[Rows, Floats, Rows, Rows, int, Rows]]:
+        return {}
+
+    def _walk(self, shape: tuple[int, ...]) -> tuple[Rows, Floats, Rows, Rows, int, Rows]:
+        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them, once for each text; steps
+        after which to look whether all trees have come to a leaf; and of each text its first node."""
         leaf = self.below == np.arange(len(self.below))
         below, steps, level = self.below.astype(np.intp), 0, np.unique(self.roots)
         while not leaf[level].all():
             level = below[level[~leaf[level]]]
             level, steps = np.unique(np.concatenate((level, level + 1))), steps + 1
         threshold = np.where(leaf, np.float32(np.inf), self.threshold)
-        return self.feature.astype(np.intp), threshold, below, self.roots.astype(np.intp), steps * 3 // 4
+        text = np.arange(prod(shape[:-1]), dtype=np.intp)[:, None]
+        first = text * len(below)
+        places = [(one + each).ravel() for one, each in ((self.feature, text * shape[-1]), (below, first), (self.roots, first))]
+        self._walked[shape] = found = (
+            places[0],
+            np.tile(threshold, len(text)),
+            places[1],
+            places[2],
+            steps * 3 // 4,
+            first.reshape(*shape[:-1], 1),
+        )
+        return found
 
     def predict(self, features: Floats) -> Floats:
-        """Mean over the trees for one query."""
-        found = self.value.take(self.leaves(features), axis=0)
-        return np.asarray(np.full(len(found), np.float32(1) / len(found)) @ found)
+        """Mean over the trees for one text, or for each of several."""
+        trees = len(self.roots)
+        return np.asarray(np.full(trees, np.float32(1) / trees) @ self.value.take(self.leaves(features), axis=0))
 
 
 def grow(features: Floats, targets: Floats, groups: Rows, growth: Growth, seed: int) -> tuple[Forest, Floats]:

@@ -7,6 +7,7 @@ the bytes from s to e is (p[e] - p[s]) * base**-s. (Karp and Rabin, IBM Journal 
 from __future__ import annotations
 
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ _PAIR = np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _HALF, _LESS = np.uint64(32), np.uint64(29)
 _INSIDE = bytes(byte >= 128 or chr(byte).isalnum() for byte in range(256))  # words: letters, digits, and everything beyond ASCII
-_MOST_BYTES = 4 * MOST_CHARS + 4
+_MOST_BYTES = 2 * (4 * MOST_CHARS + 4)  # of two texts
 
 
 def ends(text: str, most: int = MOST_CHARS) -> str:
@@ -36,14 +37,17 @@ def ends(text: str, most: int = MOST_CHARS) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} {text[len(text) - most // 2 :]}"
 
 
-def grams(text: str) -> tuple[Hashes, Hashes]:
-    """Hashes of words and neighbouring pairs of words, and of pieces, as often as they occur. Case and the kind of space do not matter.
+def grams(*texts: str) -> list[Hashes]:
+    """Hashes of words and neighbouring pairs of words, and of pieces, as often as they occur; of a second text after those of the first.
+
+    Case and the kind of space do not matter.
 
     >>> words, pieces = grams("Two words")
     >>> len(words), len(set(pieces.tolist()) & set(grams("two")[1].tolist()))
     (3, 2)
     """
-    raw = f" {ends(text).lower()} ".encode("utf-8", "replace")
+    parts = [f" {ends(text).lower()}".encode("utf-8", "replace") for text in texts]
+    raw = b"".join((*parts, b" "))
     inside = np.frombuffer(raw.translate(_INSIDE), np.bool_)
     powers, inverse, worth = _powers()
     sums = np.zeros(len(raw) + 1, np.uint64)
@@ -54,9 +58,13 @@ def grams(text: str) -> tuple[Hashes, Hashes]:
     pairs = words[:-1] * _PAIR + words[1:]
     at = (inside[1 : -PIECE + 2] & inside[2 : -PIECE + 3]).nonzero()[0]  # its two inner letters belong to a word
     pieces = (sums[PIECE:].take(at) - sums.take(at)) * inverse.take(at)
-    several = len(words) + len(pairs)
-    hashes = _mixed(np.concatenate((words, pairs, pieces)))
-    return hashes[:several], hashes[several:]
+    found = [words, pairs, pieces]
+    if len(texts) > 1:  # one pass over both; a pair reaches from the one into the other, no piece does
+        word, piece = starts.searchsorted(len(parts[0])), at.searchsorted(len(parts[0]))
+        found = [words[:word], pairs[: max(word - 1, 0)], pieces[:piece], words[word:], pairs[word:], pieces[piece:]]
+    hashes = _mixed(np.concatenate(found))
+    edges = list(accumulate(map(len, found), initial=0))
+    return [hashes[edges[at] : edges[to]] for at, to in ((0, 2), (2, 3), (3, 5), (5, 6))[: 2 * len(texts)]]
 
 
 def _mixed(hashes: Hashes) -> Hashes:

@@ -53,17 +53,17 @@ class Weights:
     mean: Vector  #: mean quality by model
 
     def combine(self, parts: Matrix, *, strange: bool = False) -> Vector:
-        """Quality of each model, from one row of predictions a part. `strange`: of a task that was not seen."""
-        differ, level = self._arrays
-        around = parts - self.centre
-        mean = np.add.reduce(around, axis=1) / around.shape[1]
-        if strange:
-            differ = self.carried * differ
-        return np.asarray(differ @ around + ((level - differ) @ mean + self.mean))
+        """Quality of each model, from predictions of each part, for one text or several. `strange`: of a task that was not seen."""
+        both, offset = self._arrays[strange]
+        differ, level = (both @ parts.reshape(both.shape[1], -1)).reshape(2, *parts.shape[1:])
+        return np.asarray(differ + (np.add.reduce(level, axis=-1, keepdims=True) / level.shape[-1] + offset))
 
     @cached_property
-    def _arrays(self) -> tuple[Vector, Vector]:
-        return np.array(self.differ), np.array(self.level)
+    def _arrays(self) -> tuple[tuple[Matrix, Vector], ...]:
+        """For tasks that were seen, and for others: weights of the parts and of their means over the models, and what is added to both."""
+        differ, level = np.array(self.differ), np.array(self.level)
+        both = [np.stack((own, level - own)) for own in (differ, self.carried * differ)]
+        return tuple((one, self.mean - one[0] @ self.centre - (one[1] @ self.centre).mean()) for one in both)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,20 +86,27 @@ class Mixture:
             raise ValueError("a tree looks at a feature that there is not")
 
     def expect(self, one: Reading) -> Expected:
-        """Everything that is expected of one query."""
-        seen = self.scale.see(one)
-        near = self.heads.near(seen)
-        found = self.heads.predict(seen, near).astype(np.float64)
-        models = len(self.weights.mean)
+        """Everything that is expected of one query; its quality held to what is expected of its end, where that was read."""
+        seen = self.scale.sight(one)
+        near = self.heads.near(seen.directions)
+        found = self.heads.predict(seen.flat, near).astype(np.float64)
+        texts, models = len(found), len(self.weights.mean)
         strange = bool(one.task and self.table.tasks) and one.task not in self._tabled
-        by_heads, (by_table, told) = found[:models], self._tabled.get(one.task) or self._tabled[""]
-        level = np.add.reduce(by_heads, keepdims=True) / models
-        looked_at = np.concatenate((seen.dense, by_heads - level, level, told), dtype=np.float32, casting="same_kind")
-        quality = self.weights.combine(np.array((by_heads, self.forest.predict(looked_at), by_table)), strange=strange)
-        return Expected(quality, found[models:], near.cosine, near.weight)
+        by_heads, (by_table, told) = found[:, :models], self._tabled.get(one.task) or self._tabled[""]
+        level = np.add.reduce(by_heads, axis=1, keepdims=True) / models
+        looked_at = np.concatenate((seen.dense, by_heads - level, level, told[:texts]), axis=1, dtype=np.float32, casting="same_kind")
+        parts = np.array((by_heads, self.forest.predict(looked_at), by_table[:texts]), np.float64)
+        quality = self.weights.combine(parts, strange=strange)
+        held = quality[0] if texts == 1 else self.steady.held(*quality)
+        return Expected(held, found[0, models:], near.cosine[:, 0], near.weight[:, 0])
 
     @cached_property
-    def _tabled(self) -> Mapping[str, tuple[Vector, Vector]]:
-        """What the table says of each task, and of no task, and the same apart."""
-        rows = {task: self.table.shrunk(task)[0] for task in ("", *self.table.tasks)}
+    def holds(self) -> bool:
+        """Whether ends are to be read too."""
+        return self.steady.holds
+
+    @cached_property
+    def _tabled(self) -> Mapping[str, tuple[Matrix, Matrix]]:
+        """What the table says of each task, and of no task, and the same apart: the same row for a text and its end."""
+        rows = {task: np.array([self.table.shrunk(task)[0]] * 2) for task in ("", *self.table.tasks)}
         return {task: (row, apart(row)) for task, row in rows.items()}

@@ -25,7 +25,6 @@ from pointsman.core.signals import Prediction
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
 _MOST_COLUMNS = 256
-_UNTOLD: Mapping[str, Prediction] = {}
 
 
 class _Quality(NamedTuple):
@@ -47,6 +46,7 @@ class _Row(NamedTuple):
     wh_per_token: tuple[float, float] | None
     quality: Mapping[str, _Quality]
     otherwise: _Quality
+    untimed: bool  #: its speed was neither measured nor stated
     model: Model
 
 
@@ -81,11 +81,13 @@ class PriorEstimator:
         rows = columns.rows
         inputs = [counts[name].tokens for name in columns.tokenizers]
         quality = columns.quality.get(task, columns.otherwise)
-        outputs, told = [tokens.output] * len(rows), _UNTOLD
+        points, outputs = [known.points for known in quality], [tokens.output] * len(rows)
+        told: Sequence[Prediction | None] = ()
         if ask.signals.predicted:
-            told = {one.model: one for one in ask.signals.predicted}
-            quality = _learned(told, models, quality)
-            outputs = _lengths(told, models, tokens.output, ask.request.max_output_tokens)
+            learned = {one.model: one for one in ask.signals.predicted}
+            told = [learned.get(model.id) for model in models]
+            points = [prior if one is None else millionths(one.quality) for one, prior in zip(told, points, strict=True)]
+            outputs = _lengths(told, tokens.output, ask.request.max_output_tokens)
         total_ms = [
             start + count * ms_in + output * ms_out
             for count, output, (start, ms_in, ms_out) in zip(inputs, outputs, columns.times, strict=True)
@@ -100,14 +102,16 @@ class PriorEstimator:
                 None if wh is None else count * wh[0] + output * choices * wh[1]
                 for count, output, wh in zip(inputs, outputs, columns.energies, strict=True)
             ]
-        if told:
-            cost = [_recorded(told.get(row.model.id), known, choices) for row, known in zip(rows, cost, strict=True)]
-            total_ms = [_timed(told.get(row.model.id), row, ms) for row, ms in zip(rows, total_ms, strict=True)]
+        for at, one in enumerate(told):
+            if one is not None and one.cost_picousd is not None and cost[at] is not None:  # a model whose price is unknown stays one
+                cost[at] = one.cost_picousd * choices
+            if one is not None and one.latency_ms is not None and rows[at].untimed:
+                total_ms[at] = float(one.latency_ms)
 
         def row(at: int) -> Estimate:
-            known, count = rows[at], counts[rows[at].tokenizer]
+            known, count, one = rows[at], counts[rows[at].tokenizer], told[at] if told else None
             return Estimate(
-                *quality[at][:3],
+                *(quality[at][:3] if one is None else (one.quality, one.low, one.evidence)),
                 cost[at],
                 known.start_ms + count.tokens * known.ms_per_input_token,
                 total_ms[at],
@@ -117,7 +121,7 @@ class PriorEstimator:
                 count.tokenizer if count.exact else f"{count.tokenizer}~",
             )
 
-        return Estimates([known.points for known in quality], cost, total_ms, energy, row)
+        return Estimates(points, cost, total_ms, energy, row)
 
     def _of(self, models: Sequence[Model]) -> _Columns:
         known = self._columns.get(id(models))
@@ -146,27 +150,10 @@ def _side_by_side(models: Sequence[Model], rows: Sequence[_Row]) -> _Columns:
     )
 
 
-def _learned(told: Mapping[str, Prediction], models: Sequence[Model], priors: Sequence[_Quality]) -> list[_Quality]:
-    """What was learned of a model, else its prior."""
-    known = {name: _Quality(one.quality, one.low, one.evidence, millionths(one.quality)) for name, one in told.items()}
-    return [known.get(model.id, prior) for model, prior in zip(models, priors, strict=True)]
-
-
-def _lengths(told: Mapping[str, Prediction], models: Sequence[Model], otherwise: int, limit: int | None) -> list[int]:
+def _lengths(told: Sequence[Prediction | None], otherwise: int, limit: int | None) -> list[int]:
     """Output tokens of one choice: what was learned of a model's answers, within the client's limit."""
-    known = {name: one.output_tokens for name, one in told.items() if one.output_tokens is not None}
-    lengths = [known.get(model.id, otherwise) for model in models]
+    lengths = [otherwise if one is None or one.output_tokens is None else one.output_tokens for one in told]
     return lengths if limit is None else [min(length, limit) for length in lengths]
-
-
-def _recorded(one: Prediction | None, known: int | None, choices: int) -> int | None:
-    """What outcomes without lengths say of the cost; a model whose price is unknown stays one."""
-    return known if one is None or one.cost_picousd is None or known is None else one.cost_picousd * choices
-
-
-def _timed(one: Prediction | None, row: _Row, known: float) -> float:
-    """What outcomes say of the time, of a model whose speed was neither measured nor stated."""
-    return known if one is None or one.latency_ms is None or row.model.speed.source != "default" else float(one.latency_ms)
 
 
 def _row(model: Model) -> _Row:
@@ -181,6 +168,7 @@ def _row(model: Model) -> _Row:
         wh_per_token=None if energy is None else (energy.wh_per_input_ktok / 1000, energy.wh_per_output_ktok / 1000),
         quality={task: _quality(prior) for task, prior in model.quality.items()},
         otherwise=_quality(model.prior("general")),
+        untimed=speed.source == "default",
         model=model,
     )
 

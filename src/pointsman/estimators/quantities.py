@@ -43,7 +43,7 @@ class Quantities:
 
     def back(self, scores: Matrix | Vector) -> Matrix:
         """The quantities side by side, never beyond what was recorded but for the factor."""
-        return np.asarray(np.exp(np.clip(self.directions.unfold(scores), self.low, self.high)) * self.factor)
+        return np.asarray(np.exp(np.minimum(np.maximum(self.directions.unfold(scores), self.low), self.high)) * self.factor)
 
 
 def folded(values: Matrix) -> tuple[Directions, Matrix]:

@@ -31,9 +31,14 @@ def ending(text: str) -> str | None:
     (None, 'after after')
     """
     text = ends(text)
-    begins = [word.start() for word in _WORD.finditer(text)]
-    before = len(begins) - min(max(len(begins) // 2, LEAST), MOST)
-    return text[begins[before] :] if before > 0 else None
+    words = _WORD.findall(text)
+    last = min(max(len(words) // 2, LEAST), MOST)
+    if last >= len(words):
+        return None
+    at = len(text)
+    for word in reversed(words[-last:]):
+        at = text.rindex(word, 0, at)
+    return text[at:]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +63,8 @@ class Steady:
         usual = float(more.mean()) if len(more) else 0.0
         return cls(strong, usual, float(_over(more - usual).mean()) if len(more) else 0.0)
 
-    def held(self, whole: Vector, end: Vector | None) -> Vector:
+    def held(self, whole: Vector, end: Vector) -> Vector:
         """Quality by model, from what is said of the whole and of its end."""
-        if end is None:
-            return whole
         more = (whole - end) @ self.strong - self.usual
         return np.asarray(whole - (_over(more) - self.taken) * self.strong)
 

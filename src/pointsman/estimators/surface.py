@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import pairwise
 from math import log1p, sqrt
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(rb"[0-9](?:[0-9.,]*[0-9])?")
 _ENDS = (".", "!", "?")  #: of sentences
-_SENTENCES = tuple(f"{end} " for end in _ENDS)
+_SENTENCES = tuple((f"{end} ", ord(end)) for end in _ENDS)
 _CHOICE = re.compile(r" \(?([a-j])[).:](?= )")
 _FIRST_CHOICES = ("a) ", "a. ", "a: ")
 _CODE_SIGNS = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
@@ -32,6 +33,7 @@ _OPERATORS = list(b"+-*/^=<>%$")
 _BRACES = list(b"{};")
 _FORMULAE = list(b"\\$")
 _NUMBERS = 64  #: of a text that are read
+_NO_NUMBERS = (0.0,) * 10
 _CUE_WORDS = (
     "what which who when where why how if not except each every per percent half twice times total average remaining left first then "
     "after before fraction ratio same different all none true false statement statements following write explain calculate find prove "
@@ -59,7 +61,8 @@ def surface(text: str) -> NDArray[np.float32]:
     distinct = frozenset(words)
     counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256).tolist()
     lengths = _lengths(text, _sizes(letters), len(distinct), counts)
-    values = (*lengths, *_numbers(raw, len(words)), *_letters(counts, len(raw)), *_choices(text))
+    digits = sum(counts[48:58])
+    values = (*lengths, *_numbers(raw, len(words), digits), *_letters(counts, len(raw), digits), *_choices(text))
     numbers = np.zeros(SIZE, np.float32)
     numbers[: _FIXED + len(_COUNTED)] = (*values, *[log1p(counts[sign]) for sign in _COUNTED])
     numbers[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
@@ -74,11 +77,10 @@ def _sizes(letters: bytes) -> NDArray[np.intp]:
 
 
 def _lengths(text: str, sizes: NDArray[np.intp], distinct: int, counts: list[int]) -> tuple[float, ...]:
-    words, sentences = len(sizes), sum(map(text.count, _SENTENCES)) + text.endswith(_ENDS)
+    words, sentences = len(sizes), _occurring(text, _SENTENCES, counts) + text.endswith(_ENDS)
     n = max(1, words)
     mean = int(np.add.reduce(sizes)) / n
     long = int(np.count_nonzero(sizes >= _LONG))
-    code = [sign for sign, first in _CODE if counts[first]]
     return (
         log1p(len(text)),
         log1p(words),
@@ -89,12 +91,19 @@ def _lengths(text: str, sizes: NDArray[np.intp], distinct: int, counts: list[int
         distinct / n,
         log1p(long),
         long / n,
-        log1p(sum(map(text.count, code)) + sum([counts[brace] for brace in _BRACES])),
+        log1p(_occurring(text, _CODE, counts) + sum([counts[brace] for brace in _BRACES])),
         log1p(sum([counts[sign] for sign in _FORMULAE])),
     )
 
 
-def _numbers(raw: bytes, words: int) -> tuple[float, ...]:
+def _occurring(text: str, signs: Sequence[tuple[str, int]], counts: list[int]) -> int:
+    """How often signs are there, of which the second part is a byte that each holds: most are not there, which that tells at once."""
+    return sum([text.count(sign) for sign, byte in signs if counts[byte]])
+
+
+def _numbers(raw: bytes, words: int, digits: int) -> tuple[float, ...]:
+    if not digits:
+        return _NO_NUMBERS
     found = _NUMBER.findall(raw)[:_NUMBERS]
     values = sorted(map(_value, found)) or [0.0]
     fractions = sum(b"." in number for number in found)
@@ -117,9 +126,9 @@ def _value(number: bytes) -> float:
     return float(b"%s.%s" % (whole or b"0", fraction.replace(b".", b"")))
 
 
-def _letters(counts: list[int], length: int) -> tuple[float, ...]:
+def _letters(counts: list[int], length: int, digits: int) -> tuple[float, ...]:
     n, beyond = max(1, length), sum(counts[128:])
-    return (sum(counts[48:58]) / n, beyond / n, log1p(beyond), log1p(sum([counts[sign] for sign in _OPERATORS])), counts[32] / n)
+    return (digits / n, beyond / n, log1p(beyond), log1p(sum([counts[sign] for sign in _OPERATORS])), counts[32] / n)
 
 
 def _choices(text: str) -> tuple[float, ...]:

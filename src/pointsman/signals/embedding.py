@@ -55,31 +55,42 @@ class StaticEmbedder:
 
         rows = np.zeros((len(texts), self.dims), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            row[:] = self.spell(text).vector
+            spelt = self._known(text)
+            if spelt is None:  # what is not asked for again need not be sorted
+                pieces = np.array(self.pieces.ids(levelled(ends(text, MOST_CHARS))), np.intp)
+                row[:] = self._direction(pieces, np.ones(len(pieces), np.float32))
+            else:
+                row[:] = spelt.vector
         return rows
 
     def spell(self, text: str) -> Spelt:
         """Fold a text and look up its pieces; of a long one, those of its beginning and its end."""
-        for known, spelt in self._latest:
-            if known == text:
-                return spelt
-        pieces, hashes = self.pieces.look_up(words(levelled(ends(text, MOST_CHARS))))
-        spelt = Spelt(hashes, *self._mean(pieces))
-        self._latest[:] = ((text, spelt),)
-        return spelt
-
-    def _mean(self, pieces: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Pieces, each once, and the direction of the mean of their vectors, each as often as it is there; zeros where there is none."""
         import numpy as np
 
+        spelt = self._known(text)
+        if spelt is not None:
+            return spelt
+        pieces, hashes = self.pieces.look_up(words(levelled(ends(text, MOST_CHARS))))
         new = np.ones(len(pieces) + 1, np.bool_)
         np.not_equal(pieces[1:], pieces[:-1], out=new[1:-1])
         at = new.nonzero()[0]
         pieces = pieces.take(at[:-1])
+        spelt = Spelt(hashes, pieces, self._direction(pieces, (at[1:] - at[:-1]).astype(np.float32)))
+        self._latest[:] = ((text, spelt),)
+        return spelt
+
+    def _known(self, text: str) -> Spelt | None:
+        return next((spelt for known, spelt in self._latest if known == text), None)
+
+    def _direction(self, pieces: NDArray[np.intp], times: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The direction of the mean of the pieces' vectors, each as often as it is there; zeros where there is none."""
+        import numpy as np
+
         # Whole numbers below 2**24 add up to the same on every machine; their length is the only thing that is rounded.
-        total = (at[1:] - at[:-1]).astype(np.float32) @ self.table.take(pieces, axis=0).astype(np.float32)
+        total = times @ self.table.take(pieces, axis=0).astype(np.float32)
         length = sqrt(float(total.dot(total.astype(np.float64))))
-        return pieces, total * np.float32(1 / (length or 1.0))
+        direction: NDArray[np.float32] = total * np.float32(1 / (length or 1.0))
+        return direction
 
 
 @cache
