@@ -27,6 +27,7 @@ TRACKS = {
 def parts() -> dict[str, Iterator[str]]:
     """The page's generated parts by name."""
     return {
+        "short": short(),
         "verdict": verdict(),
         "table": table(),
         "tracks": tracks(),
@@ -34,6 +35,49 @@ def parts() -> dict[str, Iterator[str]]:
         "tried": tried(),
         "cascades": cascades(),
     }
+
+
+def short() -> Iterator[str]:
+    """Where routing pays and where it does not, in five lines."""
+    found, looked = _read("quality"), _read("cascade")["tracks"]
+    pools = sorted((name for name in lines.POOLS if name in found), key=lambda name: _kept(found[name], "blend"))
+    pays = [name for name in pools if _wins(found[name]["ours"]["blend"])]
+    beyond = ", ".join(name for name in pays if _beats_the_coin(found[name])) or "none"
+    yield "- **Several models, by the prompt alone: it pays** where different models are good at different requests. The cost that is left:"
+    yield f"  {_costs(found, pays, 'blend')}. Beyond what a coin between two models has at that cost: {beyond}."
+    pairs = [name for name in ("mmlu-1500", "gsm8k", "routerbench") if name in found]
+    yield "- **A weak and a strong model, or one that is best at everything, by the prompt alone: it pays a little**:"
+    yield f"  {_costs(found, pairs, 'blend-untagged')}."
+    gains = [name for name, one in looked.items() if one["figures"]["kept_cost_0"]["difference"]["high"] < 0]
+    yield "- **Looking at the cheap answer first pays most**, every call counted; by the prompt alone, and so:"
+    yield f"  {', '.join(f'{name} {_looked(looked[name])}' for name in gains)}."
+    none, flat = ([name for name in all_ if name not in some] for all_, some in ((pools, pays), (looked, gains)))
+    yield "- **It does not pay** where one model is best and cheap, or where nothing tells beforehand who is right: by the prompt"
+    yield f"  {_costs(found, none, 'blend') or 'on none of these pools'}; looking first gains nothing sure on {', '.join(flat) or 'none'}."
+    yield "- **What to do then**: name that one model, and keep what needs no routing: gates, budgets, fallbacks, records."
+    yield "  `pointsman eval` tells which of these your own outcomes are, `pointsman train quality` whether choosing gains anything."
+
+
+def _kept(part: Mapping[str, Any], learner: str) -> float:
+    share: float = part["ours"][learner]["kept_cost_0"][0]
+    return share
+
+
+def _costs(found: Mapping[str, Any], parts: Sequence[str], learner: str) -> str:
+    return ", ".join(f"{name} {_kept(found[name], learner):.0%}" for name in parts)
+
+
+def _looked(track: Mapping[str, Any]) -> str:
+    figure = track["figures"]["kept_cost_0"]
+    return f"{figure['predictive']['value']:.0%} and {figure['cascade']['value']:.0%}"
+
+
+def _wins(one: Mapping[str, Any]) -> bool:
+    return bool(one["kept_cost_0"][2] < 1 and one["kept_quality_0"][2] >= 0)
+
+
+def _beats_the_coin(part: Mapping[str, Any]) -> bool:
+    return bool(part["ours"]["blend"]["kept_quality_0"][1] > lines.coin_quality(part, _kept(part, "blend")))
 
 
 WHY = {
@@ -65,8 +109,9 @@ def verdict() -> Iterator[str]:
         missed = [measure for measure, well in each.items() if not well]
         yield f"**{len(each) - len(missed)} of {len(each)} {what}.** {'Missed:' if missed else ''}".rstrip()
         yield ""
-        for why, measures in groupby(missed, _why):
-            yield f"- {'; '.join(measures)}{why and ': ' + why}."
+        for why, (first, *others) in groupby(missed, _why):
+            yield f"- {first}{why and ': ' + why}."
+            yield from (f"- {other}{why and ': likewise'}." for other in others)
         yield ""
 
 

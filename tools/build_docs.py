@@ -83,7 +83,6 @@ def parts() -> dict[Path, Callable[[], str]]:
         ),
         DOCS / "estimators.md": lambda: _with("estimators.md", {"decision": build_figures.learned_decision()}),
         DOCS / "benchmarks.md": lambda: _with("benchmarks.md", build_benchmarks.parts()),
-        DOCS / "confidence.md": lambda: _with("confidence.md", {"cascades": build_figures.cascades()}),
         DOCS / "testing.md": lambda: _with("testing.md", {"scripts": script_rows()}),
         DOCS / "decision-record.md": lambda: _with("decision-record.md", {"example": record_example(_read(DOCS / "decision-record.md"))}),
         ROOT / "README.md": build_readme.readme_text,
@@ -178,10 +177,12 @@ def _usage(action: argparse.Action) -> str:
 
 
 def _spelt(action: argparse.Action) -> str:
-    value = " or ".join(action.choices) if action.choices else str(action.metavar or action.dest)
-    if not action.option_strings:
-        return value
-    return action.option_strings[-1] if action.nargs == 0 else f"{action.option_strings[-1]} {value if action.metavar else value.upper()}"
+    value = str(action.metavar or action.dest)
+    if action.choices:
+        value = f"{{{','.join(action.choices)}}}"
+    elif action.option_strings and not action.metavar:
+        value = value.upper()
+    return " ".join((*action.option_strings[-1:], *(() if action.nargs == 0 else (value,))))
 
 
 def _variables() -> Iterator[str]:

@@ -28,13 +28,29 @@ def bounds() -> Iterator[str]:
     yield "|---|---|---|---|"
     for bound in found["bounds"]:
         against = bound["against"]
-        times = "no worse than" if bound["limit"] == 1 else f"{bound['limit']:g} times better than"
-        wanted = f"{times} {against}" if against else f"at most {bound['limit']:,}"
-        got = "not measured" if bound["found"] is None else f"{bound['found']:,} times better" if against else f"{bound['found']:,}"
+        wanted = _wanted(bound["limit"], against) if against else f"at most {bound['limit']:,}"
+        got = "not measured" if bound["found"] is None else _times(bound["found"]) if against else f"{bound['found']:,}"
         kept = {True: "kept", False: "**missed**", None: ""}[bound["kept"]]
         yield f"| {_FIGURES[bound['figure']]} | {wanted} | {got} | {kept} |"
     yield ""
-    yield f"Measured {found['measured']}, medians of {len(found['rounds'])} round{'s' if len(found['rounds']) > 1 else ''}."
+    machine, rounds = found["machine"], len(found["rounds"])
+    on = f"{machine['cores']} cores ({machine['processor']}, Python {machine['python']})"
+    yield f"Measured {found['measured']} on {on}; medians of {rounds} round{'s' if rounds > 1 else ''}."
+
+
+def _wanted(limit: float, against: str) -> str:
+    if limit < 1:
+        return f"at most {_times(limit)} than {against}"
+    return f"no slower than {against}" if limit == 1 else f"{_times(limit)} than {against}"
+
+
+def _times(ratio: float) -> str:
+    """How ours compares with a peer's.
+
+    >>> _times(22.4), _times(0.512)
+    ('22.4 times better', '1.95 times slower')
+    """
+    return f"{ratio:,g} times better" if ratio >= 1 else f"{1 / ratio:,.3g} times slower"
 
 
 def profile() -> Iterator[str]:

@@ -17,11 +17,17 @@ from pointsman.cli.explain import describe
 from pointsman.config.load import load_file
 from pointsman.core.answer import Course, Weighed
 from pointsman.core.budget import Spend, Subjects, payers
+from pointsman.core.codec import from_json, to_json
+from pointsman.core.decide import decide
+from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
 from pointsman.core.premium import PremiumShare
-from pointsman.core.record import record
-from pointsman.core.request import Caller
+from pointsman.core.record import DecisionRecord, record, remake
+from pointsman.core.request import Caller, Request
 from pointsman.core.review import Action
+from pointsman.core.score import dial
+from pointsman.core.signals import Prediction, Signals
+from pointsman.core.snapshot import Route
 from pointsman.core.tenancy import Org, Team
 from pointsman.gateway import Inquiry, decide_request
 from pointsman.gateway.understand import decide_understood, understand
@@ -34,6 +40,7 @@ from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.stores.sqlite_reviews import SqliteReviews
 from pointsman.wire.explanation import explanation
 from tests.tickets import ANSWER, CONTENTS, NOW_NS, REVIEWER, WORDS, ticket
+from tests.worlds import snapshot
 
 CONFIG = """
 version: 1
@@ -275,3 +282,33 @@ def test_a_cap_on_premium_models_is_explained_as_it_stood(folder):
     shown = describe(explanation(decide_understood(request, replace(signals, premium=(reached,)), world), world.snapshot))
     assert "\npremium   80 of 80 in 200 requests of key `k`, by cap `few`\n" in shown
     assert "\n  big: [premium_share] cap `few` lets 80 of 200 requests of key `k` go to premium models" in shown
+
+
+@pytest.mark.parametrize(
+    ("drawn", "line", "because"),
+    [
+        (
+            0.15,
+            "lot       propensity 0.1",
+            "`newer` was drawn by lot (`learned.explore`: 20 %), since nothing was learned of it; otherwise `own`",
+        ),
+        (
+            0.5,
+            "lot       propensity 0.8",
+            "`own` scores 0.900; `new` at 0.500 is asked last: nothing was learned of it",
+        ),
+    ],
+)
+def test_a_recorded_decision_tells_that_a_lot_was_drawn(drawn, line, because):
+    route = Route("auto", ("own", "new", "newer"), weights=dial(1))
+    world = snapshot((Model("own"), Model("new"), Model("newer")), route, explore=0.2)
+    signals = Signals(predicted=(Prediction("own", 0.9, 0.8, 50),))
+    seed = int(drawn * 2**53)
+    kept = from_json(DecisionRecord, to_json(record(decide(Request("d", "auto"), signals, world, route, seed))).encode())
+    lines = describe(explanation(remake(kept, world), world)).splitlines()
+    assert line in lines
+    assert lines[1].startswith(f"because   {because}")
+
+
+def test_without_a_lot_nothing_is_said_of_one(capsys):
+    assert "\nlot " not in run(capsys, "hello")[1]

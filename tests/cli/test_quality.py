@@ -80,7 +80,7 @@ def test_check_and_explain_say_what_was_learned(
     config = {"version": 1, "models": pool, "routes": {"auto": {"dial": 1}}, "learned": {"bundle": str(routable.with_suffix(".bundle"))}}
     Path("pointsman.yaml").write_text(json.dumps(config))
     assert main(["check"]) == 0
-    assert "does not know `new`: asked after all others that it knows" in capsys.readouterr().out
+    assert "does not know `new`: asked last, by prior alone" in capsys.readouterr().out
     assert main(["explain", "algebra nested subtle"]) == 0
     said = capsys.readouterr().out
     digest = bundle.digest(routable.with_suffix(".bundle").read_bytes())

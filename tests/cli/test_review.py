@@ -108,6 +108,23 @@ def test_a_request_is_shown_in_the_same_words_whatever_its_api(api, body, shown)
     assert ticket_page(told).split("\n\n")[1].splitlines() == [f"request ({api})", *shown]
 
 
+def shown(ticket: Any, **more: Any) -> str:
+    nothing = dict.fromkeys(("answers", "failures", "history", "labels"), ())
+    return ticket_page({**ticket_json(ticket), "resolution": None, **nothing, "erased": True, **more})
+
+
+def test_a_sample_closes_for_its_client_has_the_answer():
+    assert "; then it closes: the client has its answer" in shown(ticket(why="sample"))
+
+
+@pytest.mark.parametrize(("silent", "said"), [(0, ""), (1, "\n     1 check has no opinion"), (11, "\n     11 checks have no opinion")])
+def test_checks_without_opinion_are_counted(silent, said):
+    grades = [{"check": "refusal", "value": 1.0, "reason": ""}, *({"check": "json", "value": None, "reason": "no JSON"},) * silent]
+    answer = {"text": "a cold", "refusal": "", "tool_calls": ()}
+    one = {"call": 1, "model": "small", "confidence": None, "why": "", "answer": answer, "grades": grades}
+    assert shown(ticket(), answers=[one]).endswith(f"     refusal: 1.00{said}")
+
+
 def test_words_do_not_steer_the_terminal_nor_pass_for_lines_of_ours(run):
     out = run("show", "rev_2") + run("show", "rev_2", "--json")
     assert "cleared" in out

@@ -7,6 +7,7 @@ import pytest
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
 from pointsman.core.model import Model, Prior
+from pointsman.core.plan import Cascade, Ensemble, Execution
 from pointsman.core.prices import Price
 from pointsman.core.request import Request
 from pointsman.core.rule import Effects, Rule
@@ -69,3 +70,27 @@ def test_a_share_of_requests_explores_and_the_record_says_how_likely_that_was(at
 def test_a_quality_floor_is_not_explored_under():
     floored = Route("auto", NAMES, weights=dial(1.0), quality_floor=0.4)
     assert decided(floored, explore=1.0, seed=0).chosen == "known"
+
+
+@pytest.mark.parametrize(
+    ("plan", "execution"),
+    [
+        ("cascade", Execution(cascade=Cascade(tiers=("second", "known", "newer")))),
+        ("escalate", Execution()),
+        ("ensemble", Execution(ensemble=Ensemble(members=("second", "known")))),
+    ],
+)
+def test_where_the_plan_says_who_is_asked_first_nothing_is_drawn(plan, execution):
+    found = decided(Route("auto", NAMES, weights=dial(1.0), plan=plan, execution=execution), explore=0.5, seed=0)
+    assert (found.order[0], found.propensity) == ("known", 1.0)
+
+
+def test_members_that_the_ranking_names_may_be_drawn():
+    drawn = decided(Route("auto", NAMES, weights=dial(1.0), plan="ensemble"), explore=0.5, seed=0)
+    assert (drawn.chosen, drawn.propensity) == ("new", 0.25)
+
+
+def test_where_only_fallbacks_are_known_nothing_is_drawn():
+    fallbacks_only = Route("auto", ("new", "newer"), weights=dial(1.0), fallback=("known",))
+    found = decided(fallbacks_only, explore=0.5, seed=0)
+    assert (found.order, found.propensity) == (("new", "newer", "known"), 1.0)

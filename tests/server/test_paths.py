@@ -15,7 +15,7 @@ from tests.server.served import OPERATOR, chat, model
 FOUR_KEYS = {"message", "type", "param", "code"}
 POOL = [model("a"), model("b"), model("c")]
 ROUTES = {"ab": {"models": ["a", "b"]}, "c-only": {"models": ["c"]}, "saved": {"models": ["a"], "fallback": ["c"]}}
-TOLD_TO_FEW = "1 problem: root, and admins and auditors of the gateway, are told which"
+TOLD_TO_FEW = "not everything is ready (1 problem; root and the gateway's admins and auditors are told which)"
 OPEN = ["/livez", "/healthz", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness"]
 
 

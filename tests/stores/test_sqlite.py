@@ -405,6 +405,12 @@ def test_a_damaged_file_is_refused_at_the_start(tmp_path):
         SqliteLog(path)
 
 
+def test_a_missing_log_is_told_with_the_place_of_the_gateway_s(tmp_path):
+    with pytest.raises(RecordError, match="no such log: the gateway's is `store.path`, by default `.pointsman/pointsman.db`"):
+        LogFile(tmp_path / "pointsman.db")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_folder_in_place_of_the_file_is_an_error(tmp_path):
     with pytest.raises(RecordError, match="cannot be opened"):
         SqliteLog(tmp_path)

@@ -12,7 +12,7 @@ from pointsman.core.prices import Price
 from pointsman.core.request import Request
 from pointsman.core.rule import Effects, Rule
 from pointsman.core.score import dial
-from pointsman.core.signals import Signals
+from pointsman.core.signals import Prediction, Signals
 from pointsman.core.snapshot import Route
 from pointsman.policy.cel import compile_condition
 from pointsman.wire.explanation import explanation
@@ -62,3 +62,57 @@ def test_a_tie_is_called_one():
     world = snapshot(twins)
     shown = explanation(decide(Request("r", "auto"), Signals(), world, world.routes["auto"], 0), world)
     assert (shown["model"], "on the tie-break" in shown["reason"]) == ("a", True)
+
+
+KNOWN = (Prediction("small", 0.97, 0.9, 50), Prediction("large", 0.6, 0.5, 50))
+HELD = [
+    Model(name, quality={"general": Prior(mean)}) for name, mean in (("small", 0.2), ("large", 0.2), ("newer", 0.944), ("newest", 0.99))
+]
+ASK_NEWER = Rule("try it", compile_condition("true"), Effects(prefer=("newer",)))
+
+
+@pytest.mark.parametrize(
+    ("names", "explore", "lot", "said"),
+    [
+        (
+            ("small", "newer"),
+            0.2,
+            0.0,
+            "`newer` was drawn by lot (`learned.explore`: 20 %), since nothing was learned of it; otherwise `small` at 0.970 (0",
+        ),
+        (
+            ("small", "large", "newer", "newest"),
+            0.2,
+            0.15,
+            "`newest` was drawn by lot (`learned.explore`: 20 %), since nothing was learned of it; otherwise `small` at 0.970 (0",
+        ),
+        (("small", "newer"), 1.0, 0.5, "`newer` was drawn by lot (`learned.explore`: 100 %)"),
+        (("small", "newer"), 0.2, 0.9, "`small` scores 0.970; `newer` at 0.944 is asked last: nothing was learned of it (0"),
+        (
+            ("large", "newer", "newest"),
+            0.0,
+            0.0,
+            "`large` scores 0.600; `newest` at 0.990 and `newer` at 0.944 are asked last: nothing was learned of them (0",
+        ),
+        (
+            ("small", "large", "newer", "newest"),
+            0.0,
+            0.0,
+            "ahead of `large` at 0.600: quality +0.370; `newest` at 0.990 is asked last: nothing was learned of it (0",
+        ),
+        (("small", "large", "newer"), 0.0, 0.0, "`small` scores 0.970, ahead of `large` at 0.600: quality +0.370 (0"),
+        (("newest", "newer"), 0.2, 0.0, "`newest` scores 0.990, ahead of `newer` at 0.944"),
+    ],
+)
+def test_lots_and_models_of_which_nothing_was_learned_are_told_as_such(names, explore, lot, said):
+    route = Route("auto", names, weights=dial(1))
+    world = snapshot(HELD, route, explore=explore)
+    decision = decide(Request("r", "auto"), Signals(predicted=KNOWN), world, route, int(lot * 2**53))
+    assert said in explanation(decision, world)["reason"]
+
+
+def test_a_preferred_model_is_not_called_drawn():
+    route = Route("auto", ("small", "newer"), weights=dial(1), rules=(ASK_NEWER,))
+    world = snapshot(HELD, route, explore=1.0)
+    decision = decide(Request("r", "auto"), Signals(predicted=KNOWN), world, route, 0)
+    assert explanation(decision, world)["reason"].startswith("`newer` is preferred by a rule")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.build.files import content
 from pointsman.config.schema import Config
 from pointsman.errors import ConfigError
 from pointsman.signals.dense import MODEL, VOCABULARY, load
@@ -38,7 +39,7 @@ def embedder_files(config: Config) -> tuple[Path, ...]:
 
 def _read(folder: Path, name: str) -> bytes:
     try:
-        return (folder / name).read_bytes()
+        return content(folder / name)
     except OSError as error:
         cure = f"name a folder that holds `{MODEL}` and `{VOCABULARY}`"
         raise ConfigError(f"{name}: cannot be read: {error.strerror}: {cure}") from error

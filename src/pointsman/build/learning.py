@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointsman.build.embedding import embedder_files, embedder_of
+from pointsman.build.files import content as file_content
 from pointsman.config.schema import Config, LearnedConfig
 from pointsman.core.answer import Confident, Grade
 from pointsman.core.outlook import Heard, Opening, Outlook, Prospects
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
-_UNTRIED = "asked after all others that it knows, on their priors, but for the share of requests that `learned.explore` names"
+_MOST_TOKENS, _MOST_MS, _MOST_PICOUSD = 10**8, 10**9, 10**6 * PICO  # of one answer: whatever a file says
+_UNTRIED = "asked last, by prior alone, but for the share of requests that `learned.explore` names"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,7 @@ def _classifier_files(config: Config) -> dict[str, str]:
 
 def _read(setting: str, path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return file_content(Path(path))
     except OSError as error:
         raise ConfigError(f"{setting}: {path}: cannot be read: {error.strerror}: train it with `pointsman train`") from error
 
@@ -209,10 +211,10 @@ def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]
 
     unit = 10.0**_DECIMALS
     quality, low = (np.rint(np.minimum(np.maximum((row.quality, np.minimum(row.low, row.quality)), 0), 1) * unit) / unit).tolist()
-    evidence, tokens, latency = row.evidence.tolist(), _whole(row.output_tokens), _whole(row.latency_s * 1000)
+    evidence, tokens, latency = row.evidence.tolist(), _whole(row.output_tokens, _MOST_TOKENS), _whole(row.latency_s * 1000, _MOST_MS)
     cost: Sequence[int | None] = (None,) * len(tokens)
     if None in tokens:
-        cost = [known if length is None else None for known, length in zip(_whole(row.cost_usd * PICO), tokens, strict=True)]
+        cost = [known if length is None else None for known, length in zip(_whole(row.cost_usd * PICO, _MOST_PICOUSD), tokens, strict=True)]
     return tuple(
         [
             Prediction(model, quality[at], low[at], max(1, round(evidence[at])), tokens[at], cost[at], latency[at])
@@ -222,9 +224,9 @@ def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]
     )
 
 
-def _whole(values: Vector) -> Sequence[int | None]:
-    """Whole numbers, and `None` for what is not known."""
-    return [None if value != value else round(value) for value in values.tolist()]
+def _whole(values: Vector, most: int) -> Sequence[int | None]:
+    """Whole numbers from 0 to the most that can be meant, and `None` for what is not known."""
+    return [None if value != value else round(min(max(value, 0), most)) for value in values.tolist()]
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:

@@ -6,8 +6,9 @@ pointsman calibrate cascade outcomes.jsonl --tiers small,large --keep-quality 0.
 
 Every query is judged by what was learned from other groups of queries. The dial that is printed kept the promise at the one-sided 95 %
 bound (intervals in brackets are two-sided and reach lower); where none did, or where one model is simply best, that is what is said.
+Where the bundle gives every request mean qualities, that is what is tested, and a dial that saves nothing is none.
 With `--lose-at-most` it is the boldest dial that keeps a floor of quality at a stated risk, tested on the bundle itself where it was fitted
-on none of these queries. With `cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers,
+on none of these queries. Nothing is promised from a decision log's requests that people saw because an answer was doubted. With `cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers,
 as `response`. The file that is to go with it is written by `pointsman train confidence`.
 """
 
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from pointsman.cli import calibrate_floor, embedding
 from pointsman.cli.source import tell
-from pointsman.cli.train import read_outcomes, whole_outcomes, words_argument
+from pointsman.cli.train import read_outcomes, selected_in, whole_outcomes, words_argument
 from pointsman.core.codec import to_builtins
 from pointsman.errors import ConfigError
 
@@ -88,17 +89,33 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
         raise ConfigError(f"{data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
     if kept.models or kept.queries:
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
-    own = None if given.lose_at_most is None else calibrate_floor.predictions(kept.outcomes, fitted)
-    predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)))
+    means, doubted = not fitted.verdict.routes, len(selected_in(data).among(kept.outcomes).ids)
+    own = calibrate_floor.predictions(kept.outcomes, fitted) if means or given.lose_at_most is not None else None
+    held = means and fitted.mixture is not None
+    predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)), means=held)
+    first = [of_means(itself=own is not None)] if means else []
     if given.lose_at_most is not None:
-        return calibrate_floor.bounded(given, kept.outcomes, predicted, itself=own is not None)
+        return calibrate_floor.bounded(given, kept.outcomes, predicted, first, itself=own is not None, doubted=doubted)
     found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
+    lines = [*first, *said(found, means=means, doubted=doubted)]
     if given.json:
-        told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "said": said(found)}
+        told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "doubted": doubted, "said": lines}
         print(json.dumps(told, indent=2))
     else:
-        print("\n".join((*said(found), f"the bundle's own verdict: {fitted.verdict.said}")))
-    return 0 if found.found is not None else 1
+        print("\n".join((*lines, f"the bundle's own verdict: {fitted.verdict.said}")))
+    return 1 if found.found is None or doubted or (means and saves_nothing(found)) else 0
+
+
+def of_means(*, itself: bool) -> str:
+    """What a bundle does to which choosing by query was not worth it, and whose figures are told."""
+    whose = "this bundle's own" if itself else "of fits on parts, held to mean qualities as it is"
+    does = "this bundle gives every request the models' mean qualities, as choosing by query was not shown to be worth it"
+    return f"{does}: all that a dial can go by is what each request costs; the figures below are {whose}"
+
+
+def saves_nothing(found: Calibrated) -> bool:
+    """Whether what it found costs no less than the best single model."""
+    return found.found is not None and found.found.saved.value <= 0
 
 
 def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
@@ -109,18 +126,22 @@ def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -
     outcomes.pool(tiers)
     if len(tiers) < 2:
         raise ConfigError(f"`{tiers[0]}` alone is no cascade: name two tiers with --tiers, or use it alone")
+    doubted = len(selected_in(data).among(outcomes).ids)
     found = cascade_dial.calibrate(outcomes, tiers, goal, wanted, given.seed, lambda line: tell((line,)))
-    if given.json:
-        print(json.dumps({**to_builtins(found), "said": said_of_cascade(found)}, indent=2))
-    else:
-        print("\n".join(said_of_cascade(found)))
-    return 0 if found.found is not None else 1
+    lines = said_of_cascade(found, doubted=doubted)
+    print(json.dumps({**to_builtins(found), "doubted": doubted, "said": lines}, indent=2) if given.json else "\n".join(lines))
+    return 1 if found.found is None or doubted else 0
 
 
-def said_of_cascade(found: Threshold) -> list[str]:
+def said_of_cascade(found: Threshold, *, doubted: int = 0) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}", f"tiers: {', '.join(found.tiers)}"]
+    if not found.saves:
+        dearer = -found.nearest.saved.value
+        costs = f"costs {dearer:.1%} more" if dearer >= 0.0005 else "costs as much"
+        none = f"no threshold saves anything here: ask `{found.best}` alone (the nearest, {found.nearest.threshold:g}, {costs})"
+        return [*lines, none, f"  nearest: {_reached(found.nearest)}"]
     if found.found is None:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a threshold that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
@@ -129,7 +150,8 @@ def said_of_cascade(found: Threshold) -> list[str]:
         "for a route's `cascade`, with the file of `pointsman train confidence` on these outcomes under `learned.confidence`,"
         " and that of `pointsman train quality` on the same outcomes under `learned.bundle`:"
     )
-    told = (f"  {_reached(found.found)}", f"  {_sure(found.goal, found.found.sure)}")
+    sure = calibrate_floor.no_promise(doubted, found.queries) if doubted else f"  {_sure(found.goal, found.found.sure)}"
+    told = (f"  {_reached(found.found)}", sure)
     return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", *told]
 
 
@@ -153,7 +175,7 @@ def _bundle(path: Path, embedder: Embedder) -> Blended:
     return fitted
 
 
-def said(found: Calibrated) -> list[str]:
+def said(found: Calibrated, *, means: bool = False, doubted: int = 0) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}"]
@@ -163,8 +185,12 @@ def said(found: Calibrated) -> list[str]:
         share = f"keep {found.wanted:.1%} of its quality" if found.goal == "keep_quality" else f"save {found.wanted:.1%} of its cost"
         refused = f"the data cannot support a dial that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_figures(found.nearest)}"]
-    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", f"  {_sure(found.goal, found.found.sure)}"]
-    if found.between is not None:
+    if means and saves_nothing(found):
+        nothing = f"no dial of this bundle saves anything that keeps {found.wanted:.1%} of its quality: use `{found.best}` alone"
+        return [*lines, nothing, f"  nearest: {_figures(found.found)}"]
+    sure = calibrate_floor.no_promise(doubted, found.queries) if doubted else f"  {_sure(found.goal, found.found.sure)}"
+    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", sure]
+    if found.between is not None and not doubted:
         low, high = found.between
         lines.append(f"  without being sure of it, on average: the boldest dial that does lies from {low:g} to {high:g} (95 %, two-sided)")
     if not found.worth_it and not found.one_model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,28 @@ def predictions(outcomes: Outcomes, fitted: Blended) -> Predicted | None:
     return predicted if np.isfinite(predicted.cost_usd).all() else None
 
 
-def bounded(given: argparse.Namespace, outcomes: Outcomes, predicted: Predicted, *, itself: bool) -> int:
-    """Print the dial; 1 if the data support none. `itself`: it is the bundle whose predictions these are."""
+def bounded(
+    given: argparse.Namespace, outcomes: Outcomes, predicted: Predicted, first: Sequence[str], *, itself: bool, doubted: int
+) -> int:
+    """Print the dial after the `first` lines; 1 if the data support none. `itself`: it is the bundle whose predictions these are."""
     from pointsman.evals.dial_floor import floor
 
     found = floor(outcomes, predicted, given.lose_at_most, RISK if given.risk is None else given.risk, given.seed)
-    lines = said(found, itself=itself)
-    print(json.dumps({**to_builtins(found), "bundle_itself": itself, "said": lines}, indent=2) if given.json else "\n".join(lines))
-    return 0 if found.found is not None else 1
+    lines = [*first, *said(found, itself=itself, doubted=doubted)]
+    told = {**to_builtins(found), "bundle_itself": itself, "doubted": doubted, "said": lines}
+    print(json.dumps(told, indent=2) if given.json else "\n".join(lines))
+    return 1 if found.found is None or doubted else 0
 
 
-def said(found: Floored, *, itself: bool) -> list[str]:
+def no_promise(doubted: int, queries: int) -> str:
+    """Why nothing is promised of requests that people saw because something had gone wrong with them."""
+    return (
+        f"  no promise: {doubted:,} of these {queries:,} requests are judged because an earlier answer was doubted or had failed,"
+        " so they are no sample of what comes; `--drop-doubted` leaves them out"
+    )
+
+
+def said(found: Floored, *, itself: bool, doubted: int = 0) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}"]
@@ -87,10 +99,11 @@ def said(found: Floored, *, itself: bool) -> list[str]:
         if itself
         else "  judged by five fits, each without the groups that it was asked about: the bundle itself, fitted on more, was not tested"
     )
+    told = [*lines, f"dial: {found.found.dial:g}", f"  {_figures(found.found)}"]
+    if doubted:
+        return [*told, no_promise(doubted, found.queries), judge]
     return [
-        *lines,
-        f"dial: {found.found.dial:g}",
-        f"  {_figures(found.found)}",
+        *told,
         f"  promised: {terms}, over requests like these{where}; of promises made like this at most {found.risk:.0%} are wrong",
         "  not promised: anything of a single request, or of other traffic; figures in brackets are 95 %, two-sided",
         judge,

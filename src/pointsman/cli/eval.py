@@ -89,7 +89,7 @@ def _tell_figures(found: Evaluation, *, everything: bool) -> None:
         print(f"\n{table(more, right)}")
     if not found.share_of:
         print(f"\nzero router (best coin-mix of single models): AIQ {found.zero_aiq:.4f}; oracle: AIQ {found.oracle_aiq:.4f}")
-    print(f"\n{table(list(point_rows(found)), right)}")
+    print(f"\n{table(list(point_rows(found)), right)}\n\nwhat they mean: docs/evals.md#figures")
 
 
 def _write(given: argparse.Namespace, found: Evaluation, origin: Origin) -> None:
@@ -124,7 +124,7 @@ def _baselines(asked: str | None) -> list[str]:
     if asked is not None:
         return [] if asked == "none" else asked.split(",")
     if left_out := [name for name in BASELINES if name not in available()]:
-        tell((f"left out {', '.join(left_out)}: they need scikit-learn",))
+        tell((f"left out {', '.join(left_out)}: they need scikit-learn: pip install 'pointsman[learn]'",))
     return list(available())
 
 

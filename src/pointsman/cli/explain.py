@@ -171,6 +171,7 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines = [
         f"decision  {recorded}route {shown['route']}  ->  {shown['model'] or 'no model'}{_answered(shown)}",
         f"because   {shown['reason']}",
+        *([] if shown["propensity"] == 1 else [f"lot       propensity {shown['propensity']:.4g}"]),
         *plan_lines(shown["plan"]),
         f"signals   task {shown['task']}, tokens in {counted}, out {signals['output_tokens']:,} ({signals['tokens']['output_source']})",
         f"labels    {', '.join(shown['labels']) or 'none'}",

@@ -59,7 +59,11 @@ async def _serve(host: str, port: int, finished: Callable[[Exchange], None] | No
     try:
         width = max(len(example) for example, _ in table())
         rows = [f"  {example:{width}}  {does}" for example, does in table()]
-        print("\n".join([f"a fake upstream listens on {upstream.base_url}", "models, by their names:", *rows]), flush=True)
+        head = (
+            f"a fake upstream listens on {upstream.base_url}",
+            "models, by their names; pairs of them, and what `able` does: docs/testing.md",
+        )
+        print("\n".join((*head, *rows)), flush=True)
         await stopped.wait()
     finally:
         await upstream.__aexit__(None, None, None)

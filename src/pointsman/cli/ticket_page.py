@@ -65,9 +65,13 @@ def _head(told: Mapping[str, Any]) -> Iterator[str]:
         "labels": ", ".join(map(safe, told["labels"])),
         "priority": str(told["priority"]) if told["priority"] else "",
         "approval": "no answer goes out without it" if told["approval"] else "",
-        "deadline": "" if told["state"] in ENDED else f"{moment(told['deadline_at'])}; then {_THEN[told['on_expiry']]}",
+        "deadline": "" if told["state"] in ENDED else f"{moment(told['deadline_at'])}; then {_then(told)}",
     }
     yield from (f"  {name:10}{value}" for name, value in stated.items() if value)
+
+
+def _then(told: Mapping[str, Any]) -> str:
+    return "it closes: the client has its answer" if told["why"] == "sample" else _THEN[told["on_expiry"]]
 
 
 def _request(told: Mapping[str, Any]) -> Iterator[str]:
@@ -104,12 +108,16 @@ def _answers(told: Mapping[str, Any]) -> Iterator[str]:
         why = f"  ({safe(each['why'])})" if each["why"] else ""
         yield f"  {each['call']}. {safe(each['model'])}{best}{sure}{why}"
         yield from _words(_text(each["answer"]))
-        yield from (_grade(grade) for grade in each["grades"])
+        yield from _grades(each["grades"])
 
 
-def _grade(grade: Mapping[str, Any]) -> str:
-    value = "no opinion" if grade["value"] is None else f"{grade['value']:.2f}"
-    return f"     {safe(grade['check'])}: {value}{', ' + safe(grade['reason']) if grade['reason'] else ''}"
+def _grades(grades: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each check with an opinion, one for all the others."""
+    said = [grade for grade in grades if grade["value"] is not None]
+    for grade in said:
+        yield f"     {safe(grade['check'])}: {grade['value']:.2f}{', ' + safe(grade['reason']) if grade['reason'] else ''}"
+    if silent := len(grades) - len(said):
+        yield f"     {silent} check{' has' if silent == 1 else 's have'} no opinion"
 
 
 def _failures(told: Mapping[str, Any]) -> Iterator[str]:

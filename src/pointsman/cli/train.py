@@ -30,6 +30,7 @@ from pointsman.signals import classifier
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Outcomes
+    from pointsman.evals.doubt import Selected
 
 MOST_BYTES = 500_000_000  # of labelled texts
 
@@ -37,7 +38,11 @@ MOST_BYTES = 500_000_000  # of labelled texts
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    one = kinds.add_parser("classifier", help="Tells tasks, domains or difficulties apart", description=__doc__.splitlines()[0])
+    one = kinds.add_parser(
+        "classifier",
+        help="Tells tasks, domains or difficulties apart",
+        description="Train a classifier, which tells tasks, domains or difficulties apart.",
+    )
     one.add_argument("labels", type=Path, help="labelled texts: JSON lines with `text` and `label`")
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument(
@@ -46,7 +51,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     embedding.argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_classifier)
-    one = kinds.add_parser("quality", help="Says how good each model's answers would be", description=__doc__.splitlines()[0])
+    one = kinds.add_parser(
+        "quality",
+        help="Says how good each model's answers would be",
+        description="Train a bundle, which says how good each model's answers would be.",
+    )
     one.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes, as `pointsman eval` reads them")
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
@@ -56,7 +65,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     embedding.argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
-    one = kinds.add_parser("confidence", help="Says how likely an answer is right", description=__doc__.splitlines()[0])
+    one = kinds.add_parser(
+        "confidence", help="Says how likely an answer is right", description="Train confidence, which says how likely an answer is right."
+    )
     one.add_argument("data", type=Path, metavar="DATA", help="recorded outcomes with `response`, as `pointsman eval` reads them")
     one.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     one.add_argument("--pool", metavar="MODELS", help="the models to learn, with commas (default: all)")
@@ -177,17 +188,27 @@ NO_QUALITY = (
 
 
 def recorded(path: Path, keys: Path | None, *, answers: bool = False) -> Outcomes:
-    """Outcomes from a file, a folder, or a decision log with its content keys; of a log it is told how many words could be read."""
+    """Outcomes from a file, a folder, or a decision log with its content keys; of a log it is told how many words could be read,
+    and which requests are no sample of all."""
     from pointsman.evals.decision_log import read_log, told
+    from pointsman.evals.doubt import warned
     from pointsman.evals.read import read
 
     if path.suffix == ".db":
         outcomes = read_log(path, keys=keys)
-        tell((told(outcomes),))
+        warning = warned(selected_in(path), outcomes)
+        tell((told(outcomes), *([warning] if warning else [])))
         return outcomes
     if keys is not None:
         raise ConfigError(f"--content-keys: {path} is no decision log: leave it out, or name the log's file, which ends in `.db`")
     return read(path, answers=answers)
+
+
+def selected_in(path: Path) -> Selected:
+    """Of a decision log, the requests that were judged because of what their own calls came to; none of any other file."""
+    from pointsman.evals.doubt import Selected, selected
+
+    return selected(path) if path.suffix == ".db" else Selected()
 
 
 def _classifier(given: argparse.Namespace) -> int:

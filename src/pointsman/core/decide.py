@@ -16,7 +16,7 @@ from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask, EstimateGate, Verdict
 from pointsman.core.latency import Slas, missed
 from pointsman.core.model import Model
-from pointsman.core.planning import kind_of, plan_of
+from pointsman.core.planning import kind_of, plan_of, ranks
 from pointsman.core.request import Request
 from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate, Estimates, Scores, score
@@ -70,10 +70,10 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     late = _NOBODY if ask.slas is None else _late(ask, ask.slas, field, estimates)
     budget_ms = _tightest(route.latency_budget_ms, task.latency_budget_ms)
     scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms, late)
-    untried = () if unmet.models or not signals.predicted else _untried(signals, field.names, pool.fallbacks)
+    untried = () if unmet.models or not signals.predicted else untried_of(signals, field.names, pool.fallbacks)
     ranked = range(len(field.names)) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer, untried)
-    # Never where a floor is to be kept, or a rule says whom to take.
-    explore = 0.0 if ask.quality_floor or ruling.prefer else snapshot.explore
+    # Never where a floor is to be kept, or a rule or the plan says whom to take.
+    explore = 0.0 if ask.quality_floor or ruling.prefer or not ranks(ruling.plan, route) else snapshot.explore
     places, propensity = _explored(list(ranked), [field.names.index(name) for name in untried], explore, seed)
     order = [field.names[at] for at in places]
     passed = helpers.union(order)
@@ -197,11 +197,15 @@ def _late(ask: Ask, slas: Slas, field: Field, estimates: Estimates) -> Mapping[i
     return found
 
 
-def _untried(signals: Signals, names: Sequence[str], fallbacks: Set[str]) -> Sequence[str]:
-    """Those of whom nothing was learned, where something was learned of others: what is stated of a model draws no traffic by itself."""
+def untried_of(signals: Signals, names: Sequence[str], fallbacks: Set[str]) -> Sequence[str]:
+    """Those of whom nothing was learned, where something was learned of others: what is stated of a model draws no traffic by itself.
+
+    `names` are the survivors' in any order, and the result is in that order; `fallbacks` (models that only chains name) come last anyway.
+    """
     learned = {one.model for one in signals.predicted}
-    untried = [name for name in names if name not in learned and name not in fallbacks]
-    return untried if learned.intersection(names) else ()
+    own = [name for name in names if name not in fallbacks]
+    untried = [name for name in own if name not in learned]
+    return untried if len(untried) < len(own) else ()
 
 
 def _explored(places: list[int], untried: Sequence[int], share: float, seed: int) -> tuple[list[int], float]:

@@ -21,6 +21,12 @@ def kind_of(asked: PlanKind | None, route: Route) -> PlanKind:
     return asked or route.plan or ("fallback" if route.fallback or route.fallback_on or route.human else "single")
 
 
+def ranks(asked: PlanKind | None, route: Route) -> bool:
+    """Whether the first of the ranking is the first to be asked: not where tiers rise from the cheapest, or members have names."""
+    kind = kind_of(asked, route)
+    return kind not in ("cascade", "escalate") and not (kind == "ensemble" and route.execution.ensemble.members)
+
+
 def plan_of(order: Sequence[str], passed: Set[str], ask: Ask, route: Route, snapshot: Snapshot, expected: Expected) -> Plan | None:
     """The plan for survivors, best first; `passed`: these, and the models that may look at their answers. `None` without a survivor."""
     if not order:

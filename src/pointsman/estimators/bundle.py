@@ -174,3 +174,5 @@ def _try(fitted: Fitted) -> None:
                 raise ValueError("its parts differ in the number of models")
             if not np.isfinite(row.quality).all():
                 raise ValueError("it expects what is no number")
+            if any((np.isinf(part) | (part < 0)).any() for part in (row.cost_usd, row.output_tokens, row.latency_s)):
+                raise ValueError("it expects costs, lengths or times that cannot be")

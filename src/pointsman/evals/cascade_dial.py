@@ -52,12 +52,13 @@ class Calibrated:
     goal: Goal
     wanted: float
     tiers: tuple[str, ...]
-    found: Reached | None  #: `None`: no threshold is sure to keep the promise
+    found: Reached | None  #: `None`: no threshold is sure to keep the promise, or none of those saves anything
     nearest: Reached
     best: str  #: best single model
     best_quality: float
     best_cost_usd: float
     queries: int
+    saves: bool = True  #: whether any threshold that keeps the promise costs less than the best single model
 
 
 def learn(outcomes: Outcomes, seed: int) -> Confidence:
@@ -128,7 +129,9 @@ def _found(
         means = float(table[0, at]), float(table[0, n + at]), float(calls[:, at].mean())
         return Reached(THRESHOLDS[at], *means, k, s, float(sure[at]))
 
-    found = None if not last else given(int(order[last - 1]))
-    nearest = given(int(np.argmax(reached[0]))) if found is None else found
+    kept_by = order[:last]
+    at = int(kept_by[np.argmax(saved[0, kept_by])]) if last and goal == "keep_quality" else int(order[last - 1])
+    nearest = given(at if last else int(np.argmax(reached[0])))
+    saves = not last or nearest.saved.value > 0
     single = (outcomes.models[best], float(mean_quality[best]), float(mean_cost[best]))
-    return Calibrated(goal, wanted, tiers, found, nearest, *single, len(outcomes.queries))
+    return Calibrated(goal, wanted, tiers, nearest if last and saves else None, nearest, *single, len(outcomes.queries), saves)

@@ -28,7 +28,7 @@ def sklearn(part: str) -> Any:
     try:
         return import_module(f"sklearn.{part}")
     except ImportError:
-        raise ConfigError("this baseline needs scikit-learn: pip install scikit-learn, or leave it out with --baselines") from None
+        raise ConfigError("this baseline needs scikit-learn: pip install 'pointsman[learn]', or leave it out with --baselines") from None
 
 
 @lru_cache(maxsize=FOLDS)

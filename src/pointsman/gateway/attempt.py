@@ -338,7 +338,7 @@ class Attempt:
             took_ms, tokens = outcome.ttft_ms, None
             if self.stream is None and (usage := outcome.usage) is not None:
                 took_ms, tokens = outcome.total_ms, usage.output_tokens or usage.input_tokens  # embeddings have none of the former
-            watch.ended(self.model, self._ticket, None, took_ms, None, tokens)
+            watch.ended(self.model, self._ticket, None, took_ms, None, tokens, self._decision.signals.tokens.input)
         elif isinstance(error, UpstreamError) and not self._was_hurried(error):
             watch.ended(self.model, self._ticket, error.fault, outcome.ttft_ms, error.retry_after_s)
         else:

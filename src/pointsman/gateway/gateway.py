@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -41,7 +41,7 @@ from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
 
-_LARGE_BYTES = 200_000
+_LARGE_BYTES = 32_000  # of many small parts, these take some tens of milliseconds as well
 _LARGE_TO_SEARCH_BYTES = 30_000  # which takes some tens of milliseconds
 
 
@@ -130,7 +130,7 @@ class Gateway:
     async def explain(self, inquiry: Inquiry) -> dict[str, object]:
         """The decision that this request would get now, explained; nothing is recorded or called."""
         live = self.live
-        return explanation(await self._decide(inquiry, live), live.world.snapshot)
+        return _shown(explanation(await self._decide(inquiry, live), live.world.snapshot), inquiry.caller)
 
     async def count_tokens(self, inquiry: Inquiry) -> int:
         """Input tokens of a request, in the tokenizer of this pool that counts most. No model is asked."""
@@ -151,7 +151,8 @@ class Gateway:
         reviews = [msgspec.json.decode(entry.body) for entry in entries if entry.kind == "review"]
         if caller is not None and caller.role not in REVIEWS | {"auditor"}:
             reviews = [for_asker(review) for review in reviews]
-        return {"at": at, **explanation(remake(kept, snapshot), snapshot, outcomes), "courses": courses, "reviews": reviews}
+        told = _shown(explanation(remake(kept, snapshot), snapshot, outcomes), caller)
+        return {"at": at, **told, "courses": courses, "reviews": reviews}
 
     async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
         world, till = live.world, live.till
@@ -245,6 +246,13 @@ def _takes_long(inquiry: Inquiry, world: World) -> bool:
         return len(inquiry.raw) >= _LARGE_BYTES
     # A conversation that is gone on from is searched as well, however short the rest.
     return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES or (inquiry.complete is not None and b"previous_response_id" in inquiry.raw)
+
+
+def _shown(told: dict[str, object], caller: Caller | None) -> dict[str, object]:
+    """Without the ids of past requests that are like this one, but for who may read all decisions: they may be another tenant's."""
+    if caller is None or (caller.role in READS_DECISIONS and not caller.org):
+        return told
+    return {**told, "signals": {**cast("dict[str, object]", told["signals"]), "neighbours": []}}
 
 
 def _may_see(caller: Caller, asked: Caller) -> bool:

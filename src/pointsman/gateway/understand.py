@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,17 +27,21 @@ from pointsman.signals.extract import SignalSettings, extract
 from pointsman.wire.request import read_request
 from pointsman.wire.strict_json import parse_object
 
-_ID_BYTES = 10
+_ID_BYTES, _SEED_BYTES = 10, 7
 _chance = bytearray()
 
 
 def new_id() -> str:
     """A decision's id: sorts by time, cannot be guessed."""
-    if len(_chance) < _ID_BYTES:
+    return f"dec_{time.time_ns() // 1_000_000:012x}{_drawn(_ID_BYTES).hex()}"
+
+
+def _drawn(size: int) -> bytes:
+    if len(_chance) < size:
         _chance.extend(os.urandom(4_096))  # a call of the system for each would take longer than all the rest of it
-    drawn = bytes(_chance[-_ID_BYTES:])
-    del _chance[-_ID_BYTES:]
-    return f"dec_{time.time_ns() // 1_000_000:012x}{drawn.hex()}"
+    drawn = bytes(_chance[-size:])
+    del _chance[-size:]
+    return drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +104,5 @@ def decide_understood(request: Request, signals: Signals, world: World) -> Decis
     route = world.snapshot.route(request.model)
     if route is None:
         raise ModelNotFound(f"no route or model `{request.model}`: GET /v1/models lists what this key may use", param="model")
-    # 53 bits: a seed must survive JSON. It decides experiments, not secrets.
-    return decide(request, signals, world.snapshot, route, random.getrandbits(53))
+    # 53 bits: a seed must survive JSON. Callers see theirs, and none may tell the next: it decides who is sampled for people to look at.
+    return decide(request, signals, world.snapshot, route, int.from_bytes(_drawn(_SEED_BYTES)) >> 3)

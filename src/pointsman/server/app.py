@@ -47,7 +47,7 @@ from pointsman.wire.openai_models import models_list, usable
 
 _log = logging.getLogger("pointsman.server")
 
-_ALWAYS_IN_PROGRESS = 32  # it is hardly so few that make the loop late
+_ALWAYS_IN_PROGRESS = 8  # it is hardly so few that make the loop late
 
 
 class Readiness(Protocol):
@@ -237,7 +237,7 @@ class App:
         status = {"status": "ok" if waiting is None else "not ready", "version": __version__}
         found = {"waiting_for": waiting, "config": self.problem() if kind == "ready" else None, "audit": self.audit()}
         if told := {name: text for name, text in found.items() if text is not None}:
-            status |= told if self._may_read_names(scope) else {name: _counted(text) for name, text in told.items()}
+            status |= told if self._may_read_names(scope) else {name: _counted(name, text) for name, text in told.items()}
         await respond(send, 200 if waiting is None else 503, msgspec.json.encode(status), {})
 
     def _may_read_names(self, scope: Scope) -> bool:
@@ -262,19 +262,24 @@ def _none() -> None:
     return None
 
 
-def _counted(text: str) -> str:
-    """How much is wrong, for those who may not know what, a line each.
+def _counted(name: str, text: str) -> str:
+    """How much is wrong, for those who may not know what: a line of `text` each.
 
-    >>> _counted("routes: 2:3: a fault")
-    '1 problem: root, and admins and auditors of the gateway, are told which'
+    >>> _counted("config", "routes: 2:3: a fault")
+    "the saved configuration is not in force (1 problem; root and the gateway's admins and auditors are told which)"
     """
     if text == _STOPPING:
         return text
     count = text.count("\n") + 1
-    return f"{count} problem{'s' if count > 1 else ''}: root, and admins and auditors of the gateway, are told which"
+    return f"{_WRONG[name]} ({count} problem{'s' if count > 1 else ''}; root and the gateway's admins and auditors are told which)"
 
 
 _STOPPING = "the gateway is being stopped"
+_WRONG = {
+    "waiting_for": "not everything is ready",
+    "config": "the saved configuration is not in force",
+    "audit": "signing or erasing fails",
+}
 _HEALTH = {
     "/livez": "live",
     "/healthz": "live",

@@ -48,7 +48,7 @@ class Authenticator:
         if scheme.lower() != "bearer" or not (text := text.strip()):
             text = headers.get("x-api-key", "").strip()  # as Anthropic's clients send it
         if not text:
-            raise AuthenticationError("no key: send `Authorization: Bearer <key>` with a key of this gateway")
+            raise AuthenticationError("no key: send `Authorization: Bearer <key>` or `x-api-key: <key>` with a key of this gateway")
         # Stored keys first: one that is also set as the operator's stays the caller it was, and stays revoked.
         key_id, secret = parse(text) or ("", "")
         holder = self.keys.look_up(key_id) if key_id else None

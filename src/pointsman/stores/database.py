@@ -129,6 +129,8 @@ def open_checkpointer(path: Path, vfs: str | None) -> apsw.Connection:
 def open_reader(path: Path, busy_timeout_s: float = 5.0, vfs: str | None = None) -> apsw.Connection:
     """A read-only connection to a file that exists."""
     require_safe_sqlite(apsw.sqlite_lib_version())
+    if vfs is None and not path.exists():
+        raise RecordError(f"{path}: no such log: the gateway's is `store.path`, by default `.pointsman/pointsman.db`")
     with border(f"the decision log `{path}` cannot be read"):
         connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
         _configure(connection, busy_timeout_s)

@@ -4,7 +4,7 @@
 |---|---|
 | `ok` | answers with the text of the last message |
 | `says` | answers with what stands between its `@` and the next one: `says@42` |
-| `able` | obeys tools, schemas, stop sequences, limits and the rest of its request; see below |
+| `able` | obeys tools, schemas, stop sequences, limits and the rest of its request |
 | `no-usage` | answers as `ok`, and never says what it used |
 | `wrong-usage` | answers as `ok`, and says that it used -5, 10^18 and together 3 tokens |
 | `huge-answer-8` | answers with so many MiB, in events of 64 KiB |

@@ -28,6 +28,8 @@ FAILURES: Final[frozenset[Fault]] = frozenset({"unreachable", "timeout", "broken
 SOUND: Final[frozenset[Fault]] = frozenset({"malformed", "context_length", "content_filter", "invalid_output"})
 """Faults of a request that an endpoint in good health has found."""
 
+_Size = tuple[int, int]
+"""A kind of times: by the answer's length, and by the request's, each up to four times as long."""
 _FIRST_TOKEN: Final = -1  # a kind of times; those of whole answers are 0, 1, 2, ...: each of answers up to twice as long
 _SPENT: Final = "its account's quota is used up"
 _SAME_S = 1.0  # a rate limit's end that moves by less is the same end, told by another call
@@ -76,12 +78,14 @@ class Health:
         retry_after_s: float | None = None,
         ticket: Ticket | None = None,
         tokens: int | None = None,
+        asked: int = 0,
     ) -> None:
         """What a call came to; `fault` is `None` where it succeeded. Only the trial's own ticket is the trial's verdict.
 
-        `took_ms`: until the first token, or, with the `tokens` that it has, until the answer was whole.
+        `took_ms`: until the first token, or, with the `tokens` that it has, until the answer was whole. `asked`: tokens of the request:
+        long ones take longer, and are compared with long ones.
         """
-        size = _FIRST_TOKEN if tokens is None else max(0, tokens).bit_length()
+        size = (_FIRST_TOKEN if tokens is None else max(0, tokens).bit_length(), max(0, asked).bit_length() // 2)
         self._breaker(model).observe(self._clock(), fault, took_ms, retry_after_s, ticket or _NO_TRIAL, size)
 
     def hold_back(self, model: str, for_s: float) -> bool:
@@ -137,7 +141,7 @@ class _Breaker:
     trial_until_s: float | None = None  # a trial call is under way; from then on another may be made
     limited_until_s: float = -inf
     limited: str = ""
-    times: dict[int, Times] = field(default_factory=dict)  # of first tokens, and of whole answers by size
+    times: dict[_Size, Times] = field(default_factory=dict)  # of first tokens, and of whole answers by size
 
     def __post_init__(self) -> None:
         self.failed = deque(maxlen=self.settings.window)
@@ -171,7 +175,7 @@ class _Breaker:
         return self.trial_until_s is not None and ticket.trial == self.trials
 
     def observe(
-        self, now_s: float, fault: Fault | None, took_ms: float | None, retry_after_s: float | None, ticket: Ticket, size: int
+        self, now_s: float, fault: Fault | None, took_ms: float | None, retry_after_s: float | None, ticket: Ticket, size: _Size
     ) -> None:
         if fault == "rate_limit":
             self._limit(now_s, retry_after_s)
@@ -184,7 +188,7 @@ class _Breaker:
         elif fault in FAILURES:
             self._failed(now_s, fault)
 
-    def _succeeded(self, now_s: float, took_ms: float | None, size: int) -> None:
+    def _succeeded(self, now_s: float, took_ms: float | None, size: _Size) -> None:
         # A trial call decides by itself only about slowness: the first call after an outage may well be slow.
         slow = None if took_ms is None else self._times_of(size).slow(took_ms, alone=self.was_slow)
         if slow is not None:
@@ -196,10 +200,10 @@ class _Breaker:
             self.failed.append(False)
             self.in_a_row = 0
 
-    def _times_of(self, size: int) -> Times:
+    def _times_of(self, size: _Size) -> Times:
         if (times := self.times.get(size)) is None:
             times = self.times[size] = Times(
-                self.settings.slow_samples, self.settings.slow_factor, "first token" if size == _FIRST_TOKEN else "a whole answer"
+                self.settings.slow_samples, self.settings.slow_factor, "first token" if size[0] == _FIRST_TOKEN else "a whole answer"
             )
         return times
 

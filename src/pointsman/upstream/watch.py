@@ -52,11 +52,12 @@ class Watch:
         took_ms: float | None,
         retry_after_s: float | None,
         tokens: int | None = None,
+        asked: int = 0,
     ) -> None:
         """A call ended, well or with a failure of the upstream's. `took_ms`: see `Health.observe`; our own slowness is not counted."""
         took_ms = None if took_ms is None or self.lag.is_felt() else took_ms
         before = self.health.state(model)
-        self.health.observe(model, fault, took_ms, retry_after_s, ticket, tokens)
+        self.health.observe(model, fault, took_ms, retry_after_s, ticket, tokens, asked)
         if fault is not None or before != "closed" or self.health.state(model) != before:
             for tell in self.changed:
                 tell()

@@ -7,6 +7,7 @@ from typing import Any
 
 from pointsman.core.candidate import Candidate
 from pointsman.core.codec import to_builtins
+from pointsman.core.decide import untried_of
 from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask
 from pointsman.core.latency import Sla, reading
@@ -79,12 +80,37 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
         return f"`{first.model}` is the best of the route's models; `{second.model}` is there as a fallback only ({among})"
     if first.model in decision.ruling.prefer and second.model not in decision.ruling.prefer:
         return f"`{first.model}` is preferred by a rule ({among})"
+    untried = [c for c in survivors if c.model in _untried(survivors, decision, route)]
+    if first in untried and not decision.ruling.prefer:
+        share = round(100 * decision.propensity * len(untried), 6)
+        drawn = f"`{first.model}` was drawn by lot (`learned.explore`: {share:g} %), since nothing was learned of it"
+        return f"{drawn}; otherwise `{second.model}` at {second.score.total:.3f} ({among})"
+    last = _last(first.score, () if first in untried else untried, second)
+    if second in untried and first not in untried:
+        return f"`{first.model}` scores {first.score.total:.3f}{last} ({among})"
     ahead = f"`{first.model}` scores {first.score.total:.3f}, ahead of `{second.model}` at {second.score.total:.3f}"
     if first.score.total == second.score.total:
-        return f"{ahead} on the tie-break: quality, then cost, then name ({among})"
+        return f"{ahead} on the tie-break: quality, then cost, then name{last} ({among})"
     ours, theirs = (_weighted(points, decision) for points in (first.score, second.score))
     gains = sorted(((ours[term] - theirs[term], term) for term in _TERMS), reverse=True)
-    return f"{ahead}: {', '.join(f'{term} +{gain:.3f}' for gain, term in gains if gain > 0)} ({among})"
+    return f"{ahead}: {', '.join(f'{term} +{gain:.3f}' for gain, term in gains if gain > 0)}{last} ({among})"
+
+
+def _untried(survivors: Sequence[Candidate], decision: Decision, route: Route | None) -> Sequence[str]:
+    """The survivors that were set back, or drawn by lot, because nothing was learned of them."""
+    if not decision.signals.predicted:
+        return ()
+    fallbacks = frozenset() if route is None else frozenset(route.candidates).difference(route.models)
+    return untried_of(decision.signals, [each.model for each in survivors], fallbacks)
+
+
+def _last(first: Score, untried: Sequence[Candidate], second: Candidate) -> str:
+    """Of whom it must be said why they are asked last: those that score more than the first, and the second, whatever it scores."""
+    named = [c for c in untried if c.score is not None and (c.score.total > first.total or c is second)]
+    if not named:
+        return ""
+    names = " and ".join(f"`{c.model}`{'' if c.score is None else f' at {c.score.total:.3f}'}" for c in named)
+    return f"; {names} {'is' if len(named) == 1 else 'are'} asked last: nothing was learned of {'it' if len(named) == 1 else 'them'}"
 
 
 _NO_SLA = Sla(float("inf"))
