@@ -11,7 +11,7 @@ from pointsman.core.request import Content, Request
 from pointsman.core.signals import Finding, Needs, OutputSource, Predictor, Signals, Tokens
 from pointsman.signals.canonical import asked
 from pointsman.signals.keywords import WordList, found, readable
-from pointsman.signals.meaning import Meaning, Meant
+from pointsman.signals.meaning import Meant
 from pointsman.signals.sensitivity.texts import UNREAD, Piece, pieces
 from pointsman.signals.tokens import count_messages
 
@@ -54,36 +54,48 @@ class SignalSettings:
     default_output_tokens: int = 256
     keywords: Mapping[str, WordList] = field(default_factory=dict)
     search: Search | None = None  #: `None`: sensitive data is not looked for
-    meaning: Meaning | None = None  #: `None`: what it is about is not guessed
+    meaning: Callable[[str], Meant] | None = None  #: `None`: what it is about is not guessed
     tool_task: str = ""  #: task class of requests that offer tools, where nothing else tells one
     predictor: Predictor | None = None  #: `None`: nothing was learned
+    unread: str = ""  #: why neither is there though something was learned
 
 
-def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = None) -> Signals:
-    """What there is to know about a request before any model is looked at. `ruled` says which task class predictions are for."""
+def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = None, before: Signals | None = None) -> Signals:
+    """What there is to know about a request before any model is looked at. `ruled` says which task class predictions are for.
+
+    `before`: what was found without reading it; that is not looked for again.
+    """
     content = request.content or Content(())
     said = "" if settings.meaning is None and settings.predictor is None else asked(content).text
     meant = Meant() if settings.meaning is None else settings.meaning(said)
     told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
-    detected = None if settings.search is None else settings.search(content)
-    signals = Signals(
+    signals = replace(
+        _plain(request, content, settings) if before is None else before,
         task=task,
         task_source="declared" if request.task else meant.task_source if meant.task or not told else "tools",
         tokens=_tokens(request, content, task, settings),
-        needs=_needs(request),
-        labels=() if detected is None else detected.labels,
-        keywords=found(content, settings.keywords),
-        findings=() if detected is None else tuple(_few(detected.findings)),
         intent=meant.intent,
         domain=request.domain or meant.domain,
         difficulty=request.difficulty or meant.difficulty,
+        unread=settings.unread,
     )
     if settings.predictor is None:
         return signals
     decided = task if ruled is None else ruled(signals)
     predicted, neighbours = settings.predictor(said, told if decided == task else decided, _definitions(content))
     return replace(signals, predicted=predicted, neighbours=neighbours)
+
+
+def _plain(request: Request, content: Content, settings: SignalSettings) -> Signals:
+    """What does not depend on what it is about."""
+    detected = None if settings.search is None else settings.search(content)
+    return Signals(
+        needs=_needs(request),
+        labels=() if detected is None else detected.labels,
+        keywords=found(content, settings.keywords),
+        findings=() if detected is None else tuple(_few(detected.findings)),
+    )
 
 
 def _definitions(content: Content) -> str:
