@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.build.embedding import whole, whole_and_end
 from pointsman.cli import embedding
 from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
@@ -44,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--sure", type=float, default=classifier.SURE, help="confidence, 0 to 1, under which it abstains; default: %(default)s"
     )
     embedding.argument(one)
+    embedding.config_argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_classifier)
     one = kinds.add_parser("quality", help="Says how good each model's answers would be", description=__doc__.splitlines()[0])
@@ -54,6 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     words_argument(one)
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     embedding.argument(one)
+    embedding.config_argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
     one = kinds.add_parser("confidence", help="Says how likely an answer is right", description=__doc__.splitlines()[0])
@@ -88,13 +91,13 @@ def _quality(given: argparse.Namespace) -> int:
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blend
 
-    embedder = embedding.embedder(given)
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
     with progress() as step:
         step(f"reading {given.data}")
         outcomes = read_outcomes(given.data, given.pool, given.splits, keys=given.content_keys)
         labels = np.isfinite(outcomes.quality).sum(axis=0)
+        embedder = embedding.embedder_for(given, [query.text for query in outcomes.queries], whole_and_end, step)
         step(f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models")
         fitted = Blend(embedder).fit(outcomes, seed=given.seed)
         step(f"writing {given.output}")
@@ -193,8 +196,9 @@ def recorded(path: Path, keys: Path | None, *, answers: bool = False) -> Outcome
 def _classifier(given: argparse.Namespace) -> int:
     if not 0 <= given.sure <= 1:
         raise ConfigError(f"--sure: {given.sure} is not a confidence: give 0 to 1")
-    embedder = embedding.embedder(given)
     texts, labels = zip(*_labelled(given.labels), strict=True)
+    with progress() as step:
+        embedder = embedding.embedder_for(given, texts, whole, step)
     fitted = classifier.fit(texts, labels, embedder, given.sure)
     _write(given.output, fitted.dump())
     quality = fitted.quality
