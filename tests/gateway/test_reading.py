@@ -23,7 +23,9 @@ from pointsman.core.record import DecisionRecord, remake
 from pointsman.core.request import Caller
 from pointsman.errors import ClearanceError, ConfigError, ShuttingDown
 from pointsman.estimators import bundle
-from pointsman.estimators.blend import Blend
+from pointsman.estimators.blend import Blend, Blended
+from pointsman.estimators.outcomes import Query
+from pointsman.evals.decision_log import read_log
 from pointsman.evals.synthetic import World, generate
 from pointsman.gateway import Inquiry
 from pointsman.signals import classifier
@@ -114,6 +116,8 @@ async def test_both_decisions_come_out_again(serve: Serve, learned: dict[str, st
             assert (shown.status, shown.json["model"]) == (200, one.plan.models[0] if one.plan else None)
         assert snapshot.reads is not None
         log = served.folder / "log.db"
+    asked = kept["asked"].request.id
+    assert read_log(log, {(asked, "inside"): 1.0}).models == ("inside",), "what answers nobody is no outcome to learn from"
     assert await asyncio.to_thread(main, ["replay", "--log", str(log)]) == 0
     assert "2 decisions made again: 2 identical, 0 not" in capsys.readouterr().out
     assert await asyncio.to_thread(main, ["audit", "verify", "--log", str(log)]) == 0
@@ -239,6 +243,27 @@ async def test_a_model_out_of_service_is_not_asked_to_read(serve: Serve, tmp_pat
         assert "out of service" in (await records(served))["asked"].signals.unread
 
 
+async def test_nor_in_the_moment_before_that_is_known(serve: Serve, tmp_path: Path) -> None:
+    """What answers nobody is no last resort."""
+    learned = {"domain": _trained(tmp_path / "domain.classifier", "hang@reader")}
+    health = {"failures": 2, "window": 2}
+    async with serve(pool("hang"), **setting(learned, embedding=remote(timeout_ms=40), health=health)) as served:
+        served.service.gateway.live.watch.changed.clear()
+        for _ in range(3):
+            assert (await served.chat("auto", QUESTION)).status == 200
+        assert len(sent(served)) == 2
+        assert (await records(served))["asked"].signals.unread == "`reader`: upstream_unavailable"
+        assert [one.attempt for one in await served.outcomes() if one.model == "reader"] == [1, 1, 0]
+
+
+async def test_a_limit_of_its_account_is_kept(serve: Serve, learned: dict[str, str]) -> None:
+    async with serve(pool(limits={"requests_per_minute": 1}), **setting(learned)) as served:
+        for _ in range(2):
+            assert (await served.chat("auto", QUESTION)).status == 200
+        assert len(sent(served)) == 1
+        assert (await records(served))["asked"].signals.unread == "`reader`: upstream_unavailable"
+
+
 async def test_a_client_that_leaves_while_it_is_read_takes_that_call_with_it(serve: Serve, tmp_path: Path) -> None:
     learned = {"domain": _trained(tmp_path / "domain.classifier", "hang@reader")}
     async with serve(pool("hang"), **setting(learned, embedding=remote(timeout_ms=60_000))) as served:
@@ -350,7 +375,11 @@ async def test_what_was_learned_of_models_uses_the_same_call(serve: Serve, tmp_p
         assert [one.model for one in signals.predicted] == ["model-0", "model-1"]
         assert signals.domain
         [body] = sent(served)
-        assert 1 <= len(body["input"]) <= 2
+        assert tuple(body["input"]) == whole_and_end(text)
+        fitted = bundle.load((tmp_path / "quality.bundle").read_bytes(), known((*whole_and_end(text), "two words"), embedder.name))
+        assert isinstance(fitted, Blended)
+        expected = fitted.one(Query("", text)).quality
+        assert [one.quality for one in signals.predicted] == pytest.approx(expected, abs=1e-4)
         snapshot = served.service.gateway.world.snapshot
         assert remake((await records(served))["asked"], snapshot).chosen == (await served.outcomes())[-1].model
 
@@ -374,6 +403,29 @@ def test_promises_are_proved_of_what_reads_as_well(
     cells = {(cell["route"], cell["label"]): cell["models"] for cell in found["reach"]}
     assert cells["other", "(none)"] == ["inside", "reader"]
     assert cells["other", "phi"] == (["inside"] if proved else ["inside", "reader"])
+
+
+async def test_people_see_what_was_read_and_what_was_not(serve: Serve, learned: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    async with serve(pool(), **setting(learned, policies=[POLICY])) as served:
+        await served.ask(body=chat("auto", QUESTION), x_pointsman_labels="phi")
+        await served.chat("auto", QUESTION)
+        models = [{"base_url": served.upstream.base_url, **one} for one in pool()]
+        store = {"path": str(served.folder / "log.db")}
+        file = served.folder / "pointsman.yaml"
+        file.write_text(json.dumps({"version": 1, "models": models, **setting(learned, policies=[POLICY]), "store": store}))
+        kept = [from_json(DecisionRecord, one.body).request.id for one in reversed(await served.service.log.recent(9, kind="decision"))]
+        calls = len(served.ledger)
+        for arguments, status, seen in (
+            ([QUESTION], 0, "unread    no model is called here"),
+            (["--decision", kept[1]], 0, "unread    `reader`: perimeter is `external`, policy `phi stays` requires `on_prem`"),
+            (["--decision", kept[0]], 1, "every candidate was refused"),
+            (["--decision", kept[3]], 0, "domain food"),
+            (["--decision", kept[3][:-1]], 0, "domain food"),
+            (["--decision", kept[2]], 0, f"reads     what {kept[3]} asks"),
+        ):
+            assert await asyncio.to_thread(main, ["explain", *arguments, "--config", str(file)]) == status
+            assert seen in capsys.readouterr().out
+        assert len(served.ledger) == calls
 
 
 def wrong(**said: object) -> str:

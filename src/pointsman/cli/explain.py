@@ -181,6 +181,8 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines += [f"found     {one['kind']} by {one['recogniser']} at {one['where']} ({one['confidence']:.2f})" for one in signals["findings"]]
     lines += [f"{name:<8}  {', '.join(shown[name])}" for name in ("rules", "policies", "errors") if shown[name]]
     lines += _about(shown)
+    if of := shown["request"].get("reads_for"):
+        lines.append(f"reads     what {of} asks, and answers nobody")
     if asked := _asked(shown["service_level"]):
         lines.append(f"asked     {asked}")
     if signals.get("budget") is not None:

@@ -184,8 +184,8 @@ class Driver:
 
     def _admit(self, call: Call, held: Held | None) -> Ticket:
         try:
-            again = call.model in self._called
-            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=call.forced, again=again)
+            again, forced = call.model in self._called, call.forced and not self._decision.request.reads_for
+            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=forced, again=again)
         except UpstreamError:
             if held is not None:
                 held.release()
