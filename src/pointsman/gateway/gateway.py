@@ -30,9 +30,10 @@ from pointsman.gateway.attempt import Attempt, code_of
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
+from pointsman.gateway.masking import CANNOT_MASK
 from pointsman.gateway.premium import Taken, settle
-from pointsman.gateway.reading import Read, known_of, page
-from pointsman.gateway.refusal import no_eligible_model
+from pointsman.gateway.reading import NOT_READ, Read, known_of, page
+from pointsman.gateway.refusal import no_eligible_model, why_refused
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviewing import Spoken
 from pointsman.gateway.subject import subject_of
@@ -44,7 +45,6 @@ from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
 
-NOT_READ = Read()
 Reading = Callable[[Request, Signals, Live], Awaitable[Read]]
 
 _LARGE_BYTES = 200_000
@@ -169,7 +169,7 @@ class Gateway:
         try:
             told = await asyncio.to_thread(page, request, signals, world.snapshot, world.mask, world.reader, world.signals.tokenizers)
         except RequestError as error:
-            return Read(why=error.message, refused=True)
+            return Read(why=error.message if error.code == CANNOT_MASK else "it cannot be masked", refused=True)
         if told.request is None:
             return Read(Known(world.reader.name, world.reader.dims))
         known = told.signals
@@ -178,7 +178,7 @@ class Gateway:
         decision = decide_understood(told.request, known, world)
         await self._record(decision, None)
         if decision.plan is None:
-            return Read(why=_refusal(decision), refused=True)
+            return Read(why=why_refused(decision), refused=True)
         driver = self._driver(decision, live)
         try:
             found = await driver.run()
@@ -270,11 +270,6 @@ def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead
         "x-pointsman-overhead-ms": f"{overhead_ms:.2f}",
     }
     return {**told, "x-pointsman-model": spoken.model} if spoken.model else told
-
-
-def _refusal(decision: Decision) -> str:
-    """Why the model that reads may not."""
-    return "; ".join(f"`{one.model}`: {verdict.reason}" for one in decision.candidates for verdict in one.verdicts)
 
 
 def _class_of(error: UpstreamError | RateLimited) -> str:

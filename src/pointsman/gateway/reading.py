@@ -122,6 +122,9 @@ def _signals(request: Request, signals: Signals, tokenizers: Sequence[str]) -> S
     )
 
 
+NOT_READ = Read()
+
+
 class _Embedding(msgspec.Struct):
     embedding: list[float]
     index: int | None = None

@@ -22,6 +22,8 @@ _NO_NEEDS = Needs()
 Ruled = Callable[[Signals], str]
 """The task class once the rules have spoken, from signals without predictions: rules read none."""
 
+_Plain = tuple[Needs, tuple[str, ...], tuple[str, ...], tuple[Finding, ...]]
+
 _MOST_OF_EACH = 10  # findings of one recogniser that are kept: they explain the labels, and the record holds them
 
 
@@ -70,11 +72,15 @@ def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = No
     meant = Meant() if settings.meaning is None else settings.meaning(said)
     told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
-    signals = replace(
-        _plain(request, content, settings) if before is None else before,
+    needs, labels, keywords, findings = _plain(request, content, settings) if before is None else _known(before)
+    signals = Signals(
         task=task,
         task_source="declared" if request.task else meant.task_source if meant.task or not told else "tools",
         tokens=_tokens(request, content, task, settings),
+        needs=needs,
+        labels=labels,
+        keywords=keywords,
+        findings=findings,
         intent=meant.intent,
         domain=request.domain or meant.domain,
         difficulty=request.difficulty or meant.difficulty,
@@ -87,15 +93,19 @@ def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = No
     return replace(signals, predicted=predicted, neighbours=neighbours)
 
 
-def _plain(request: Request, content: Content, settings: SignalSettings) -> Signals:
-    """What does not depend on what it is about."""
+def _plain(request: Request, content: Content, settings: SignalSettings) -> _Plain:
+    """What does not depend on what it is about: needs, labels, word lists, and what the labels follow from."""
     detected = None if settings.search is None else settings.search(content)
-    return Signals(
-        needs=_needs(request),
-        labels=() if detected is None else detected.labels,
-        keywords=found(content, settings.keywords),
-        findings=() if detected is None else tuple(_few(detected.findings)),
+    return (
+        _needs(request),
+        () if detected is None else detected.labels,
+        found(content, settings.keywords),
+        () if detected is None else tuple(_few(detected.findings)),
     )
+
+
+def _known(before: Signals) -> _Plain:
+    return before.needs, before.labels, before.keywords, before.findings
 
 
 def _definitions(content: Content) -> str:
