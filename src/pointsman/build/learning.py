@@ -146,7 +146,7 @@ class _Estimates:
     @property
     def reads_ends(self) -> bool:
         """Whether the end of a text is read by itself besides."""
-        return self.fitted.mixture is not None and self.fitted.mixture.steady.holds
+        return self.fitted.mixture is not None and self.fitted.mixture.holds
 
 
 def _estimates(config: Config, said: LearnedConfig, content: bytes, embedder: Embedder) -> tuple[_Estimates, tuple[str, ...]]:
