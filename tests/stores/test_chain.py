@@ -255,7 +255,7 @@ def test_two_contents_never_read_as_the_same_bytes(one, other):
 
 
 def test_a_missing_file_is_an_error_not_a_verdict(tmp_path):
-    with pytest.raises(RecordError, match="cannot be read"):
+    with pytest.raises(RecordError, match="no such log"):
         verify(tmp_path / "none.db")
 
 

@@ -9,6 +9,8 @@ from pointsman.build.files import content
 from pointsman.config.schema import Config
 from pointsman.errors import ConfigError
 from pointsman.signals.dense import MODEL, VOCABULARY, load
+from pointsman.signals.embedding import MOST_CHARS
+from pointsman.signals.known import Known
 
 if TYPE_CHECKING:
     from pointsman.catalogue.embedder import Embedder
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 def embedder_of(config: Config) -> Embedder:
     """The embedder of a configuration. Raises `ConfigError` for one that cannot be used."""
-    return embedder(Path(config.embedding.path) if config.embedding.kind == "dense" else None, "embedding.path")
+    said = config.embedding
+    if said.kind == "remote":
+        return _remote(config)
+    return embedder(Path(said.path) if said.kind == "dense" else None, "embedding.path")
 
 
 def embedder(folder: Path | None, setting: str) -> Embedder:
@@ -29,6 +34,26 @@ def embedder(folder: Path | None, setting: str) -> Embedder:
         return load(_read(folder, MODEL), _read(folder, VOCABULARY))
     except ConfigError as error:
         raise ConfigError(f"{setting}: {folder}/{error}") from error
+
+
+def _remote(config: Config) -> Known:
+    """An embedder that has read nothing yet: its vectors come with each request. A server can change what it gives under the same name."""
+    said = config.embedding
+    model = next(model for model in config.models if model.id == said.model)
+    assert said.dims is not None
+    return Known(f"remote-{said.dims}-{MOST_CHARS}-{model.provider}/{model.model or model.id}", said.dims, strict=False)
+
+
+def whole(text: str) -> tuple[str, ...]:
+    """What a classifier reads of a text."""
+    return (text,)
+
+
+def whole_and_end(text: str) -> tuple[str, ...]:
+    """What a bundle of estimates reads of a text, where it holds the whole to what the end says."""
+    from pointsman.estimators.steady import ending  # it brings numpy, which is there where a bundle is
+
+    return (text,) if (end := ending(text)) is None else (text, end)
 
 
 def embedder_files(config: Config) -> tuple[Path, ...]:

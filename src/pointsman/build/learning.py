@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointsman.build.embedding import embedder_files, embedder_of
+from pointsman.build.embedding import embedder_files, embedder_of, whole, whole_and_end
 from pointsman.build.files import content as file_content
 from pointsman.config.schema import Config, LearnedConfig
 from pointsman.core.answer import Confident, Grade
@@ -23,6 +24,7 @@ from pointsman.core.snapshot import NOTHING_LEARNED, Learned
 from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.prior import wilson_low
+from pointsman.gateway.reading import Guessers, Reader
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Learning:
     predictor: Predictor | None = field(default=None, repr=False)
     confident: Confident | None = field(default=None, repr=False)
     outlook: Outlook | None = field(default=None, repr=False)
+    reader: Reader | None = field(default=None, repr=False)  #: where `meaning` and `predictor` take a call
     remarks: tuple[str, ...] = ()  #: what to know of it before it is relied on
 
 
@@ -62,7 +65,7 @@ def learning_of(config: Config) -> Learning:
     contents = {name: _read(f"classifiers.{name}", path) for name, path in files.items()}
     bundle = _read("learned.bundle", told.bundle) if told.bundle else None
     judged = _read("learned.confidence", told.confidence) if told.confidence else None
-    predictor, remarks = (None, ()) if bundle is None else _predictor(config, told, bundle, embedder)
+    learned, remarks = (None, ()) if bundle is None else _estimates(config, told, bundle, embedder)
     names = Learned(
         embedder=embedder.name,
         intents=_name(json.dumps([config.intents, config.intents_keep]).encode()) if config.intents else "",
@@ -71,7 +74,20 @@ def learning_of(config: Config) -> Learning:
         confidence="" if judged is None else _name(judged),
     )
     confident, outlook, doubts = (None, None, ()) if judged is None else _confident(config, told, judged)
-    return Learning(names, _meaning(config, files, contents, embedder), predictor, confident, outlook, (*remarks, *doubts))
+    meaning, said = _meaning(config, files, contents, embedder), (*remarks, *doubts)
+    if config.embedding.kind != "remote":
+        return Learning(names, meaning, None if learned is None else learned.using(embedder), confident, outlook, remarks=said)
+    reader = None if meaning is None and learned is None else _reader(embedder, meaning, learned)
+    return Learning(names, None, None, confident, outlook, reader, said)
+
+
+def _reader(embedder: Embedder, meaning: Meaning | None, learned: _Estimates | None) -> Reader:
+    """What is done with vectors that come with a request."""
+
+    def guessers(known: Embedder) -> Guessers:
+        return None if meaning is None else partial(meaning, embedder=known), None if learned is None else learned.using(known)
+
+    return Reader(embedder.name, embedder.dims, whole_and_end if learned is not None and learned.reads_ends else whole, guessers)
 
 
 def learned_files(config: Config) -> tuple[Path, ...]:
@@ -117,7 +133,25 @@ def _classifier(place: str, content: bytes, embedder: Embedder) -> Classifier:
         raise ConfigError(f"{place}: {error}") from error
 
 
-def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Embedder) -> tuple[Predictor, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Estimates:
+    """What a bundle says, and of which models."""
+
+    fitted: Blended
+    columns: Mapping[str, int]
+    means: Mapping[str, Prediction] | None = None  #: of quality these, in place of what is said by query
+
+    def using(self, embedder: Embedder) -> Predictor:
+        """Predictions from the vectors of this embedder."""
+        return _by_query(replace(self.fitted, embedder=embedder), self.columns, self.means)
+
+    @property
+    def reads_ends(self) -> bool:
+        """Whether the end of a text is read by itself besides."""
+        return self.fitted.mixture is not None and self.fitted.mixture.holds
+
+
+def _estimates(config: Config, said: LearnedConfig, content: bytes, embedder: Embedder) -> tuple[_Estimates, tuple[str, ...]]:
     """Predictions by query where the bundle's verdict says that they are worth it, else the models' means, with a remark."""
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blended
@@ -131,9 +165,9 @@ def _predictor(config: Config, said: LearnedConfig, content: bytes, embedder: Em
         raise ConfigError(f"{place}: holds no blend: write it with `pointsman train quality`")
     columns, remarks = _columns(config, said, fitted.models, place)
     if fitted.verdict.routes:
-        return _by_query(fitted, columns), remarks
+        return _Estimates(fitted, columns), remarks
     means = {one.model: one for one in _means(fitted, columns)}
-    return _by_query(fitted, columns, means), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' mean qualities")
+    return _Estimates(fitted, columns, means), (*remarks, f"{place}: {fitted.verdict.said}: every request gets the models' mean qualities")
 
 
 def _confident(config: Config, said: LearnedConfig, content: bytes) -> tuple[Confident, Outlook, tuple[str, ...]]:

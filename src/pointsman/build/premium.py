@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from pointsman.build.snapshot import scope_of
 from pointsman.config.premium import PremiumShareConfig
@@ -11,6 +12,7 @@ from pointsman.core.model import Model
 from pointsman.core.premium import PremiumCap, most_of
 from pointsman.core.prices import Price, per_mtok
 from pointsman.core.snapshot import Snapshot
+from pointsman.errors import ConfigError
 from pointsman.gateway.premium import Tally
 from pointsman.policy.reach import reach
 
@@ -21,11 +23,18 @@ def tally_of(config: Config, snapshot: Snapshot, before: Tally | None = None) ->
 
 
 def caps_of(config: Config, models: Mapping[str, Model]) -> tuple[PremiumCap, ...]:
-    """The caps, with the models that are premium by name or by price."""
-    return tuple(
+    """The caps, with the models that are premium by name or by price. Raises `ConfigError` where the one that reads requests is."""
+    caps = tuple(
         PremiumCap(cap.name, tuple(_premium(cap, models)), most_of(cap.at_most, cap.over), cap.over, cap.per, scope_of(cap.scope))
         for cap in config.premium_shares
     )
+    reader = config.embedding.model
+    for at, cap in enumerate(caps):
+        if reader and reader in cap.models:
+            raise ConfigError(
+                f"premium_shares[{at}]: `{reader}` is premium and reads every request (`embedding.model`): name another there"
+            )
+    return caps
 
 
 def premium_remarks(config: Config, snapshot: Snapshot) -> tuple[str, ...]:
@@ -51,7 +60,8 @@ def _dearer(price: Price | None, than: int) -> bool:
 
 def _remarks(cap: PremiumCap, snapshot: Snapshot) -> Iterator[str]:
     said, routes = f"cap `{cap.name}` on premium models", None if cap.scope is None else cap.scope.routes
-    within = {name: set(reach(snapshot, route)) for name, route in snapshot.routes.items() if routes is None or name in routes}
+    answering = replace(snapshot, reads=None)
+    within = {name: set(reach(answering, route)) for name, route in snapshot.routes.items() if routes is None or name in routes}
     if not cap.models:
         yield f"{said} holds nothing: no model is so dear"
     elif not any(models.intersection(cap.models) for models in within.values()):

@@ -29,7 +29,7 @@ from pointsman.core.prices import picousd
 from pointsman.core.review import ReviewTerms
 from pointsman.core.rule import Effects, Policy, PolicyScope, Requirement, Rule
 from pointsman.core.score import Bounds, Weights, dial
-from pointsman.core.snapshot import NOTHING_LEARNED, Learned, Route, Snapshot, TaskPolicy
+from pointsman.core.snapshot import NOTHING_LEARNED, Learned, Reads, Route, Snapshot, TaskPolicy
 from pointsman.estimators.prior import PriorEstimator
 from pointsman.policy.cel import compile_condition
 from pointsman.policy.gates import GATES
@@ -62,6 +62,7 @@ class SnapshotBody:
     latencies: tuple[MeasuredLatency, ...] = ()
     learned: Learned = NOTHING_LEARNED
     explore: float = 0.0
+    reads: Reads | None = None
 
 
 _decode = msgspec.json.Decoder(SnapshotBody).decode
@@ -81,6 +82,7 @@ def snapshot_body(config: Config, catalogue: Catalogue, today: date, learned: Le
             labels=own_labels(config),
             learned=learned,
             explore=0.0 if config.learned is None else config.learned.explore,
+            reads=Reads(config.embedding.model, config.embedding.timeout_ms / 1000) if config.embedding.kind == "remote" else None,
         )
     )
 
@@ -109,6 +111,7 @@ def snapshot_of(body: bytes) -> Snapshot:
         latencies={(row.model, row.of, row.task): Measured(row.samples, row.p95_ms) for row in known.latencies},
         learned=known.learned,
         explore=known.explore,
+        reads=known.reads,
     )
 
 

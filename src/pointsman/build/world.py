@@ -31,6 +31,8 @@ TOOLS = "tools"
 HISTORY = 2_000
 """Calls looked at for expected answer lengths."""
 
+UNREAD = "no model is called here, and it takes one to read it"
+
 _ENOUGH = 20  # of a task class, to believe them
 
 
@@ -60,6 +62,7 @@ def signal_settings(
         keywords={name: word_list(words) for name, words in config.keywords.items()},
         meaning=learning.meaning,
         predictor=learning.predictor,
+        unread="" if learning.reader is None else UNREAD,
         tool_task=TOOLS if TOOLS in config.tasks or any(TOOLS in model.quality for model in config.models) else "",
     )
 
@@ -90,6 +93,7 @@ def _world(config: Config, snapshot: Snapshot, settings: SignalSettings, search:
         own_checks(config),
         learning.confident,
         learning.outlook,
+        learning.reader,
         reads_slowly=config.embedding.kind == "dense" and (settings.meaning is not None or settings.predictor is not None),
     )
 

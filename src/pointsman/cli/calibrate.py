@@ -8,8 +8,9 @@ Every query is judged by what was learned from other groups of queries. The dial
 bound (intervals in brackets are two-sided and reach lower); where none did, or where one model is simply best, that is what is said.
 Where the bundle gives every request mean qualities, that is what is tested, and a dial that saves nothing is none.
 With `--lose-at-most` it is the boldest dial that keeps a floor of quality at a stated risk, tested on the bundle itself where it was fitted
-on none of these queries. Nothing is promised from a decision log's requests that people saw because an answer was doubted. With `cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers,
-as `response`. The file that is to go with it is written by `pointsman train confidence`.
+on none of these queries. With `cascade`, what is set is the confidence below which a cascade goes on; the outcomes must hold the answers,
+as `response`. The file that is to go with it is written by `pointsman train confidence`. Nothing is promised of a decision log's requests
+that people saw because an answer was doubted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from pointsman.cli import calibrate_floor, embedding
 from pointsman.cli.source import tell
-from pointsman.cli.train import read_outcomes, selected_in, whole_outcomes, words_argument
+from pointsman.cli.train import doubted_argument, read_outcomes, selected_in, whole_outcomes, words_argument
 from pointsman.core.codec import to_builtins
 from pointsman.errors import ConfigError
 
@@ -54,6 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)"
     )
     words_argument(parser)
+    doubted_argument(parser)
     parser.add_argument("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -84,7 +86,8 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
         raise ConfigError("--bundle is missing: give the bundle that the dial is for, or write `cascade` before the outcomes")
     embedder = embedding.embedder(given)
     fitted = _bundle(given.bundle, embedder)
-    kept = whole(read_outcomes(data, None, given.splits, keys=given.content_keys).pool(fitted.models), drop=given.drop_incomplete)
+    read = read_outcomes(data, None, given.splits, keys=given.content_keys, drop_doubted=given.drop_doubted)
+    kept = whole(read.pool(fitted.models), drop=given.drop_incomplete)
     if len(kept.outcomes.models) < 2:
         raise ConfigError(f"{data}: {len(kept.outcomes.models)} model: there is nothing to choose between")
     if kept.models or kept.queries:
@@ -121,7 +124,9 @@ def saves_nothing(found: Calibrated) -> bool:
 def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
     from pointsman.evals import cascade_dial
 
-    outcomes = whole_outcomes(data, None, given.splits, drop=given.drop_incomplete, keys=given.content_keys)
+    outcomes = whole_outcomes(
+        data, None, given.splits, drop=given.drop_incomplete, keys=given.content_keys, drop_doubted=given.drop_doubted
+    )
     tiers = tuple(given.tiers.split(",")) if given.tiers else cascade_dial.tiers_of(outcomes)
     outcomes.pool(tiers)
     if len(tiers) < 2:

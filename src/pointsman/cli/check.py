@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 
 from pointsman import __version__
@@ -58,7 +60,7 @@ def run(given: argparse.Namespace) -> int:
     reach = list(matrix(snapshot, apart))
     policies, promises, tried = policies_seen(snapshot), promises_seen(config, snapshot), tests_seen(tests, world)
     wrong = [
-        *map(_stranded, _without_models(reach), [snapshot] * len(reach)),
+        *map(_stranded, _without_models(matrix(replace(snapshot, reads=None), (ANYONE,))), repeat(snapshot)),
         *(said for policy in policies if not policy.ok for said in policy.said),
         *webhooks_wrong(config),
         *(f"promise {said}" for promise in promises if not promise.ok for said in promise.said),
@@ -124,8 +126,8 @@ def _told(detected: Detection) -> str:
     return f"sensitive data is {'' if detected.on else 'not '}looked for, since {detected.why}"
 
 
-def _without_models(cells: Sequence[Cell]) -> list[str]:
-    return [cell.route for cell in cells if cell.label == UNLABELLED and cell.who == ANYONE.name and not cell.models]
+def _without_models(cells: Iterable[Cell]) -> list[str]:
+    return [cell.route for cell in cells if cell.label == UNLABELLED and not cell.models]
 
 
 def _stranded(route: str, snapshot: Snapshot) -> str:

@@ -17,7 +17,7 @@ from pointsman.cli import embedding
 from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
 from pointsman.cli.table import table
-from pointsman.cli.train import NO_QUALITY, recorded, words_argument
+from pointsman.cli.train import NO_QUALITY, doubted_argument, recorded, words_argument
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--splits", metavar="NAMES", help="use these splits of the data only, with commas, as in `train,val` (default: all)")
     add("--test", action="store_true", help="learn from everything but the test split, and read that; the result says that it was read")
     words_argument(parser)
+    doubted_argument(parser)
     add("--drop-incomplete", action="store_true", help="leave out what lacks a quality or a cost, and say how much that is")
     add("--assume-output-tokens", metavar="N", type=_positive, help="price what has no recorded cost by this many output tokens")
     add("--all", action="store_true", help="print every figure, and how far predictions are right")
@@ -136,7 +137,7 @@ def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, 
     from pointsman.evals.report import Origin
     from pointsman.evals.rows import assume_cost, whole
 
-    outcomes = recorded(given.data, given.content_keys)
+    outcomes = recorded(given.data, given.content_keys, drop_doubted=given.drop_doubted)
     pool = _pool(given, collection.realistic_pool)
     outcomes = outcomes.pool(pool) if pool else outcomes
     splits = tuple(given.splits.split(",")) if given.splits else ()

@@ -27,6 +27,7 @@ from pointsman.core.prices import usd
 from pointsman.core.role import STANDINGS
 from pointsman.errors import ConfigError
 from pointsman.gateway import Inquiry, World
+from pointsman.gateway.reading import SUFFIX
 from pointsman.gateway.understand import decide_understood, understand
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.wire.explanation import explanation
@@ -121,7 +122,9 @@ async def _recorded(config: Config, decision: str) -> dict[str, Any]:
 def _whole(decision: str, log: SqliteLog) -> str:
     """The id that begins so. Raises `ConfigError` where there are several."""
     query = "SELECT DISTINCT decision FROM log WHERE kind = 'decision' AND decision >= ? AND decision < ? ORDER BY 1 LIMIT 3"
-    found = [row[0] for row in log.reader().rows(query, (decision, f"{decision}\U0010ffff"))]
+    rows = [row[0] for row in log.reader().rows(query, (decision, f"{decision}\U0010ffff"))]
+    # What was read for a request is meant by its whole id only.
+    found = [one for one in rows if one == decision or not (one.endswith(SUFFIX) and one.removesuffix(SUFFIX) in rows)]
     if len(found) > 1 and decision not in found:
         raise ConfigError(f"several decisions begin with `{short(decision)}`, {found[0]} and {found[1]} among them: write more of the id")
     return found[0] if found else decision
@@ -179,6 +182,8 @@ def _head(shown: Mapping[str, Any]) -> str:
     lines += [f"found     {one['kind']} by {one['recogniser']} at {one['where']} ({one['confidence']:.2f})" for one in signals["findings"]]
     lines += [f"{name:<8}  {', '.join(shown[name])}" for name in ("rules", "policies", "errors") if shown[name]]
     lines += _about(shown)
+    if of := shown["request"].get("reads_for"):
+        lines.append(f"reads     what {of} asks, and answers nobody")
     if asked := _asked(shown["service_level"]):
         lines.append(f"asked     {asked}")
     if signals.get("budget") is not None:
@@ -216,6 +221,8 @@ def _about(shown: Mapping[str, Any]) -> Iterator[str]:
     guessed = [f"task {signals['task']} by {signals['task_source']}"] if signals["task_source"] in ("intent", "classifier") else []
     if about := guessed + [f"{name} {signals[name]}" for name in ("intent", "domain", "difficulty") if signals[name]]:
         yield f"about     {', '.join(about)}"
+    if signals.get("unread"):
+        yield f"unread    {signals['unread']}"
     if signals["predicted"]:
         near = f"; nearest past queries {', '.join(signals['neighbours'])}" if signals["neighbours"] else ""
         yield f"learned   quality of {len(signals['predicted'])} models, bundle {shown['learned']['bundle']}{near}"

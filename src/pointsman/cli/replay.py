@@ -72,7 +72,7 @@ class Replayed:
     def replay(self, seq: int, kept: DecisionRecord, stored: Callable[[str], Snapshot | None]) -> tuple[Decision, Snapshot] | None:
         """Make one again; the decision if it came out as recorded."""
         snapshot = stored(kept.snapshot)
-        route = None if snapshot is None else snapshot.route(kept.route)
+        route = None if snapshot is None else snapshot.route_of(kept.request, kept.route)
         if snapshot is None or route is None:
             missing = f"snapshot `{kept.snapshot}`" if snapshot is None else f"route `{kept.route}`"
             self.differing.append((seq, kept.request.id, f"{missing} is not in the log"))
@@ -111,6 +111,8 @@ class Changes:
 
     def see(self, before: Decision, stored: Snapshot) -> None:
         """Decide what was decided before; models that were out of service, or slow, are so again."""
+        if before.request.reads_for:  # its outcome is among the signals of the request that it was read for
+            return
         health = tuple(sorted((name, why) for name, why in stored.health.items() if name in self._models))
         latencies = frozenset((of, found) for of, found in stored.latencies.items() if of[0] in self._models)
         snapshot = self._under(health, latencies)

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman.build.embedding import whole, whole_and_end
 from pointsman.cli import embedding
 from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
@@ -49,6 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--sure", type=float, default=classifier.SURE, help="confidence, 0 to 1, under which it abstains; default: %(default)s"
     )
     embedding.argument(one)
+    embedding.config_argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_classifier)
     one = kinds.add_parser(
@@ -63,6 +65,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     words_argument(one)
     one.add_argument("--seed", type=int, default=0, help="of what is drawn by chance; default: %(default)s")
     embedding.argument(one)
+    embedding.config_argument(one)
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(train=_quality)
     one = kinds.add_parser(
@@ -87,6 +90,12 @@ def words_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content-keys", metavar="FILE", type=Path, help=sealing)
 
 
+def doubted_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--drop-doubted`, for data that are a decision log."""
+    doubted = "of a decision log: leave out requests that people saw because an earlier answer was doubted or had failed"
+    parser.add_argument("--drop-doubted", action="store_true", help=doubted)
+
+
 def run(given: argparse.Namespace) -> int:
     """Train, write, and say how good it is."""
     status: int = given.train(given)
@@ -99,13 +108,13 @@ def _quality(given: argparse.Namespace) -> int:
     from pointsman.estimators import bundle
     from pointsman.estimators.blend import Blend
 
-    embedder = embedding.embedder(given)
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
     with progress() as step:
         step(f"reading {given.data}")
         outcomes = read_outcomes(given.data, given.pool, given.splits, keys=given.content_keys)
         labels = np.isfinite(outcomes.quality).sum(axis=0)
+        embedder = embedding.embedder_for(given, [query.text for query in outcomes.queries], whole_and_end, step)
         step(f"fitting on {len(outcomes.queries):,} queries and {len(outcomes.models)} models")
         fitted = Blend(embedder).fit(outcomes, seed=given.seed)
         step(f"writing {given.output}")
@@ -158,21 +167,25 @@ def _confidence(given: argparse.Namespace) -> int:
     return 0
 
 
-def whole_outcomes(path: Path, pool: str | None, splits: str | None, *, drop: bool, keys: Path | None = None) -> Outcomes:
+def whole_outcomes(
+    path: Path, pool: str | None, splits: str | None, *, drop: bool, keys: Path | None = None, drop_doubted: bool = False
+) -> Outcomes:
     """Outcomes with answers, and nothing missing; `drop`: leave out what is, and say so."""
     from pointsman.evals.rows import whole
 
-    kept = whole(read_outcomes(path, pool, splits, answers=True, keys=keys), drop=drop)
+    kept = whole(read_outcomes(path, pool, splits, answers=True, keys=keys, drop_doubted=drop_doubted), drop=drop)
     if kept.models or kept.queries:
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
     return kept.outcomes
 
 
-def read_outcomes(path: Path, pool: str | None, splits: str | None, *, answers: bool = False, keys: Path | None = None) -> Outcomes:
+def read_outcomes(
+    path: Path, pool: str | None, splits: str | None, *, answers: bool = False, keys: Path | None = None, drop_doubted: bool = False
+) -> Outcomes:
     """Recorded outcomes of some models and splits, with commas. Raises `ConfigError` where there is no quality among them."""
     import numpy as np
 
-    outcomes = recorded(path, keys, answers=answers)
+    outcomes = recorded(path, keys, answers=answers, drop_doubted=drop_doubted)
     outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
     if splits:
         outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])
@@ -187,7 +200,7 @@ NO_QUALITY = (
 )
 
 
-def recorded(path: Path, keys: Path | None, *, answers: bool = False) -> Outcomes:
+def recorded(path: Path, keys: Path | None, *, answers: bool = False, drop_doubted: bool = False) -> Outcomes:
     """Outcomes from a file, a folder, or a decision log with its content keys; of a log it is told how many words could be read,
     and which requests are no sample of all."""
     from pointsman.evals.decision_log import read_log, told
@@ -195,10 +208,15 @@ def recorded(path: Path, keys: Path | None, *, answers: bool = False) -> Outcome
     from pointsman.evals.read import read
 
     if path.suffix == ".db":
-        outcomes = read_log(path, keys=keys)
-        warning = warned(selected_in(path), outcomes)
-        tell((told(outcomes), *([warning] if warning else [])))
-        return outcomes
+        outcomes, found = read_log(path, keys=keys), selected_in(path)
+        if warning := warned(found, outcomes):
+            note = f"left out: {len(found.among(outcomes).ids):,} requests that people saw because an answer was doubted or had failed"
+            tell((told(outcomes), note if drop_doubted else warning))
+        else:
+            tell((told(outcomes),))
+        return outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.id not in found.ids]) if drop_doubted else outcomes
+    if drop_doubted:
+        raise ConfigError(f"--drop-doubted: {path} is no decision log: leave it out, or name the log's file, which ends in `.db`")
     if keys is not None:
         raise ConfigError(f"--content-keys: {path} is no decision log: leave it out, or name the log's file, which ends in `.db`")
     return read(path, answers=answers)
@@ -214,8 +232,9 @@ def selected_in(path: Path) -> Selected:
 def _classifier(given: argparse.Namespace) -> int:
     if not 0 <= given.sure <= 1:
         raise ConfigError(f"--sure: {given.sure} is not a confidence: give 0 to 1")
-    embedder = embedding.embedder(given)
     texts, labels = zip(*_labelled(given.labels), strict=True)
+    with progress() as step:
+        embedder = embedding.embedder_for(given, texts, whole, step)
     fitted = classifier.fit(texts, labels, embedder, given.sure)
     _write(given.output, fitted.dump())
     quality = fitted.quality

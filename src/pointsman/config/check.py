@@ -167,7 +167,7 @@ def _routes(config: Config) -> Problems:
             yield Problem(path, "a route needs a name")
         if name in ids:
             yield Problem(path, f"`{short(name)}` is also a model's id: clients could not say which they mean, rename one")
-        pool = set(route.models) or ids
+        pool = (set(route.models) or ids) | ({config.embedding.model} & ids)
         yield from name_problems(route.models, ids, (*path, "models"))
         yield from _twice(route.models, (*path, "models"))
         yield from plan_problems(route, config, path)

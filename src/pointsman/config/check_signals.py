@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pointsman.config.check_rules import warning
+from pointsman.config.embedding import EmbeddingConfig
 from pointsman.config.problem import Problem, did_you_mean, short
 from pointsman.config.schema import ClassifiersConfig, Config
 
@@ -38,12 +39,34 @@ def _intents(config: Config) -> Problems:
 
 def _embedding(config: Config) -> Problems:
     said, bundle = config.embedding, config.learned is not None and config.learned.bundle
+    used = bool(config.intents or config.classifiers != ClassifiersConfig() or bundle)
+    if said.kind == "remote":
+        yield from _remote(config)
+    elif said != EmbeddingConfig(kind=said.kind, path=said.path):
+        yield Problem(("embedding",), "`model`, `dims` and `timeout_ms` are of `kind: remote`: write that, or remove them")
     if said.kind == "dense" and not said.path:
         yield Problem(("embedding",), "names no encoder: give `path`, a folder with `model.onnx` and `tokenizer.json`")
-    elif said.kind == "shipped" and said.path:
-        yield Problem(("embedding", "path"), "the shipped table needs none: write `kind: dense`, or remove it")
-    elif said.kind == "dense" and not (config.intents or config.classifiers != ClassifiersConfig() or bundle):
+    elif said.kind != "dense" and said.path:
+        owner = "the shipped table" if said.kind == "shipped" else "a remote encoder"
+        yield Problem(("embedding", "path"), f"{owner} needs none: write `kind: dense`, or remove it")
+    elif said.kind != "shipped" and not used:
         yield warning(("embedding",), "there are no `intents`, no `classifiers` and no `learned.bundle`: it has no effect")
+
+
+def _remote(config: Config) -> Problems:
+    """A model of the pool that reads what is asked."""
+    said, models = config.embedding, {model.id: model for model in config.models}
+    if not said.model or said.dims is None:
+        yield Problem(
+            ("embedding",), "`kind: remote` needs `model`, the id of one that speaks `embeddings`, and `dims`, the numbers in its vectors"
+        )
+    elif (model := models.get(said.model)) is None:
+        yield Problem(("embedding", "model"), f"unknown model `{short(said.model)}`{did_you_mean(said.model, models)}")
+    elif "embeddings" not in model.apis and (model.apis or "embed" not in (model.model or model.id).lower()):
+        yield Problem(("embedding", "model"), f"`{short(said.model)}` is not said to speak embeddings: give it `apis: [embeddings]`")
+    if config.intents:
+        sentence = "a remote encoder cannot read their examples when the gateway starts: train a classifier (`pointsman train`)"
+        yield Problem(("intents",), sentence)
 
 
 def _learned(config: Config) -> Problems:

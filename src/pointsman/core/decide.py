@@ -36,7 +36,8 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     reason. With no survivor `plan` is `None`; nothing is ever chosen by default.
     """
     ruling = rule(request, signals, snapshot, route)
-    task = snapshot.tasks.get(ruling.task, _NO_TASK_POLICY)
+    # What is wanted of answers says nothing of a model that only reads.
+    task = _NO_TASK_POLICY if request.reads_for else snapshot.tasks.get(ruling.task, _NO_TASK_POLICY)
     weights = ruling.weights or task.weights or route.weights
     pool = snapshot.pool(route)
     ask = Ask(
@@ -53,7 +54,7 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     field, helpers = _apart(field, route.helpers)
     estimates = snapshot.estimator(ask, field.models)
     field, estimates, floored = _judge_estimates(ask, field, estimates, snapshot.gates.estimate, refused)
-    if not field.models and (resort := _last_resort(pool, refused)).models:
+    if not field.models and (resort := _last_resort(request, pool, refused)).models:
         estimates = snapshot.estimator(ask, resort.models)
         field, estimates, more = _judge_estimates(ask, resort, estimates, snapshot.gates.estimate, refused)
         floored |= more
@@ -115,9 +116,12 @@ def _apart(field: Field, helpers: frozenset[str]) -> tuple[Field, frozenset[str]
     return answering, helpers.intersection(field.names)
 
 
-def _last_resort(pool: Pool, refused: Refused) -> Field:
-    """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one."""
-    legal = _unwell(pool, refused)
+def _last_resort(request: Request, pool: Pool, refused: Refused) -> Field:
+    """With everything legal out of service, it is tried all the same: refusing without a call would be no better than a failed one.
+
+    What is only to be read can do without.
+    """
+    legal = [] if request.reads_for else _unwell(pool, refused)
     for model in legal:
         del refused[model.id]
     return Field.of(legal)

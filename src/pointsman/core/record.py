@@ -40,7 +40,7 @@ def record(decision: Decision) -> DecisionRecord:
 
 def remake(kept: DecisionRecord, snapshot: Snapshot) -> Decision:
     """The whole decision, from its record. Raises `RecordError` if it does not come out as recorded."""
-    route = snapshot.route(kept.route)
+    route = snapshot.route_of(kept.request, kept.route)
     if snapshot.id != kept.snapshot or route is None:
         raise RecordError(f"decision `{kept.request.id}` was made under snapshot `{kept.snapshot}`, not `{snapshot.id}`")
     decision = decide(kept.request, kept.signals, snapshot, route, kept.seed)

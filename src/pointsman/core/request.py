@@ -132,6 +132,7 @@ class Request:
     domain: str | None = None  #: the same of what it is about
     difficulty: str | None = None  #: and of how hard it is
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reads_for: str = ""  #: id of the request whose words it takes to the model that reads them; empty: a client's own
     content: Content | None = field(default=None, compare=False, repr=False)
 
     def without_content(self) -> Request:

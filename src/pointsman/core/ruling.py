@@ -40,6 +40,8 @@ def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str
     }
     if request.max_output_tokens is not None:
         about["max_output_tokens"] = request.max_output_tokens
+    if request.reads_for:
+        return _facts_before(request, signals, labels, about)
     return {
         "request": about,
         "signals": {
@@ -56,6 +58,22 @@ def facts(request: Request, signals: Signals, labels: tuple[str, ...], task: str
         "labels": list(labels),
         "tokens": {"input": tokens.input, "output": tokens.output},
         "task": task,
+        "key": {"id": caller.key, "org": caller.org, "team": caller.team, "role": caller.role},
+        "metadata": dict(request.metadata),
+    }
+
+
+def _facts_before(request: Request, signals: Signals, labels: tuple[str, ...], about: dict[str, object]) -> Facts:
+    """What is known before a request was read: all that its words and its client tell, nothing that reading would tell, or its own size.
+
+    A condition that reads anything else fails, and so counts as the stricter answer.
+    """
+    caller = request.caller
+    told = {name: said for name in ("task", "domain", "difficulty") if (said := getattr(request, name)) is not None}
+    return {
+        "request": {name: said for name, said in about.items() if name not in ("stream", "response_format")},
+        "signals": {**told, "keywords": list(signals.keywords)},
+        "labels": list(labels),
         "key": {"id": caller.key, "org": caller.org, "team": caller.team, "role": caller.role},
         "metadata": dict(request.metadata),
     }
@@ -100,7 +118,7 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
         prefer=next((e.prefer for _, e in effects if e.prefer), ()),
         plan=next((e.plan for _, e in effects if e.plan is not None), None),
         weights=next((e.weights for _, e in effects if e.weights is not None), None),
-        quality_floor=max((e.quality_floor for _, e in effects), default=0.0),
+        quality_floor=0.0 if request.reads_for else max((e.quality_floor for _, e in effects), default=0.0),
     )
 
 

@@ -108,3 +108,4 @@ class Signals:
     predicted: tuple[Prediction, ...] = ()  #: qualities learned from outcomes; models that are not among them have their priors
     neighbours: tuple[str, ...] = ()  #: ids of the nearest past queries behind them
     premium: tuple[PremiumShare, ...] = ()  #: how the caps on premium models stand that it counts for
+    unread: str = ""  #: why no model was asked to read it, or in vain; empty: read, or there is none to ask

@@ -14,7 +14,7 @@ from pointsman.core.apis import Api
 from pointsman.core.gate import Ask, Gate, Gates, Least, Verdict
 from pointsman.core.latency import Latencies, Sla, Slas
 from pointsman.core.model import Model
-from pointsman.core.plan import LOOKING, Chains, Execution, Kind
+from pointsman.core.plan import LOOKING, Chains, Execution, Kind, Retry
 from pointsman.core.request import Request
 from pointsman.core.rule import PlanKind, Policy, Requirement, Rule, Ruling
 from pointsman.core.score import Bounds, Estimates, Form, Weights, millionths
@@ -38,6 +38,14 @@ class Learned:
     classifiers: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of each one's file, by what it tells
     bundle: str = ""  #: SHA-256 of the file of estimates
     confidence: str = ""  #: SHA-256 of the file that says how likely answers are right
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The model that reads what is asked, by a call of its own before a request is decided."""
+
+    model: str
+    timeout_s: float
 
 
 Match = Literal["first", "all"]
@@ -97,6 +105,19 @@ class Route:
         helping = [name for name in (cascade.accept.verifier, ensemble.judge) if name is not None]
         object.__setattr__(self, "candidates", tuple(dict.fromkeys((*answering, *helping))))
         object.__setattr__(self, "helpers", frozenset(helping).difference(answering))
+
+    def reading(self, reads: Reads) -> Route:
+        """The same with that one model, asked once: for requests that take another's words to it. What is wanted of answers is left out."""
+        return Route(
+            self.name,
+            (reads.model,),
+            rules=self.rules,
+            match=self.match,
+            labels=self.labels,
+            unknown_price=self.unknown_price,
+            plan="single",
+            execution=Execution(retry=Retry(attempts=1), most_calls=1, deadline_s=reads.timeout_s, checks=()),
+        )
 
 
 class Field(NamedTuple):
@@ -186,6 +207,7 @@ class Snapshot:
     latencies: Latencies = field(default_factory=dict)  #: as measured, where there is an SLA to compare them with
     learned: Learned = NOTHING_LEARNED
     explore: float = 0.0  #: share of requests for which a model goes first of which nothing was learned
+    reads: Reads | None = None  #: `None`: no model is asked to read
     standing: Mapping[str, tuple[Verdict, ...]] = field(init=False, compare=False, repr=False)
     pools: Mapping[str, Pool] = field(init=False, compare=False, repr=False)
 
@@ -236,3 +258,10 @@ class Snapshot:
         if (route := self.routes.get(name)) is not None:
             return route
         return Route(name=name, models=(name,)) if name in self.models else None
+
+    def route_of(self, request: Request, name: str) -> Route | None:
+        """The route that a request is decided under; one that is made to read another has that one's, with the model that reads."""
+        route = self.route(name)
+        if route is None or not request.reads_for:
+            return route
+        return None if self.reads is None else route.reading(self.reads)

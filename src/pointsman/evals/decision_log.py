@@ -60,6 +60,8 @@ def _rows(log: LogFile, words: Sealed, quality: Quality) -> Iterator[Row]:
         if not (found := calls.get(record.decision)):
             continue
         kept = from_json(DecisionRecord, record.body)
+        if kept.request.reads_for:  # a call that answers nobody
+            continue
         known = {one.model: quality.get((record.decision, one.model), one.right) for one in found}
         content = None if all(map(math.isnan, known.values())) else words.request(kept.request, tickets.get(record.decision, ()))
         query = _query(kept, next((one.outcome.task for one in found if one.outcome), kept.signals.task), content)

@@ -53,8 +53,8 @@ def selected(path: Path) -> Selected:
         climbed = {name for name, kind in _kinds(log, several) if kind in CLIMBING}
     finally:
         log.close()
-    samples = {id: told for id, told in opened.items() if told["why"] == "sample"}
-    passed_over = any(id not in ended for id in samples)
+    samples = {ticket: told for ticket, told in opened.items() if told["why"] == "sample"}
+    passed_over = bool(samples.keys() - ended)
     return Selected(
         frozenset(climbed | {told["decision"] for told in opened.values() if told["why"] == "low_confidence"}),
         frozenset(told["decision"] for told in samples.values() if passed_over and told["failures"]),
@@ -68,10 +68,11 @@ def warned(found: Selected, outcomes: Outcomes) -> str:
         return ""
     why = [f"{len(among.doubted):,} because an earlier answer was doubted"] if among.doubted else []
     why += [f"{len(among.failed):,} before others because a call had failed"] if among.failed else []
+    seen = f"of {len(judged(outcomes)):,} requests with judged answers people saw {' and '.join(why)}"
     return (
-        f"of {len(judged(outcomes)):,} requests with judged answers people saw {' and '.join(why)}, so figures from them are biased: on requests"
-        " with several answers the model asked first looks worse than it is, and those after it were asked the harder ones. The cure: ask all"
-        " models of a random share of requests (`plan: ensemble`), or draw accepted answers too (`review.sample`), and judge all that is drawn"
+        f"{seen}, so figures from them are biased: on requests with several answers the model asked first looks worse than it is,"
+        " and those after it were asked the harder ones. The cure: ask all models of a random share of requests (`plan: ensemble`),"
+        " or draw accepted answers too (`review.sample`), and judge all that is drawn"
     )
 
 

@@ -347,6 +347,8 @@ class Attempt:
 
     def _was_hurried(self, error: UpstreamError) -> bool:
         """Whether the request's time was up rather than the model's: that says nothing against the model."""
+        if self._decision.request.reads_for:
+            return False  # it has the time that reading has, always
         if error.fault != "timeout" or self._ttft_ms is not None or (self.stream is None and not self.clock.is_total):
             return False
         own_s = min(self._timeouts.first_token_s, self._timeouts.total_s)

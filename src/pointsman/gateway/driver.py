@@ -22,7 +22,7 @@ from pointsman.gateway.attempt import Attempt, code_of, reserved_tokens
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.judging import judge_of, outlook_of
 from pointsman.gateway.live import Live
-from pointsman.gateway.masking import Masker
+from pointsman.gateway.masking import CANNOT_MASK, Masker
 from pointsman.gateway.purse import Held, Purse
 from pointsman.gateway.quoting import refuse_news, refuse_parts
 from pointsman.gateway.reviewing import Reviewing, Spoken
@@ -34,7 +34,6 @@ from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
 from pointsman.upstream.health import Ticket
 
-_UNMASKABLE = "cannot_mask"
 _DAY_S = 86_400.0
 
 
@@ -143,7 +142,7 @@ class Driver:
                 held = await self._hold(self._purse, asked, model, letter)
             ticket = self._admit(call, held)
         except UpstreamError as error:
-            if error.code == _UNMASKABLE and all(model != before for before, _, _ in self._failures):
+            if error.code == CANNOT_MASK and all(model != before for before, _, _ in self._failures):
                 await self._record_nothing(model, error.code, error.fault)  # another model may answer: then nothing else would tell of it
             self._failures.append((model, error, 0))
             return Reached(model, error.fault, error.retry_after_s, self._at_s())
@@ -184,8 +183,8 @@ class Driver:
 
     def _admit(self, call: Call, held: Held | None) -> Ticket:
         try:
-            again = call.model in self._called
-            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=call.forced, again=again)
+            again, forced = call.model in self._called, call.forced and not self._decision.request.reads_for
+            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=forced, again=again)
         except UpstreamError:
             if held is not None:
                 held.release()
@@ -305,7 +304,7 @@ class Driver:
 
     async def _failed(self) -> PointsmanError:
         model, refusal, _ = self._failures[0]
-        if not self._made and refusal.code != _UNMASKABLE:
+        if not self._made and refusal.code != CANNOT_MASK:
             await self._record_nothing(model, refusal.code, refusal.fault)
         called = (error for _, error, _ in self._failures if error.fault not in NOT_CALLED)
         error: PointsmanError = next(called, self._failures[0][1])

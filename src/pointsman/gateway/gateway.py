@@ -14,6 +14,7 @@ import msgspec
 
 from pointsman.core.codec import from_json
 from pointsman.core.decision import Decision
+from pointsman.core.fault import NOT_CALLED
 from pointsman.core.outcome import Outcome
 from pointsman.core.prices import usd
 from pointsman.core.record import DecisionRecord, record, remake
@@ -24,22 +25,27 @@ from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Snapshot
 from pointsman.core.tenancy import Scope
 from pointsman.core.value import value
-from pointsman.errors import NotFound, PointsmanError, RecordError
-from pointsman.gateway.attempt import Attempt
+from pointsman.errors import NotFound, PointsmanError, RateLimited, RecordError, RequestError, UpstreamError
+from pointsman.gateway.attempt import Attempt, code_of
 from pointsman.gateway.clock import Clock
 from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
+from pointsman.gateway.masking import CANNOT_MASK
 from pointsman.gateway.premium import Taken, settle
-from pointsman.gateway.refusal import no_eligible_model
+from pointsman.gateway.reading import NOT_READ, Read, known_of, page
+from pointsman.gateway.refusal import no_eligible_model, why_refused
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviewing import Spoken
 from pointsman.gateway.subject import subject_of
-from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand
+from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand, understand_again
+from pointsman.signals.known import Known
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.log import DecisionLog
 from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
+
+Reading = Callable[[Request, Signals, Live], Awaitable[Read]]
 
 _LARGE_BYTES = 32_000  # of many small parts, these take some tens of milliseconds as well
 _LARGE_TO_SEARCH_BYTES = 30_000  # which takes some tens of milliseconds
@@ -62,6 +68,7 @@ class Decided(NamedTuple):
     live: Live
     took_s: float
     taken: tuple[Taken, ...] = ()  #: what it counts as, for caps on premium models
+    read: Read = NOT_READ  #: by a model, before it was decided
 
 
 class Gateway:
@@ -85,7 +92,7 @@ class Gateway:
         started_s, live = time.monotonic(), self.live
         if inquiry.api == "responses":
             inquiry = replace(inquiry, complete=partial(self.responses.complete, inquiry.caller.key))
-        decision = await self._decide(inquiry, live)
+        decision, read = await self._decide(inquiry, live, self.read)
         taken = () if live.tally is None else live.tally.take(decision)
         try:
             await self._record(decision, live.contents)
@@ -96,7 +103,7 @@ class Gateway:
             if isinstance(error, PointsmanError):
                 error.decision = decision.request.id
             raise
-        return Decided(decision, live, time.monotonic() - started_s, taken)
+        return Decided(decision, live, time.monotonic() - started_s - read.waited_s, taken, read)
 
     async def ask(self, inquiry: Inquiry) -> Answer:
         """Decide a request, and carry the decision out."""
@@ -116,10 +123,11 @@ class Gateway:
         finally:
             settle(decided.taken, called)
         overhead_s = decided.took_s + time.monotonic() - started_s - driver.waited_s
+        read_picousd = decided.read.cost_picousd
         if isinstance(found, Spoken):
-            told = {**_spoken_headers(found, driver, decision, overhead_s * 1000), **driver.headers(None)}
+            told = {**_spoken_headers(found, driver, decision, overhead_s * 1000, read_picousd), **driver.headers(None)}
             return self._spoken(found, decision, told)
-        told = {**found.headers(overhead_s * 1000, driver.others_picousd(found)), **driver.headers(found)}
+        told = {**found.headers(overhead_s * 1000, driver.others_picousd(found) + read_picousd), **driver.headers(found)}
         return self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
 
     def cut(self, error: PointsmanError) -> None:
@@ -130,7 +138,8 @@ class Gateway:
     async def explain(self, inquiry: Inquiry) -> dict[str, object]:
         """The decision that this request would get now, explained; nothing is recorded or called."""
         live = self.live
-        return _shown(explanation(await self._decide(inquiry, live), live.world.snapshot), inquiry.caller)
+        decision, _ = await self._decide(inquiry, live)
+        return _shown(explanation(decision, live.world.snapshot), inquiry.caller)
 
     async def count_tokens(self, inquiry: Inquiry) -> int:
         """Input tokens of a request, in the tokenizer of this pool that counts most. No model is asked."""
@@ -154,16 +163,51 @@ class Gateway:
         told = _shown(explanation(remake(kept, snapshot), snapshot, outcomes), caller)
         return {"at": at, **told, "courses": courses, "reviews": reviews}
 
-    async def _decide(self, inquiry: Inquiry, live: Live) -> Decision:
-        world, till = live.world, live.till
-        if (till is None or not till.budgets) and live.tally is None and not _takes_long(inquiry, world):
-            return decide_request(inquiry, world)
+    async def read(self, request: Request, signals: Signals, live: Live) -> Read:
+        """Have a request read: decided under its route for the model that reads, recorded, called. What fails of it is told, not raised."""
+        world = live.world
+        assert world.reader is not None
+        try:
+            told = await asyncio.to_thread(page, request, signals, world.snapshot, world.mask, world.reader, world.signals.tokenizers)
+        except RequestError as error:
+            return Read(why=error.message if error.code == CANNOT_MASK else "it cannot be masked", refused=True)
+        if told.request is None:
+            return Read(Known(world.reader.name, world.reader.dims))
+        known = told.signals
+        if live.till is not None and live.till.budgets:
+            known = replace(known, budget=await live.till.pressure(told.request, told.request.model, known.task))
+        decision = decide_understood(told.request, known, world)
+        await self._record(decision, None)
+        if decision.plan is None:
+            return Read(why=why_refused(decision), refused=True)
+        driver = self._driver(decision, live)
+        try:
+            found = await driver.run()
+        except (UpstreamError, RateLimited) as error:
+            return Read(why=f"`{decision.chosen}`: {_class_of(error)}", waited_s=driver.waited_s, cost_picousd=driver.others_picousd(None))
+        assert isinstance(found, Attempt)
+        self._clocks.discard(found.clock)
+        vectors = await asyncio.to_thread(known_of, found.body, told.texts, world.reader)
+        spent = Read(waited_s=driver.waited_s, cost_picousd=driver.others_picousd(None))
+        return spent._replace(why=f"`{decision.chosen}`: {vectors}") if isinstance(vectors, str) else spent._replace(known=vectors)
+
+    async def _decide(self, inquiry: Inquiry, live: Live, read: Reading | None = None) -> tuple[Decision, Read]:
+        """`read`: has requests read where a model does that; without it nothing is called."""
+        world, till, made = live.world, live.till, NOT_READ
+        reads = read is not None and world.reader is not None
+        if (till is None or not till.budgets) and live.tally is None and not reads and not _takes_long(inquiry, world):
+            return decide_request(inquiry, world), made
         request, signals = await self._understood(inquiry, world)
+        if read is not None and reads and world.snapshot.route(request.model) is not None:
+            made = await read(request, signals, live)
+            signals = replace(signals, unread=made.why)
+            if made.known is not None:
+                signals = await asyncio.to_thread(understand_again, request, signals, world, made.known)
         if till is not None and till.budgets:
             signals = replace(signals, budget=await till.pressure(request, request.model, signals.task))
         if live.tally is not None:
             signals = replace(signals, premium=live.tally.shares(request, world.snapshot))
-        return decide_understood(request, signals, world)
+        return decide_understood(request, signals, world), made
 
     async def _understood(self, inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
         if not _takes_long(inquiry, world):
@@ -186,7 +230,7 @@ class Gateway:
         await self._log.append("decision", request.id, msgspec.json.encode(record(decision)))
 
     def _driver(self, decision: Decision, live: Live) -> Driver:
-        route = live.world.snapshot.route(decision.route)
+        route = live.world.snapshot.route_of(decision.request, decision.route)
         assert route is not None
         return Driver(decision, route.execution, live, self._log, self._clocks)
 
@@ -218,15 +262,21 @@ class Gateway:
             self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)
 
 
-def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float) -> dict[str, str]:
+def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float, read_picousd: int) -> dict[str, str]:
     told = {
         "x-request-id": decision.request.id,
         "x-pointsman-decision-id": decision.request.id,
         "x-pointsman-attempts": str(driver.made),
-        "x-pointsman-cost-usd": usd(driver.others_picousd(None)),
+        "x-pointsman-cost-usd": usd(driver.others_picousd(None) + read_picousd),
         "x-pointsman-overhead-ms": f"{overhead_ms:.2f}",
     }
     return {**told, "x-pointsman-model": spoken.model} if spoken.model else told
+
+
+def _class_of(error: UpstreamError | RateLimited) -> str:
+    """In a word of ours: what an upstream says may be the user's own."""
+    fault = error.fault if isinstance(error, UpstreamError) else "rate_limit"
+    return code_of(error.code) or fault if fault in NOT_CALLED else fault
 
 
 async def _nothing() -> None:

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pointsman.core.labels import UNSEARCHED
 from pointsman.core.model import Model
@@ -25,6 +25,7 @@ from pointsman.wire.events import Event, Finished, Refusal, Text, ToolArguments,
 if TYPE_CHECKING:
     from pointsman.signals.sensitivity.mask import Unmasker
 
+CANNOT_MASK: Final = "cannot_mask"
 _SECRET_BYTES = 16
 
 
@@ -102,7 +103,7 @@ _FORMS = {"name": "the name of a field", "file": "a file"}
 
 
 def _unmaskable(why: str) -> RequestError:
-    return RequestError(f"the request holds what this model must not see: {why}", code="cannot_mask")
+    return RequestError(f"the request holds what this model must not see: {why}", code=CANNOT_MASK)
 
 
 def unmasking_of(letter: Letter, request: Request) -> Unmasking | None:

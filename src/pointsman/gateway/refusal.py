@@ -40,3 +40,8 @@ def _cure(decision: Decision) -> str:
 def _all_too_long(decision: Decision) -> bool:
     permitted = [c.verdicts for c in decision.candidates if all(verdict.kind != "policy" for verdict in c.verdicts)]
     return all(any(verdict.gate == "context" for verdict in verdicts) for verdicts in permitted)
+
+
+def why_refused(decision: Decision) -> str:
+    """Why each candidate was refused, in a line."""
+    return "; ".join(f"`{one.model}`: {verdict.reason}" for one in decision.candidates for verdict in one.verdicts)

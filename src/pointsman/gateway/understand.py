@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pointsman.core.answer import Confident
 from pointsman.core.apis import Api
@@ -21,11 +22,15 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.core.value import value
 from pointsman.errors import ModelNotFound
 from pointsman.gateway.masking import Mask
+from pointsman.gateway.reading import Reader
 from pointsman.gateway.responses import Body, Continued
 from pointsman.plans.checks import Check
 from pointsman.signals.extract import SignalSettings, extract
 from pointsman.wire.request import read_request
 from pointsman.wire.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from pointsman.catalogue.embedder import Embedder
 
 _ID_BYTES, _SEED_BYTES = 10, 7
 _chance = bytearray()
@@ -55,6 +60,7 @@ class World:
     own_checks: Mapping[str, Check] = field(default_factory=dict)  #: checks of answers of the user's
     confidence: Confident | None = None  #: how likely an answer is right, as learned from outcomes; `None`: nothing was learned
     outlook: Outlook | None = None  #: whom to ask first, and what answers tell together, likewise
+    reader: Reader | None = None  #: reads what is asked with a model; `None`: that takes no call
     reads_slowly: bool = False  #: what a request is about takes milliseconds to find out, however short it is
 
 
@@ -91,6 +97,14 @@ def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     return request, extract(request, world.signals, partial(_ruled, request, world.snapshot))
 
 
+def understand_again(request: Request, signals: Signals, world: World, embedder: Embedder) -> Signals:
+    """The signals of a request that was read since, and of which these were known before."""
+    assert world.reader is not None
+    meaning, predictor = world.reader.guessers(embedder)
+    settings = replace(world.signals, meaning=meaning, predictor=predictor, unread="")
+    return extract(request, settings, partial(_ruled, request, world.snapshot), signals)
+
+
 def _ruled(request: Request, snapshot: Snapshot, signals: Signals) -> str:
     """The task class that the rules leave or set. They are asked again in the decision; only those that set a task cost that."""
     route = snapshot.route(request.model)
@@ -101,7 +115,7 @@ def _ruled(request: Request, snapshot: Snapshot, signals: Signals) -> str:
 
 def decide_understood(request: Request, signals: Signals, world: World) -> Decision:
     """Decide. Raises `ModelNotFound`."""
-    route = world.snapshot.route(request.model)
+    route = world.snapshot.route_of(request, request.model)
     if route is None:
         raise ModelNotFound(f"no route or model `{request.model}`: GET /v1/models lists what this key may use", param="model")
     # 53 bits: a seed must survive JSON. Callers see theirs, and none may tell the next: it decides who is sampled for people to look at.

@@ -35,7 +35,10 @@ _SOME = re.compile(r"@ in labels|labels\.exists\((\w+),\s*(?:\1 in \[@(?:,\s*@)*
 
 
 def reach(snapshot: Snapshot, route: Route, labels: tuple[str, ...] = (), caller: Caller | None = None) -> tuple[str, ...]:
-    """Models that a request of this route, carrying at least these labels, could be sent to, sorted. `caller` `None`: whoever asks."""
+    """Models that a request of this route, carrying at least these labels, could be sent to, sorted. `caller` `None`: whoever asks.
+
+    The model that reads requests is among them: it gets the words of whatever is asked.
+    """
     known = KNOWN | snapshot.labels
     effective = close((*labels, *route.labels, *(caller.labels if caller else ())), known)
     certain = [policy for policy in snapshot.policies if _surely_covers(policy.scope, route, caller) and _certain(policy, effective, known)]
@@ -45,7 +48,9 @@ def reach(snapshot: Snapshot, route: Route, labels: tuple[str, ...] = (), caller
         requirements=tuple(_owned(policy, policy.require) for policy in certain if policy.require is not None),
         prohibitions=tuple(_owned(policy, policy.forbid) for policy in certain if policy.forbid is not None),
     )
-    standing = [snapshot.models[name] for name in route.candidates if not any(v.gate == "enabled" for v in snapshot.standing[name])]
+    reading = () if snapshot.reads is None else (snapshot.reads.model,)
+    names = dict.fromkeys((*route.candidates, *reading))
+    standing = [snapshot.models[name] for name in names if not any(v.gate == "enabled" for v in snapshot.standing[name])]
     request = Request("reach", route.name, caller=caller or Caller())
     ask = Ask(request, Signals(), ruling, route.name, refuse_unknown_price=route.unknown_price == "refuse")
     gates = [gate for gate in GATES.request if gate.kind == "policy" and (gate.applies is None or gate.applies(ask))]

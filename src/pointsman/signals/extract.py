@@ -11,7 +11,7 @@ from pointsman.core.request import Content, Request
 from pointsman.core.signals import Finding, Needs, OutputSource, Predictor, Signals, Tokens
 from pointsman.signals.canonical import asked
 from pointsman.signals.keywords import WordList, found, readable
-from pointsman.signals.meaning import Meaning, Meant
+from pointsman.signals.meaning import Meant
 from pointsman.signals.sensitivity.texts import UNREAD, Piece, pieces
 from pointsman.signals.tokens import count_messages
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NO_NEEDS = Needs()
 Ruled = Callable[[Signals], str]
 """The task class once the rules have spoken, from signals without predictions: rules read none."""
+
+_Plain = tuple[Needs, tuple[str, ...], tuple[str, ...], tuple[Finding, ...]]
 
 _MOST_OF_EACH = 10  # findings of one recogniser that are kept: they explain the labels, and the record holds them
 
@@ -54,36 +56,56 @@ class SignalSettings:
     default_output_tokens: int = 256
     keywords: Mapping[str, WordList] = field(default_factory=dict)
     search: Search | None = None  #: `None`: sensitive data is not looked for
-    meaning: Meaning | None = None  #: `None`: what it is about is not guessed
+    meaning: Callable[[str], Meant] | None = None  #: `None`: what it is about is not guessed
     tool_task: str = ""  #: task class of requests that offer tools, where nothing else tells one
     predictor: Predictor | None = None  #: `None`: nothing was learned
+    unread: str = ""  #: why neither is there though something was learned
 
 
-def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = None) -> Signals:
-    """What there is to know about a request before any model is looked at. `ruled` says which task class predictions are for."""
+def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = None, before: Signals | None = None) -> Signals:
+    """What there is to know about a request before any model is looked at. `ruled` says which task class predictions are for.
+
+    `before`: what was found without reading it; that is not looked for again.
+    """
     content = request.content or Content(())
     said = "" if settings.meaning is None and settings.predictor is None else asked(content).text
     meant = Meant() if settings.meaning is None else settings.meaning(said)
     told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
-    detected = None if settings.search is None else settings.search(content)
+    needs, labels, keywords, findings = _plain(request, content, settings) if before is None else _known(before)
     signals = Signals(
         task=task,
         task_source="declared" if request.task else meant.task_source if meant.task or not told else "tools",
         tokens=_tokens(request, content, task, settings),
-        needs=_needs(request),
-        labels=() if detected is None else detected.labels,
-        keywords=found(content, settings.keywords),
-        findings=() if detected is None else tuple(_few(detected.findings)),
+        needs=needs,
+        labels=labels,
+        keywords=keywords,
+        findings=findings,
         intent=meant.intent,
         domain=request.domain or meant.domain,
         difficulty=request.difficulty or meant.difficulty,
+        unread=settings.unread,
     )
     if settings.predictor is None:
         return signals
     decided = task if ruled is None else ruled(signals)
     predicted, neighbours = settings.predictor(said, told if decided == task else decided, _definitions(content))
     return replace(signals, predicted=predicted, neighbours=neighbours)
+
+
+def _plain(request: Request, content: Content, settings: SignalSettings) -> _Plain:
+    """What does not depend on what it is about: needs, labels, word lists, and what the labels follow from."""
+    detected = None if settings.search is None else settings.search(content)
+    return (
+        _needs(request),
+        () if detected is None else detected.labels,
+        found(content, settings.keywords),
+        () if detected is None else tuple(_few(detected.findings)),
+    )
+
+
+def _known(before: Signals) -> _Plain:
+    return before.needs, before.labels, before.keywords, before.findings
 
 
 def _definitions(content: Content) -> str:

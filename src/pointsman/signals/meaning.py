@@ -37,11 +37,14 @@ class Meaning:
     difficulty: Classifier | None = None
     tasks: Set[str] = frozenset()  #: task classes that are known: an intent of such a name is one
 
-    def __call__(self, text: str) -> Meant:
-        """What the text is about. An intent that names a task class goes before the classifier of tasks."""
+    def __call__(self, text: str, embedder: Embedder | None = None) -> Meant:
+        """What the text is about. An intent that names a task class goes before the classifier of tasks.
+
+        `embedder`: one that gives the same vectors, in place of its own.
+        """
         from pointsman.signals.reading import read  # not needed where nothing was learned
 
-        reading = read(text, self.embedder)
+        reading = read(text, self.embedder if embedder is None else embedder)
         linear = iter(self._columns.judge(reading))
         intent, task, domain, difficulty = ["" if one is None else one.label(reading, next(linear)) or "" for one in self._guessers]
         if intent in self.tasks:

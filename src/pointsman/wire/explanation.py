@@ -75,7 +75,7 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
     second = survivors[1]
     assert first.score is not None
     assert second.score is not None
-    route = snapshot.route(decision.route)
+    route = snapshot.route_of(decision.request, decision.route)
     if route is not None and first.model in route.models and second.model not in route.models:
         return f"`{first.model}` is the best of the route's models; `{second.model}` is there as a fallback only ({among})"
     if first.model in decision.ruling.prefer and second.model not in decision.ruling.prefer:
@@ -149,7 +149,7 @@ def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _route(decision: Decision, snapshot: Snapshot) -> Route:
-    return snapshot.route(decision.route) or Route(decision.route, ())
+    return snapshot.route_of(decision.request, decision.route) or Route(decision.route, ())
 
 
 def _latency(sla: Sla, model: Model, estimate: Estimate, decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
