@@ -72,6 +72,18 @@ def test_where_the_data_support_no_threshold_that_is_said() -> None:
     assert said[3].startswith("  nearest: threshold 1 keeps 80.0% [70.0%, 90.0%] of its quality")
 
 
+def test_a_threshold_that_costs_more_than_the_best_model_alone_is_none(recorded: Path, tmp_path: Path, capsys) -> None:
+    dear = tmp_path / "dear.jsonl"
+    rows = [json.loads(line) for line in recorded.read_text().splitlines()]
+    dear.write_text("".join(json.dumps(row | {"cost_usd": {"small": 0.09, "large": 0.1}.get(row["model"], 0.1)}) + "\n" for row in rows))
+    asked = ["calibrate", "cascade", str(dear), "--tiers", "small,large", "--keep-quality", "0.95"]
+    assert main(asked) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"no threshold saves anything here: ask `large` alone \(the nearest, 0\.\d+, costs \d+\.\d% more\)", lines[2])
+    assert lines[3].startswith("  nearest: threshold 0.")
+    assert not any("accept:" in line or "confidence, one-sided" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

@@ -26,6 +26,9 @@ ROUTABLE = World(queries=200, models=3, specialism=2.0, price_spread=20)
 ONE_BEST = World(queries=150, models=2, tasks=1, specialism=0, difficulty=0.01, skill_spread=-1.5)
 """The cheapest is the best."""
 
+MEANS = World(queries=100, models=2, tasks=1, specialism=0, difficulty=0.01, skill_spread=1.5, price_spread=20)
+"""The dearest is the best, of every query."""
+
 
 def outcomes(path: Path, world: World, seed: int = 3) -> Path:
     made = generate(world, seed).outcomes
@@ -126,6 +129,46 @@ def test_one_model_that_is_simply_best_is_named() -> None:
     assert found.one_model
     assert not found.worth_it
     assert "one model is simply best: `model-0` is also the cheapest: use it alone" in said(found)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outcomes, and beside them a bundle that gives every request the same qualities."""
+    data = trained(outcomes(tmp_path_factory.mktemp("flat") / "outcomes.jsonl", MEANS))
+    assert not bundle.load(data.with_suffix(".bundle").read_bytes(), shipped()).verdict.routes
+    return data
+
+
+FLAT = "this bundle gives every request the models' mean qualities, as choosing by query was not shown to be worth it"
+
+
+@pytest.mark.parametrize("wanted", ["0.7", "0.98"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_bundle_of_means_saves_nothing_and_it_is_said_so(flat: Path, tmp_path: Path, capsys, wanted: str, seen: bool) -> None:
+    data = flat
+    if not seen:
+        data = tmp_path / "others.jsonl"
+        data.write_text(flat.read_text().replace("synthetic/", "others/"))
+    capsys.readouterr()
+    assert main(["calibrate", str(data), "--bundle", str(flat.with_suffix(".bundle")), "--keep-quality", wanted]) == 1
+    out, err = capsys.readouterr()
+    whose = "by these qualities, with costs from fits on parts" if seen else "its own"
+    lines = out.splitlines()
+    assert lines[0] == f"{FLAT}: a dial saves what costs by query give, if anything; the figures below are {whose}"
+    nothing = f"no dial of this bundle is shown to save anything and keep {float(wanted):.1%} of its quality: use `model-1` alone"
+    assert lines[2] == nothing
+    assert lines[3].startswith("  nearest: dial ")
+    assert not any(line.startswith("dial: ") for line in lines)
+    assert err.count("fitted on") == (5 if seen else 0)
+
+
+def test_what_a_bundle_of_means_gives_up_quality_for_is_told_as_its_own(flat: Path, capsys) -> None:
+    capsys.readouterr()
+    assert main(["calibrate", str(flat), "--bundle", str(flat.with_suffix(".bundle")), "--save-cost", "0.5", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["said"][0].startswith(FLAT)
+    # All requests go to the cheapest model: by means there is nothing between.
+    assert told["found"]["over_mix"]["value"] == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ async def test_the_sample_is_the_share_asked_for_and_the_same_each_time():
     assert 30 < len(drawn) < 90
     assert drawn <= {seed for seed in range(300) if is_sampled(seed, 0.5)}
     tickets = await at.store.queue(Filter(), 300)
-    assert {(found.why, found.on_expiry, found.notify, found.priority) for found in tickets} == {("sample", "deny", False, 1)}
+    assert {(found.why, found.on_expiry, found.notify, found.priority) for found in tickets} == {("sample", "deny", False, -999)}
 
 
 async def test_requests_on_whose_way_something_failed_are_looked_at_first():
@@ -231,6 +231,14 @@ async def test_requests_on_whose_way_something_failed_are_looked_at_first():
     failed = await at.sample(decided(), terms, OFFERED[:1], [Failure("small", "timeout", 504, 1)])
     *first, last = await at.store.queue(Filter(), 9)
     assert ({found.id for found in first}, last) == ({escalated.id, failed.id}, smooth)
+
+
+@pytest.mark.parametrize("why", ["no_answer", "low_confidence", "approval", "unmet_floor", "outage"])
+async def test_whom_a_client_waits_for_comes_before_every_sample(why):
+    at = desk()
+    failed = await at.sample(decided(), ReviewTerms(sample=1.0, priority=100, deadline_s=1), OFFERED, [Failure("small", "timeout", 504, 1)])
+    waits = await at.open(decided(), ReviewTerms(priority=-100), why, "r", OFFERED)
+    assert [found.id for found in await at.store.queue(Filter(), 9)] == [waits.id, failed.id]
 
 
 def test_a_plan_s_course_is_what_the_reviewer_sees():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ async def test_a_decision_carries_what_was_learned_and_comes_out_again(tmp_path:
         assert again.estimate("model-0").quality == written.signals.predicted[0].quality != 0.1
         shown = await served.ask(f"/v1/decisions/{written.request.id}", method="GET")
         assert json.loads(shown.body)["learned"]["bundle"] == snapshot.learned.bundle
+
+
+async def test_past_queries_that_are_near_may_be_another_tenants(tmp_path: Path) -> None:
+    file = tmp_path / "quality.bundle"
+    outcomes = generate(World(queries=300, models=2, specialism=2.0), 3).outcomes
+    file.write_bytes(bundle.dump(Blend(shipped(), SMALL).fit(outcomes, seed=1)))
+    async with serving(tmp_path, MODELS, routes=ROUTES, learned={"bundle": str(file)}) as served:
+        assert (await served.chat("auto", "poetry nested subtle")).status == 200
+        (kept,) = await served.service.log.recent(10, kind="decision")
+        asked = from_json(DecisionRecord, kept.body).request
+        own = await served.service.gateway.recorded(asked.id, replace(asked.caller, role="caller"))
+        whole = await served.service.gateway.recorded(asked.id, None)
+        assert own["signals"]["neighbours"] == []
+        assert len(whole["signals"]["neighbours"]) == 3
 
 
 async def test_another_bundle_is_in_force_without_the_configuration_being_touched(tmp_path: Path, bundles: tuple[bytes, bytes]) -> None:

@@ -359,6 +359,13 @@ def test_a_whole_answer_is_slow_beside_whole_answers_of_about_its_length(health)
     assert health.out_of_service() == {"m": "a whole answer takes 2.0 s, usually 0.3 s"}
 
 
+def test_whoever_asks_much_makes_no_model_slow_for_those_who_ask_little(health):
+    whole(health, 28, 300, 20)
+    for _ in range(28):
+        OurHealth.observe(health, "m", None, 9_000, tokens=20, asked=30_000)
+    assert health.out_of_service() == {}
+
+
 def test_answers_that_grow_longer_are_not_slow(health):
     for tokens in range(1, 4_000, 5):
         whole(health, 1, 200 + 20 * tokens, tokens)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pointsman.evals.resample import Interval
 
 _KEEP = 0.98
+_HELD = "by these qualities, with costs from fits on parts"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,9 +95,9 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
         tell((f"left out: {', '.join(kept.models) or 'no model'}; {kept.queries:,} queries with missing cells",))
     means, doubted = not fitted.verdict.routes, len(selected_in(data).among(kept.outcomes).ids)
     own = calibrate_floor.predictions(kept.outcomes, fitted) if means or given.lose_at_most is not None else None
-    held = means and fitted.mixture is not None
-    predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)), means=held)
-    first = [of_means(itself=own is not None)] if means else []
+    held = calibrate_floor.mean_qualities(kept.outcomes, fitted)
+    predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)), held)
+    first = [of_means("its own" if own else "of fits on parts, which may route" if held is None else _HELD)] if means else []
     if given.lose_at_most is not None:
         return calibrate_floor.bounded(given, kept.outcomes, predicted, first, itself=own is not None, doubted=doubted)
     found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
@@ -109,16 +110,15 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
     return 1 if found.found is None or doubted or (means and saves_nothing(found)) else 0
 
 
-def of_means(*, itself: bool) -> str:
-    """What a bundle does to which choosing by query was not worth it, and whose figures are told."""
-    whose = "this bundle's own" if itself else "of fits on parts, held to mean qualities as it is"
+def of_means(whose: str) -> str:
+    """What a bundle does to which choosing by query was not worth it, and whose the figures are."""
     does = "this bundle gives every request the models' mean qualities, as choosing by query was not shown to be worth it"
-    return f"{does}: all that a dial can go by is what each request costs; the figures below are {whose}"
+    return f"{does}: a dial saves what costs by query give, if anything; the figures below are {whose}"
 
 
 def saves_nothing(found: Calibrated) -> bool:
-    """Whether what it found costs no less than the best single model."""
-    return found.found is not None and found.found.saved.value <= 0
+    """Whether what it found is not shown to cost less than the best single model."""
+    return found.found is not None and round(found.found.saved.low, 6) <= 0
 
 
 def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> int:
@@ -191,7 +191,7 @@ def said(found: Calibrated, *, means: bool = False, doubted: int = 0) -> list[st
         refused = f"the data cannot support a dial that is sure to {share}: ask for less, record more, or use `{found.best}` alone"
         return [*lines, refused, f"  nearest: {_figures(found.nearest)}"]
     if means and saves_nothing(found):
-        nothing = f"no dial of this bundle saves anything that keeps {found.wanted:.1%} of its quality: use `{found.best}` alone"
+        nothing = f"no dial of this bundle is shown to save anything and keep {found.wanted:.1%} of its quality: use `{found.best}` alone"
         return [*lines, nothing, f"  nearest: {_figures(found.found)}"]
     sure = calibrate_floor.no_promise(doubted, found.queries) if doubted else f"  {_sure(found.goal, found.found.sure)}"
     lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", sure]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pointsman.estimators.learned import Predicted
     from pointsman.estimators.outcomes import Outcomes
     from pointsman.evals.dial_floor import Floored, Lost
+    from pointsman.evals.ranking import Vector
     from pointsman.evals.resample import Interval
 
 RISK = 0.1
@@ -61,6 +62,15 @@ def predictions(outcomes: Outcomes, fitted: Blended) -> Predicted | None:
     told, columns = fitted.predict(outcomes.queries), [fitted.models.index(model) for model in outcomes.models]
     predicted = Predicted(*(getattr(told, part.name)[:, columns] for part in fields(told)))
     return predicted if np.isfinite(predicted.cost_usd).all() else None
+
+
+def mean_qualities(outcomes: Outcomes, fitted: Blended) -> Vector | None:
+    """The qualities, by model, that the bundle gives every query; `None` where they differ from query to query."""
+    if fitted.verdict.routes or fitted.mixture is None:
+        return None
+    columns = [fitted.models.index(model) for model in outcomes.models]
+    quality: Vector = fitted.predict(outcomes.queries[:1]).quality[0, columns]
+    return quality
 
 
 def bounded(

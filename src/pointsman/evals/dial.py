@@ -140,15 +140,15 @@ def dialled(predicted: Predicted) -> NDArray[np.intp]:
     return np.stack([np.argmax(each.quality * quality + each.cost * cheap + hair, axis=1) for each in weights], axis=1)
 
 
-def unseen(outcomes: Outcomes, learner: Learner, seed: int, tell: Callable[[str], None], *, means: bool = False) -> Predicted:
+def unseen(outcomes: Outcomes, learner: Learner, seed: int, tell: Callable[[str], None], held: Vector | None = None) -> Predicted:
     """What is predicted of each query by a fit on other groups. A blend predicts means where choosing by query is not worth it to that fit.
 
-    `means`: each fit is held to the models' mean qualities, as a bundle is to which choosing by query was not worth it.
+    `held`: quality by model in place of what the fits say of it, as of a bundle that gives every query the same.
     """
     quality, cost = np.empty_like(outcomes.quality), np.empty_like(outcomes.cost_usd)
     for number, fold in enumerate(k_fold(outcomes.queries, FOLDS, seed), 1):
         found = fold_predictions(learner, outcomes, fold, seed)
-        quality[fold.judged] = outcomes.quality[fold.train].mean(axis=0) if means else found.quality
+        quality[fold.judged] = found.quality if held is None else held
         cost[fold.judged] = found.cost_usd
         tell(f"fold {number} of {FOLDS}: fitted on {len(fold.train):,}, judged on {len(fold.judged):,}")
     unknown = np.full_like(quality, np.nan)

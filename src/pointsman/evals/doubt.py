@@ -40,8 +40,8 @@ class Selected:
 
 def judged(outcomes: Outcomes) -> frozenset[str]:
     """The queries of which a quality is known."""
-    known = np.isfinite(outcomes.quality).any(axis=1)
-    return frozenset(query.id for query, one in zip(outcomes.queries, known, strict=True) if one)
+    known = np.flatnonzero(np.isfinite(outcomes.quality).any(axis=1))
+    return frozenset(outcomes.queries[at].id for at in known)
 
 
 def selected(path: Path) -> Selected:

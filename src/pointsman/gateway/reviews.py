@@ -31,6 +31,7 @@ from pointsman.upstream.webhook import MOST_ATTEMPTS, TIMEOUT_S, Webhook, Webhoo
 _log = logging.getLogger("pointsman.reviews")
 
 _S = 10**9
+_AFTER_ALL: Final = 1_000  # routes differ by 200 at most: whom nobody waits for comes after all for whom somebody does
 _AT_ONCE: Final = 16
 _THE_REQUEST_S: Final = SOUND | {"over_budget", "refused"}
 _LEASE_S: Final = 2 * TIMEOUT_S
@@ -98,7 +99,7 @@ class Desk:
             subject=subject_of(request.caller.key, request.content.body),
             asked="" if sample else _asked(decision, request.content.body, approval=terms.approval),
             task=ruling.task,
-            priority=terms.priority + (sample and failed),
+            priority=terms.priority - _AFTER_ALL + failed if sample else terms.priority,
             on_expiry="deny" if sample else terms.on_expiry,
             approval=terms.approval or why == "approval",
             notify=terms.webhook and not sample,
@@ -118,7 +119,8 @@ class Desk:
         found: Sequence[str] = (),
         best: int = 0,
     ) -> Ticket | None:
-        """A ticket for an answer that was accepted, where chance will have it; requests on whose way something failed come first."""
+        """A ticket for an answer that was accepted, where chance will have it: after all for which a client waits, and among samples
+        first where something failed on its way."""
         if not is_sampled(decision.seed, terms.sample):
             return None
         return await self.open(decision, terms, "sample", "drawn for a look at its quality", proposals, failures, found=found, best=best)
