@@ -106,3 +106,15 @@ def test_a_word_that_only_looks_like_text_is_blank() -> None:
 
 def test_suggestions_take_no_time_on_absurd_names() -> None:
     assert did_you_mean("x" * 1_000_000, ["x" * 80]) == ""
+
+
+def test_a_policy_over_what_a_client_may_declare_is_warned_of():
+    policy = """
+version: 1
+models: [{id: a, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1"}]
+routes: {auto: {}}
+policies: [{name: inside, when: 'signals.domain == "health"', require: {perimeter: [on_prem]}}]
+"""
+    (found,) = [problem for problem in warnings(load(policy, "c", {})) if "declare" in problem.sentence]
+    assert dotted(found.path) == "policies[0].when"
+    assert found.sentence.startswith("reads `signals.domain`, which a client may declare to be something else")

@@ -101,7 +101,7 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
     if given.lose_at_most is not None:
         return calibrate_floor.bounded(given, kept.outcomes, predicted, first, itself=own is not None, doubted=doubted)
     found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
-    lines = [*first, *said(found, means=means, doubted=doubted)]
+    lines = [*first, *said(found, means=means, doubted=doubted > 0), *calibrate_floor.no_promise(doubted, found.queries)]
     if given.json:
         told = {**to_builtins(found), "worth_it": found.worth_it, "one_model": found.one_model, "doubted": doubted, "said": lines}
         print(json.dumps(told, indent=2))
@@ -133,12 +133,12 @@ def _cascade(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -
         raise ConfigError(f"`{tiers[0]}` alone is no cascade: name two tiers with --tiers, or use it alone")
     doubted = len(selected_in(data).among(outcomes).ids)
     found = cascade_dial.calibrate(outcomes, tiers, goal, wanted, given.seed, lambda line: tell((line,)))
-    lines = said_of_cascade(found, doubted=doubted)
+    lines = [*said_of_cascade(found, doubted=doubted > 0), *calibrate_floor.no_promise(doubted, found.queries)]
     print(json.dumps({**to_builtins(found), "doubted": doubted, "said": lines}, indent=2) if given.json else "\n".join(lines))
     return 1 if found.found is None or doubted else 0
 
 
-def said_of_cascade(found: Threshold, *, doubted: int = 0) -> list[str]:
+def said_of_cascade(found: Threshold, *, doubted: bool = False) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}", f"tiers: {', '.join(found.tiers)}"]
@@ -155,8 +155,8 @@ def said_of_cascade(found: Threshold, *, doubted: int = 0) -> list[str]:
         "for a route's `cascade`, with the file of `pointsman train confidence` on these outcomes under `learned.confidence`,"
         " and that of `pointsman train quality` on the same outcomes under `learned.bundle`:"
     )
-    sure = calibrate_floor.no_promise(doubted, found.queries) if doubted else f"  {_sure(found.goal, found.found.sure)}"
-    told = (f"  {_reached(found.found)}", sure)
+    sure = () if doubted else (f"  {_sure(found.goal, found.found.sure)}",)
+    told = (f"  {_reached(found.found)}", *sure)
     return [*lines, where, f"  accept: {{confidence: {found.found.threshold:g}}}", *told]
 
 
@@ -180,7 +180,7 @@ def _bundle(path: Path, embedder: Embedder) -> Blended:
     return fitted
 
 
-def said(found: Calibrated, *, means: bool = False, doubted: int = 0) -> list[str]:
+def said(found: Calibrated, *, means: bool = False, doubted: bool = False) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}"]
@@ -193,8 +193,8 @@ def said(found: Calibrated, *, means: bool = False, doubted: int = 0) -> list[st
     if means and saves_nothing(found):
         nothing = f"no dial of this bundle is shown to save anything and keep {found.wanted:.1%} of its quality: use `{found.best}` alone"
         return [*lines, nothing, f"  nearest: {_figures(found.found)}"]
-    sure = calibrate_floor.no_promise(doubted, found.queries) if doubted else f"  {_sure(found.goal, found.found.sure)}"
-    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", sure]
+    sure = () if doubted else (f"  {_sure(found.goal, found.found.sure)}",)
+    lines += [f"dial: {found.found.dial:g}", f"  {_figures(found.found)}", *sure]
     if found.between is not None and not doubted:
         low, high = found.between
         lines.append(f"  without being sure of it, on average: the boldest dial that does lies from {low:g} to {high:g} (95 %, two-sided)")

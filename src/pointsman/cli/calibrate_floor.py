@@ -80,21 +80,21 @@ def bounded(
     from pointsman.evals.dial_floor import floor
 
     found = floor(outcomes, predicted, given.lose_at_most, RISK if given.risk is None else given.risk, given.seed)
-    lines = [*first, *said(found, itself=itself, doubted=doubted)]
+    lines = [*first, *said(found, itself=itself, doubted=doubted > 0), *no_promise(doubted, found.queries)]
     told = {**to_builtins(found), "bundle_itself": itself, "doubted": doubted, "said": lines}
     print(json.dumps(told, indent=2) if given.json else "\n".join(lines))
     return 1 if found.found is None or doubted else 0
 
 
-def no_promise(doubted: int, queries: int) -> str:
-    """Why nothing is promised of requests that people saw because something had gone wrong with them."""
-    return (
-        f"  no promise: {doubted:,} of these {queries:,} requests are judged because an earlier answer was doubted or had failed,"
-        " so they are no sample of what comes; `--drop-doubted` leaves them out"
-    )
+def no_promise(doubted: int, queries: int) -> Sequence[str]:
+    """Why nothing is promised of requests that people saw because something had gone wrong with them; nothing where there are none."""
+    if not doubted:
+        return ()
+    why = f"no promise: {doubted:,} of these {queries:,} requests are judged because an earlier answer was doubted or had failed"
+    return (f"{why}, so they are no sample of what comes, and these figures are biased; `--drop-doubted` leaves them out",)
 
 
-def said(found: Floored, *, itself: bool, doubted: int = 0) -> list[str]:
+def said(found: Floored, *, itself: bool, doubted: bool = False) -> list[str]:
     """What came out, in sentences."""
     best = f"best single model `{found.best}`: quality {found.best_quality:.4f}, ${found.best_cost_usd:.6f} a request"
     lines = [f"{found.queries:,} queries; {best}"]
@@ -111,7 +111,7 @@ def said(found: Floored, *, itself: bool, doubted: int = 0) -> list[str]:
     )
     told = [*lines, f"dial: {found.found.dial:g}", f"  {_figures(found.found)}"]
     if doubted:
-        return [*told, no_promise(doubted, found.queries), judge]
+        return [*told, judge]
     return [
         *told,
         f"  promised: {terms}, over requests like these{where}; of promises made like this at most {found.risk:.0%} are wrong",

@@ -22,6 +22,7 @@ Problems = Iterator[Problem]
 _QUOTED = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'")
 # A word compared as a whole: `"x" in labels`, `l == "x"`, `l in ["x", "y"]`. What is searched for within a label may be a part of one.
 _COMPARED = re.compile(r"(?:\"([^\"\\]*)\"|'([^'\\]*)')(?=\s+in\s|\s*==|\s*,|\s*\])|(?:==\s*)(?:\"([^\"\\]*)\"|'([^'\\]*)')")
+_DECLARED = re.compile(r"signals\.(?:domain|difficulty)\b")  # clients are believed before classifiers
 _TOLERANCE = 1e-6  # of a sum of weights: what people write has two or three decimals
 _NO_EFFECTS = ("when", "name")  # fields of a rule that do nothing by themselves
 
@@ -55,6 +56,9 @@ def _policy(policy: PolicyConfig, config: Config, path: Path) -> Problems:
         yield Problem(path, "has neither `require` nor `forbid`: it would do nothing")
     if policy.when:
         yield from _condition(policy.when, config, (*path, "when"))
+        if said := sorted(set(_DECLARED.findall(policy.when))):
+            names = " and ".join(f"`{name}`" for name in said)
+            yield warning((*path, "when"), f"reads {names}, which a client may declare to be something else: a label says what must hold")
     yield from _attributes(policy.require, config, (*path, "require"))
     yield from _attributes(policy.forbid, config, (*path, "forbid"))
 
