@@ -97,7 +97,8 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
     own = calibrate_floor.predictions(kept.outcomes, fitted) if means or given.lose_at_most is not None else None
     held = calibrate_floor.mean_qualities(kept.outcomes, fitted)
     predicted = own or unseen(kept.outcomes, Blend(embedder), given.seed, lambda line: tell((line,)), held)
-    first = [of_means("its own" if own else "of fits on parts, which may route" if held is None else _HELD)] if means else []
+    whose = "its own" if own else "of fits on parts, which may route" if held is None else _HELD
+    first = [of_means(whose, by_task=fitted.mixture is None)] if means else []
     if given.lose_at_most is not None:
         return calibrate_floor.bounded(given, kept.outcomes, predicted, first, itself=own is not None, doubted=doubted)
     found = calibrate(kept.outcomes, predicted, goal, wanted, given.seed)
@@ -110,9 +111,10 @@ def _dial(given: argparse.Namespace, data: Path, goal: Goal, wanted: float) -> i
     return 1 if found.found is None or doubted or (means and saves_nothing(found)) else 0
 
 
-def of_means(whose: str) -> str:
+def of_means(whose: str, *, by_task: bool) -> str:
     """What a bundle does to which choosing by query was not worth it, and whose the figures are."""
-    does = "this bundle gives every request the models' mean qualities, as choosing by query was not shown to be worth it"
+    qualities = "mean qualities by task" if by_task else "mean qualities"
+    does = f"this bundle gives every request the models' {qualities}, as choosing by query was not shown to be worth it"
     return f"{does}: a dial saves what costs by query give, if anything; the figures below are {whose}"
 
 
