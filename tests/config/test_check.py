@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.config.check import problems
+from pointsman.config.embedding import EmbeddingConfig
 from pointsman.config.load import load, warnings
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.plans import ReviewConfig
@@ -118,3 +119,29 @@ policies: [{name: inside, when: 'signals.domain == "health"', require: {perimete
     (found,) = [problem for problem in warnings(load(policy, "c", {})) if "declare" in problem.sentence]
     assert dotted(found.path) == "policies[0].when"
     assert found.sentence.startswith("reads `signals.domain`, which a client may declare to be something else")
+
+
+@pytest.mark.parametrize(
+    ("when", "refused"),
+    [
+        ("has(signals.domain) && signals.domain == 'health'", "has(signals.domain)"),
+        ("'domain' in signals", "in signals"),
+        ("has( tokens.input )", "has( tokens.input )"),
+        ("signals.domain == 'health'", None),
+        ("has(metadata.ward) && 'card' in signals.keywords", None),
+        ("has(request.max_output_tokens)", None),
+    ],
+)
+def test_where_a_model_reads_no_condition_asks_whether_what_it_tells_is_there(when, refused):
+    reading = ModelConfig(id="embed", provider="openai-compatible", base_url="http://127.0.0.1:9/v1")
+    policy = PolicyConfig(name="inside", when=when, require=RequireConfig(perimeter=("on_prem",)))
+    config = Config(
+        version=1,
+        models=(reading,),
+        routes={"auto": RouteConfig(rules=(RuleConfig(when=when, labels=("phi",)),))},
+        policies=(policy,),
+        embedding=EmbeddingConfig(kind="remote", model="embed", dims=8),
+    )
+    found = [dotted(problem.path) for problem in problems(config) if "would let its words pass" in problem.sentence]
+    assert found == ([] if refused is None else ["policies[0].when", "routes.auto.rules[0].when"])
+    assert all(f"`{refused}`" in problem.sentence for problem in problems(config) if "would let its words pass" in problem.sentence)

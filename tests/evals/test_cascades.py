@@ -11,7 +11,6 @@ from pointsman.errors import ConfigError
 from pointsman.estimators.accord import Accord
 from pointsman.estimators.outcomes import Outcomes, Query
 from pointsman.evals import cascade_dial, cascade_runs, cascades, parity
-from pointsman.evals.answer_signals import told
 from pointsman.evals.cascade_runs import Run, compare, ends, go, run
 from pointsman.evals.folds import Fold, k_fold
 from pointsman.evals.resample import draws
@@ -161,16 +160,6 @@ def test_answers_are_needed() -> None:
     bare = replace(sums(), answers=())
     with pytest.raises(ConfigError, match="record `response`"):
         go(bare, [], [], 1, checked, lambda line: None)
-    with pytest.raises(ConfigError, match="record `response`"):
-        cascade_dial.learn(bare, 0)
-    with pytest.raises(ConfigError, match="at least 40 and 2"):
-        cascade_dial.learn(sums(20), 0)
-
-
-def test_the_prompt_alone_tells_less() -> None:
-    signal = told(sums(), 0)
-    assert signal.auc > 0.8 > signal.auc_of_prompt
-    assert 0 <= signal.ece < 0.2
 
 
 def test_tiers_are_the_models_better_than_every_cheaper_one() -> None:

@@ -247,7 +247,7 @@ def test_a_judge_is_asked_in_both_orders_and_only_where_answers_differ(said, jud
     ("execution", "helper", "reason"),
     [
         (of(vote="judge", judge=HELPER), True, f"the call of `{HELPER}` failed: timeout"),
-        (of(vote="judge", judge=HELPER), False, f"`{HELPER}` did not pass the gates"),
+        (of(vote="judge", judge=HELPER), False, f"`{HELPER}` did not pass the gates, or there is no time for it"),
         (replace(of(vote="judge", judge=HELPER), most_calls=3), True, ""),
     ],
 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pointsman.config.check_rules import warning
 from pointsman.config.embedding import EmbeddingConfig
-from pointsman.config.problem import Problem, did_you_mean, short
+from pointsman.config.problem import Path, Problem, did_you_mean, short
 from pointsman.config.schema import ClassifiersConfig, Config
 
 Problems = Iterator[Problem]
 
 _KEEP = "intents_keep"
+# Of fields that are not there while it is decided whether a request may be read. A condition that reads their values fails, and restricts.
+_WHETHER_THERE = re.compile(
+    r"has\(\s*(?:signals\.(?!keywords\b)\w+|tokens\.\w+|request\.(?:stream|response_format))\s*\)|\bin\s+(?:signals|tokens|request)\b(?!\.)"
+)
 
 
 def signal_problems(config: Config) -> Problems:
@@ -64,9 +69,21 @@ def _remote(config: Config) -> Problems:
         yield Problem(("embedding", "model"), f"unknown model `{short(said.model)}`{did_you_mean(said.model, models)}")
     elif "embeddings" not in model.apis and (model.apis or "embed" not in (model.model or model.id).lower()):
         yield Problem(("embedding", "model"), f"`{short(said.model)}` is not said to speak embeddings: give it `apis: [embeddings]`")
+    for path, when in _conditions(config):
+        if found := _WHETHER_THERE.search(when):
+            sentence = f"`{found[0]}` is false before a request was read, and would let its words pass: ask for the value alone"
+            yield Problem((*path, "when"), sentence)
     if config.intents:
         sentence = "a remote encoder cannot read their examples when the gateway starts: train a classifier (`pointsman train`)"
         yield Problem(("intents",), sentence)
+
+
+def _conditions(config: Config) -> Iterator[tuple[Path, str]]:
+    """Those of policies and rules, with their places."""
+    yield from ((("policies", at), policy.when) for at, policy in enumerate(config.policies) if policy.when)
+    yield from ((("rules", at), rule.when) for at, rule in enumerate(config.rules))
+    for name, route in config.routes.items():
+        yield from ((("routes", name, "rules", at), rule.when) for at, rule in enumerate(route.rules))
 
 
 def _learned(config: Config) -> Problems:

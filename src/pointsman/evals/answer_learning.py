@@ -14,7 +14,6 @@ from pointsman.estimators.accord import Accord
 from pointsman.estimators.confidence import LEAST, Confidence, Example, Fit
 from pointsman.estimators.opening import Openings
 from pointsman.evals import calibration, openings
-from pointsman.evals.answer_signals import Signal
 from pointsman.evals.cascade_dial import LEAST_QUERIES
 from pointsman.evals.sight import accord_of, examples
 from pointsman.signals.embedding import shipped
@@ -26,6 +25,15 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
 
     Cells = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How well answers are told right from wrong once they are seen: means over models."""
+
+    auc: float  #: chance that a right answer is given more confidence than a wrong one
+    auc_of_prompt: float  #: the same of what the prompt alone says
+    ece: float
 
 
 @dataclass(frozen=True, slots=True)

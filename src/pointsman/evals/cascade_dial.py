@@ -7,19 +7,16 @@ order, and the first that fails ends the search (fixed-sequence testing, as in A
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pointsman.errors import ConfigError
-from pointsman.estimators import confidence, mixing
-from pointsman.estimators.confidence import Confidence
 from pointsman.evals import cascades
 from pointsman.evals.folds import k_fold
 from pointsman.evals.resample import Interval, draws, interval
-from pointsman.evals.sight import accord_of, examples, priors, see
-from pointsman.signals.embedding import shipped
+from pointsman.evals.sight import priors, see
 
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix, Outcomes
@@ -59,15 +56,6 @@ class Calibrated:
     best_cost_usd: float
     queries: int
     saves: bool = True  #: whether any threshold that keeps the promise costs less than the best single model
-
-
-def learn(outcomes: Outcomes, seed: int) -> Confidence:
-    """Confidence, and how answers speak for each other, from whole outcomes with answers. Raises `ConfigError` where there are too few."""
-    _check(outcomes)
-    unseen = mixing.fit(outcomes, shipped(), mixing.Settings(), seed).unseen
-    shown = examples(outcomes, unseen)
-    fitted = confidence.fit(shown, seed)
-    return replace(fitted.confidence, accord=accord_of(outcomes, unseen, fitted, shown, seed))
 
 
 def _check(outcomes: Outcomes) -> None:

@@ -52,7 +52,7 @@ def preferred(run: Looking, judge: str, answers: Sequence[Answer]) -> Generator[
 def _put(run: Looking, model: str, each: Sequence[str], spare: int = 0) -> Generator[Step, Sent, tuple[str, ...] | str]:
     """The replies to several questions at once; or why there are none."""
     if model not in run.plan.helpers:
-        return f"`{model}` did not pass the gates"
+        return f"`{model}` did not pass the gates, or there is no time for it"
     if run.room < len(each) + spare:
         return f"no call is left for `{model}`"
     clearance = run.decision.clear(model)
