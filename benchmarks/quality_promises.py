@@ -21,6 +21,7 @@ from pointsman.estimators.floors import boldest
 from pointsman.estimators.forest import Growth
 from pointsman.estimators.learned import Predicted
 from pointsman.estimators.outcomes import Outcomes, Query
+from pointsman.estimators.steady import ending
 from pointsman.evals import calibration, frontier
 from pointsman.evals.baselines import named
 from pointsman.evals.crossfit import cross_fit
@@ -82,7 +83,8 @@ class _Without:
         self.known = _untagged(outcomes.pool(others).rows(fold.train))
         self.fitted = mixing.fit(self.known, shipped(), mixing.Settings(growth=FEWER, tasks=False), SEEDS[0])
         mixture = self.fitted.mixture
-        expected = [mixture.expect(read(query, shipped())) for query in _untagged(outcomes.rows(fold.judged)).queries]
+        judged = _untagged(outcomes.rows(fold.judged)).queries
+        expected = [mixture.expect(read(query, shipped(), ending(query.text) if mixture.holds else None)) for query in judged]
         self.quality = np.stack([one.quality for one in expected])
         self.cost = np.stack([mixture.quantities.back(one.scores).reshape(3, -1)[0] for one in expected])
 
