@@ -28,6 +28,8 @@ SENDS = {
     ("upstream/http.py", "connection.send"),  # behind the transport
     ("build/endpoints.py", "self._model.send"),  # a transport that waits for its model
     ("upstream/signed.py", "self._transport.send"),  # a transport that signs
+    ("upstream/bedrock.py", "self._transport.send"),  # transports that speak a cloud's own format
+    ("upstream/vertex.py", "self._transport.send"),
     ("gateway/driver.py", "steps.send"),  # a generator's
     ("gateway/reviews.py", "sender.send"),  # a webhook: which ticket, and what became of it, no words
     ("upstream/webhook.py", "connection.send"),  # behind it
@@ -63,7 +65,7 @@ def test_the_transport_is_called_at_one_place():
     assert calls("send", outside=("server/", "testing/")) == SENDS
     assert {place for place in calls("send", outside=("testing/",)) if "transport.send" in place[1]} == {
         ("upstream/client.py", "endpoint.transport.send"),
-        ("upstream/signed.py", "self._transport.send"),
+        *((f"upstream/{wrapper}.py", "self._transport.send") for wrapper in ("signed", "bedrock", "vertex")),
     }
 
 

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 from pointsman.build.models import apis_of, refusals_of
 from pointsman.config.models import ModelConfig
-from pointsman.config.providers import LOCAL, PROVIDERS
+from pointsman.config.providers import BEDROCK, LOCAL, PROVIDERS, VERTEX
+from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.client import Endpoint, Timeouts
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
 from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
 from pointsman.upstream.transport import Reply, Transport
+from pointsman.upstream.vertex import VertexTransport
+from pointsman.wire.bedrock_converse import to_converse
 
 _CLOSE_S = 5.0
 
@@ -108,6 +111,7 @@ def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> di
             "" if model.id in weights else _base_url(model),
             apis_of(model),
             refusals_of(model),
+            to_converse if model.provider == BEDROCK else None,
         )
         for model in models
     }
@@ -116,6 +120,11 @@ def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> di
 def _http(model: ModelConfig, pool: Pool) -> Transport:
     url = _base_url(model)
     plain = HttpTransport(url, pool)
+    if model.provider == BEDROCK:
+        keyed = model.api_key and model.auth == "key"
+        return ConverseTransport(plain if keyed else SignedTransport(url, plain, AwsSigner(url, model.region)))
+    if model.provider == VERTEX:
+        return VertexTransport(SignedTransport(url, plain, GoogleSigner()))
     match model.auth:
         case "aws":
             return SignedTransport(url, plain, AwsSigner(url))
@@ -125,4 +134,6 @@ def _http(model: ModelConfig, pool: Pool) -> Transport:
 
 
 def _base_url(model: ModelConfig) -> str:
+    if model.provider == BEDROCK and not model.base_url:
+        return f"https://bedrock-runtime.{model.region}.amazonaws.com"
     return model.base_url or PROVIDERS[model.provider].base_url

@@ -6,7 +6,7 @@ from datetime import date
 
 from pointsman.catalogue.prices import Catalogue, Listing
 from pointsman.config.models import EnergyConfig, ModelConfig, PriceConfig, PriorConfig
-from pointsman.config.providers import LOCAL, PACKAGED_CONTEXT, PROVIDERS
+from pointsman.config.providers import CLOUDS, LOCAL, PACKAGED_CONTEXT, PROVIDERS, catalogue_id
 from pointsman.core.apis import Api
 from pointsman.core.model import Capabilities, Energy, Model, Prior, Speed
 from pointsman.core.prices import Price, per_mtok, picousd
@@ -74,6 +74,8 @@ def apis_of(config: ModelConfig) -> tuple[Api, ...]:
     """The APIs that a model speaks: stated, or the provider's usual ones."""
     if config.apis:
         return config.apis
+    if config.provider in CLOUDS:
+        return ("messages",)
     if "embed" in (config.model or config.id).lower():
         return ("embeddings",)
     known = PROVIDERS.get(config.provider)
@@ -84,8 +86,8 @@ def apis_of(config: ModelConfig) -> tuple[Api, ...]:
 
 def _listing(provider: str, name: str, catalogue: Catalogue, today: date) -> Listing | None:
     # Only a provider's own price list counts: the same weights on another server cost something else.
-    known = PROVIDERS.get(provider)
-    return None if known is None else catalogue.find(known.catalogue_id, name, today)
+    listed = catalogue_id(provider)
+    return None if listed is None else catalogue.find(listed, name, today)
 
 
 def _price(config: PriceConfig, listing: Listing | None) -> Price | None:

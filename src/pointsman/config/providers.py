@@ -1,21 +1,31 @@
 """Providers that need no `base_url`: where they are, which variable holds their key, and a few of their models to start with.
 
-All are reached through their OpenAI-compatible endpoint. Prices and context windows come from the price catalogue (`prices` is the
-provider's name there). What a model can do is claimed only where its provider documents it for that endpoint; quality is a guess by
-the vendor's own tiers, and marked as one.
+All are reached through their OpenAI-compatible endpoint, but for clouds that are asked in a format of their own (`CLOUDS`). Prices and
+context windows come from the price catalogue (`prices` is the provider's name there). What a model can do is claimed only where its
+provider documents it for that endpoint; quality is a guess by the vendor's own tiers, and marked as one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pointsman.core.apis import Api
 
 LOCAL: Final = "local"  #: weights run in this process
 OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
+BEDROCK: Final = "bedrock"  #: any model that Amazon Bedrock's `Converse` has
+VERTEX: Final = "vertex"  #: Claude on Google's Vertex AI
+
+CLOUDS: Final[Mapping[str, str]] = MappingProxyType({BEDROCK: "aws", VERTEX: "google"})
+"""Clouds that are asked in a format of their own, into which Messages is translated; each one's name in the price catalogue."""
+
+AWS_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
+_BEDROCK_HOST = re.compile(rf"(?:^|\.)bedrock-runtime(?:-fips)?\.({AWS_REGION.pattern})\.")
 
 PACKAGED_CONTEXT: Final[Mapping[str, int]] = MappingProxyType({"smollm2-135m": 2_048})
 """Context, in tokens, in which packaged weights are used."""
@@ -172,3 +182,23 @@ _ALL = (
 )
 
 PROVIDERS: Final[Mapping[str, KnownProvider]] = MappingProxyType({provider.id: provider for provider in _ALL})
+
+
+def bedrock_region(base_url: str) -> str:
+    """The region in an address of Bedrock's; empty where the address is another.
+
+    >>> bedrock_region("https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com")
+    'eu-central-1'
+    """
+    found = _BEDROCK_HOST.search(urlsplit(base_url).hostname or "")
+    return found[1] if found else ""
+
+
+def catalogue_id(provider: str) -> str | None:
+    """A provider's name in the price catalogue; `None` for one whose prices nobody knows.
+
+    >>> catalogue_id("bedrock"), catalogue_id("openai-compatible")
+    ('aws', None)
+    """
+    known = PROVIDERS.get(provider)
+    return CLOUDS.get(provider) if known is None else known.catalogue_id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,7 @@ from pointsman.core.request import Request
 from pointsman.core.value import value
 from pointsman.errors import ClearanceError, PointsmanError
 from pointsman.upstream.transport import Reply, Transport
+from pointsman.wire.dialect import Translation
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.output_limit import limited
 from pointsman.wire.parameters import accepted
@@ -45,6 +47,8 @@ class Endpoint:
     address: str = field(default="", repr=False)  #: base URL, which no client may learn
     apis: tuple[Api, ...] = ("chat",)
     refuses: Refusals = NOTHING
+    #: From the API's words into a format of the provider's own, where the transport speaks one; raises `RequestError`.
+    spelled: Callable[[Mapping[str, Any]], Translation] | None = field(default=None, repr=False)
 
     def redacted(self, text: str) -> str:
         """`text` without this endpoint's key and address."""
@@ -104,7 +108,11 @@ class Egress:
         if most_output is not None:
             body, limit = limited(api, body, most_output)
         body, refused = accepted(api, body, endpoint.refuses)
-        return Letter(api, _encode({**body, "model": endpoint.name}), tuple(dict.fromkeys((*told, *refused))), limit)
+        body, told = {**body, "model": endpoint.name}, (*told, *refused)
+        if endpoint.spelled is not None:
+            spelled = endpoint.spelled(body)
+            body, told = spelled.body, (*told, *spelled.dropped)
+        return Letter(api, _encode(body), tuple(dict.fromkeys(told)), limit)
 
     async def call(self, clearance: Clearance, request: Request, letter: Letter) -> Reply:
         """Send a letter to the model its clearance names.

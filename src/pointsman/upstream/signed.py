@@ -51,14 +51,14 @@ class SignedTransport:
 class AwsSigner:
     """Signature Version 4, with the credentials that AWS's tools find: variables, profiles, roles of containers and machines."""
 
-    def __init__(self, base_url: str) -> None:
-        """Raises `ConfigError` for an address that is not Bedrock's, and without the extra `aws`."""
+    def __init__(self, base_url: str, region: str = "") -> None:
+        """`region` is for an address that does not say it. Raises `ConfigError` if neither does, and without the extra `aws`."""
         found = _BEDROCK.search(urlsplit(base_url).hostname or "")
-        if found is None:
+        if found is None and not region:
             raise ConfigError(
                 "`auth: aws` needs a `base_url` of Bedrock, such as `https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1`"
             )
-        self._service, self._region = _SERVICES[found[1]], found[2]
+        self._service, self._region = (_SERVICES[found[1]], found[2]) if found else ("bedrock", region)
         try:
             from botocore.session import Session
         except ImportError as error:

@@ -1,0 +1,66 @@
+"""Models of clouds: what they speak, what they cost, and which way leads to them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import date
+
+import pytest
+
+from pointsman.build.endpoints import Engines, endpoints
+from pointsman.build.models import model_of
+from pointsman.catalogue import prices
+from pointsman.config.models import ModelConfig
+from pointsman.errors import ConfigError
+from pointsman.upstream.bedrock import ConverseTransport
+from pointsman.upstream.client import Endpoint
+from pointsman.upstream.http import Pool
+from pointsman.upstream.vertex import VertexTransport
+from pointsman.wire.bedrock_converse import to_converse
+
+NOVA = ModelConfig(id="nova", provider="bedrock", model="amazon.nova-lite-v1:0", region="eu-central-1")
+CLAUDE = ModelConfig(
+    id="claude",
+    provider="vertex",
+    model="claude-sonnet-4-5@20250929",
+    base_url="https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1",
+)
+MISSING = {name: not importlib.util.find_spec(name) for name in ("botocore", "google")}
+
+
+def endpoint(model: ModelConfig) -> Endpoint:
+    return endpoints([model], Engines(), Pool())[model.id]
+
+
+@pytest.mark.parametrize("config", [NOVA, CLAUDE], ids=lambda config: config.provider)
+def test_prices_and_windows_are_the_clouds_own(config):
+    found = model_of(config, prices.load(), date(2026, 11, 1))
+    assert found.apis == ("messages",)
+    assert found.price is not None
+    assert found.context_tokens >= 200_000
+
+
+@pytest.mark.skipif(MISSING["botocore"], reason="needs the extra `aws` (botocore)")
+def test_bedrock_is_asked_where_the_region_says():
+    found = endpoint(NOVA)
+    assert (found.address, found.apis) == ("https://bedrock-runtime.eu-central-1.amazonaws.com", ("messages",))
+    assert isinstance(found.transport, ConverseTransport)
+    assert found.spelled is to_converse
+
+
+@pytest.mark.skipif(MISSING["google"], reason="needs the extra `google` (google-auth)")
+def test_vertex_is_asked_where_its_address_says():
+    found = endpoint(CLAUDE)
+    assert isinstance(found.transport, VertexTransport)
+    assert (found.address, found.spelled) == (CLAUDE.base_url, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "library", "extra"), [(NOVA, "botocore", "aws"), (CLAUDE, "google", "google")], ids=["bedrock", "vertex"]
+)
+def test_a_library_that_is_missing_is_named(monkeypatch, config, library, extra):
+    for name in (f"{library}.session", f"{library}.eventstream", f"{library}.auth.transport.requests"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=rf"pip install 'pointsman\[{extra}\]'"):
+        endpoint(config)
