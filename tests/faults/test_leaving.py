@@ -112,15 +112,6 @@ POINTS = {
 WAYS = ["closed", "reset", "half-closed"]
 
 
-def leave(connection: Connection, how: str) -> None:
-    if how == "half-closed":
-        connection.writer.write_eof()
-    elif how == "reset":
-        connection.writer.transport.abort()
-    else:
-        connection.close()
-
-
 def pool(point: Point) -> list[dict[str, object]]:
     ids = ["first", "last"] if len(point.scripts) == 2 else ["last"]
     best = iter([0.9, 0.5])
@@ -149,7 +140,7 @@ async def left(gateway: Served, client: Client, stream: bool, point: Point, how:
     await point.reached(gateway, connection, stream)
     loop = asyncio.get_running_loop()
     left_at = loop.time()
-    leave(connection, how)
+    connection.leave(how)
     async with asyncio.timeout(3):
         await gateway.quiet()
         await gateway.upstream.until(lambda: all(found.answered or found.left_at for found in gateway.ledger))
@@ -183,7 +174,7 @@ async def test_a_thousand_that_leave_at_odd_moments_leave_nothing_behind(serve: 
                 await connection.request(client.path, {**client.body(wanted, TEXT), "stream": number % 2 > 0}, key=OPERATOR)
                 for _ in range(chance.randrange(chance.choice([60, 400]))):
                     await asyncio.sleep(0)
-                leave(connection, WAYS[number % 3])
+                connection.leave(WAYS[number % 3])
                 await asyncio.sleep(0)
 
         await come_and_go(0)

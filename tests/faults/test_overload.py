@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
+from pointsman.server.admission import MOST_WAITING, Admission
 from pointsman.server.app import Limits
 from pointsman.upstream.lag import Lag
 from tests.faults.clients import CLIENTS, TEXT, Client
 from tests.faults.pools import guarded, route
 from tests.server.conftest import Serve
-from tests.server.served import OPERATOR, model
+from tests.server.served import OPERATOR, chat, model
 
 ALL_APIS = ["chat", "responses", "messages"]
 
@@ -141,26 +142,49 @@ async def test_at_four_times_what_it_takes_all_is_answered_one_way_or_the_other_
         assert {(call.status, call.fault) for call in await gateway.outcomes()} == {("ok", None)}
 
 
-async def test_what_is_new_is_refused_while_the_loop_is_late_but_health_and_administration(serve: Serve):
-    """A late loop by a clock that is moved by hand; so few that they cannot be why it is late are let in all the same."""
-    now_s = [0.0]
-    async with guarded(serve, [model("slow", "stall-after-1")], {}) as gateway:
-        gateway.app.lag = Lag(lambda: now_s[0])
-        gateway.app.lag.start()
-        for _ in range(2):
-            now_s[0] += 10.0
-            gateway.app.lag.stop()
-            gateway.app.lag.beat()
-        gateway.app.lag.stop()
-        asking = [asyncio.create_task(gateway.chat("slow")) for _ in range(8)]
-        await gateway.upstream.until(lambda: len(gateway.ledger) == 8)
-        refused = await gateway.chat("slow")
-        assert (refused.status, refused.headers["retry-after"]) == (429, "1")
-        assert "behind" in refused.error["message"]
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+async def test_while_the_gateway_is_behind_the_crowd_is_refused_unbegun_but_health_and_administration(serve: Serve, client: Client):
+    """What is in progress is answered, and so is the next request once there is room again."""
+    async with guarded(serve, [model("slow", "stall-after-1", apis=ALL_APIS)], {}) as gateway:
+        asking = [asyncio.create_task(client.ask(gateway, "slow", stream=True)) for _ in range(MOST_WAITING)]
+        await gateway.upstream.until(lambda: len(gateway.ledger) == MOST_WAITING)
+        gateway.app.admission = Admission(late_lag())
+        gateway.app.admission.waiting = MOST_WAITING
+        for _ in range(3):
+            refused = await client.ask(gateway, "slow", stream=True)
+            assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+            assert "behind" in client.failure(refused)["message"]
         for path in ("/livez", "/readyz", "/healthz"):
             assert (await gateway.ask(path, key=None)).status == 200
         assert (await gateway.ask("/v1/admin/keys")).status == 200
+        gateway.app.admission.waiting = 0
         gateway.upstream.release.set()
         assert {(await answer).status for answer in asking} == {200}
-        assert (await gateway.chat("slow")).status == 200
-        assert len(gateway.ledger) == 9
+        assert client.said(await client.ask(gateway, "slow", stream=True)) == TEXT
+        assert len(gateway.ledger) == MOST_WAITING + 1
+
+
+async def test_a_connection_goes_on_after_its_request_was_refused(serve: Serve):
+    """Its body is read away, however it comes; who waits to be told to send it is told at once, and the connection ends."""
+    async with guarded(serve, [model("m", "ok")], {}) as gateway:
+        gateway.app.admission = Admission(late_lag())
+        gateway.app.admission.waiting = MOST_WAITING
+        gateway.app._in_progress += MOST_WAITING
+        connection = await gateway.connect()
+        for body in (chat("m"), chat("m", "word " * 50_000)):
+            await connection.request("/v1/chat/completions", body, key=OPERATOR)
+            assert (await connection.answered()).status == 429
+        await connection.request("/v1/chat/completions", chat("m"), key=OPERATOR, expect="100-continue")
+        last = await connection.answered()
+        assert (last.status, last.headers["retry-after"], last.headers["connection"]) == (429, "1", "close")
+        gateway.app.admission.waiting = 0
+        connection = await gateway.connect()
+        await connection.request("/v1/chat/completions", chat("m"), key=OPERATOR)
+        assert (await connection.answered()).status == 200
+        gateway.app._in_progress -= MOST_WAITING
+
+
+def late_lag() -> Lag:
+    lag = Lag()
+    lag.is_late = True
+    return lag

@@ -27,7 +27,7 @@ from pointsman.errors import (
 from pointsman.wire.anthropic_messages import MESSAGES
 from pointsman.wire.anthropic_messages.usage import read_usage, write_usage
 from pointsman.wire.dialect import Completion, Envelope
-from pointsman.wire.events import Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Finished, Lost, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_chat.usage import MOST_TOKENS
 
 ENVELOPE = Envelope("dec1", "auto", 1_700_000_000)
@@ -84,7 +84,9 @@ def test_a_whole_answer_becomes_events():
     assert MESSAGES.read_events(body) == [
         Reasoning("hm"),
         Reasoning("", signature="sig"),
+        Lost("redacted_thinking"),
         Text("Hello"),
+        Lost("server_tool_use"),
         ToolBegan(0, "t1", "f"),
         ToolArguments(0, '{"a":1}'),
         ToolBegan(1, "t2", "f"),

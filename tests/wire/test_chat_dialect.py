@@ -264,3 +264,22 @@ def test_what_is_written_is_what_openais_client_expects(events, usage):
     completion = CHAT.read_completion(CHAT.write_answer(events, envelope()))
     assert completion.finish_reason == next(event.reason for event in events if isinstance(event, Finished))
     assert completion.empty is not any(isinstance(event, (Text, Refusal, ToolBegan)) for event in events)
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("delta", "reason", "spoken"),
+    [
+        ({"role": "assistant", "content": ""}, None, False),
+        ({"role": "assistant", "content": None, "refusal": None, "tool_calls": []}, "stop", False),
+        ({}, "length", False),
+        ({"content": "x"}, None, True),
+        ({"refusal": "no"}, "stop", True),
+        ({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]}, "tool_calls", True),
+    ],
+)
+def test_a_stream_that_is_over_has_begun_whether_or_not_it_has_spoken(own, delta, reason, spoken):
+    reader = CHAT.reader({}, own=own)
+    raw = json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}).encode()
+    list((reader.feed if own else reader.read)(b"data: " + raw + b"\n\ndata: [DONE]\n\n"))
+    assert (reader.begun, reader.spoken, reader.done) == (True, spoken, True)

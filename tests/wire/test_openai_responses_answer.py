@@ -129,10 +129,10 @@ def test_a_whole_answer_has_every_field_and_repeats_what_was_asked():
     assert (answer["id"], answer["object"], answer["model"], answer["status"]) == ("resp_dec_1", "response", "auto", "completed")
     assert {
         name: answer[name]
-        for name in ("instructions", "temperature", "metadata", "tool_choice", "service_tier", "previous_response_id", "max_output_tokens")
+        for name in ("instructions", "temperature", "metadata", "tool_choice", "previous_response_id", "max_output_tokens")
     } == {
         name: ASKED[name]
-        for name in ("instructions", "temperature", "metadata", "tool_choice", "service_tier", "previous_response_id", "max_output_tokens")
+        for name in ("instructions", "temperature", "metadata", "tool_choice", "previous_response_id", "max_output_tokens")
     }
     assert answer["text"]["format"] == {
         "type": "json_schema",
@@ -632,7 +632,7 @@ def test_an_error_event_goes_on_from_the_events_before_it(numbered):
 
 
 def test_an_error_event_of_a_translated_stream_goes_on_from_what_was_written():
-    stream = Translated(CHAT.reader({}, own=False), RESPONSES.writer(ENVELOPE))
+    stream = Translated(CHAT.reader({}, own=False), RESPONSES.writer(ENVELOPE), "responses")
     sent = b"".join(stream.feed(b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'))
     failed = sent + RESPONSES.error_event(UpstreamError("cut"), stream.sequence)
     assert [event["sequence_number"] for event in events_in(failed)] == list(range(len(events_in(failed))))

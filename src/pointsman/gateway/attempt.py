@@ -39,6 +39,7 @@ from pointsman.wire.dialect import Completion, Stream
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_body import ErrorBody
 from pointsman.wire.events import Event
+from pointsman.wire.left_out import left_out
 from pointsman.wire.refused import refused, refused_event
 from pointsman.wire.retry_after import retry_after_s
 from pointsman.wire.translated import Translated
@@ -100,6 +101,7 @@ class Attempt:
         self._kept: list[bytes] | None = [] if kept and asked.stream else None
         self._kept_bytes = 0
         self._completion: Completion | None = None
+        self._left_out: tuple[str, ...] = ()  # of a whole answer
         self._ttft_ms: float | None = None
         self._cost_picousd: int | None = None
         self._recorded = False
@@ -113,7 +115,7 @@ class Attempt:
         own = api == request.api and self._unmasking is None
         previous = request.content.previous if own else None
         reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=own, previous=previous)
-        return reader if own else Translated(reader, DIALECTS[request.api].writer(envelope_of(request)), self._unmasking)
+        return reader if own else Translated(reader, DIALECTS[request.api].writer(envelope_of(request)), request.api, self._unmasking)
 
     async def open(self) -> UpstreamError | None:
         """Call, and read until the first content (streamed) or the whole answer. What the upstream failed with is returned, not raised."""
@@ -151,17 +153,27 @@ class Attempt:
         if self.stream is None:
             self._read_answer(await self._whole(reply))
             return
-        # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
-        held = 0
-        while not self.stream.begun and not self.stream.done and (chunk := await anext(reply.body, None)) is not None:
-            self._keep(chunk)
-            self._first += self.stream.feed(chunk)
-            if (held := held + len(chunk)) > _MAX_HELD_BYTES and not self.stream.begun:
-                raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
-        if not self.stream.begun:
-            raise UpstreamStreamBroken("the upstream's stream ended before any content")
+        await self._read_beginning(reply, self.stream)
         self._ttft_ms = round(self._elapsed_ms(), 3)
         self.clock.allow(self._started + self._timeouts.total_s)
+
+    async def _read_beginning(self, reply: Reply, stream: Stream) -> None:
+        """Read until there is something to deliver. One that only ends is read to its end where an answer must not be empty."""
+        # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
+        held, must_speak = 0, "empty" in self._call.checks
+        while not (stream.done or (stream.begun and (stream.spoken or not must_speak))):
+            if (chunk := await anext(reply.body, None)) is None:
+                break
+            self._keep(chunk)
+            self._first += stream.feed(chunk)
+            if (held := held + len(chunk)) > _MAX_HELD_BYTES and not stream.begun:
+                raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
+        if not stream.begun:
+            raise UpstreamStreamBroken("the upstream's stream ended before any content")
+        if must_speak and not stream.spoken:
+            stream.ended()
+            self._completion = Completion(stream.finish_reason, stream.usage, text="", empty=True)
+            raise InvalidOutput("the answer is empty")
 
     async def _whole(self, reply: Reply) -> bytes:
         body, pieces = bytearray(), reply.body
@@ -190,10 +202,8 @@ class Attempt:
             self._check(body, read)
         if self._call.whole:
             self._look_at(body)
-        elif unmasking is not None:
-            self.body = DIALECTS[request.api].write_answer(unmasking.whole(dialect.read_events(body)), envelope_of(request))
-        elif self._letter.api != request.api:
-            self.body = DIALECTS[request.api].write_answer(dialect.read_events(body), envelope_of(request))
+        elif unmasking is not None or self._letter.api != request.api:
+            self._say(self._events_of(body))
         else:
             self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
 
@@ -223,9 +233,15 @@ class Attempt:
         events = self._events_of(body)
         self.answer = answer_of(events)
         if request.stream or not own or self._unmasking is not None:
-            self.body, self.final = written(request, events)
+            self._say(events)
         else:
             self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
+
+    def _say(self, events: list[Event]) -> None:
+        """The answer as the client gets it, in words that are not the upstream's."""
+        request = self._decision.request
+        self.body, self.final = written(request, events)
+        self._left_out = left_out(events, request.api)
 
     def _keep(self, chunk: bytes) -> None:
         if self._kept is None:
@@ -384,6 +400,7 @@ class Attempt:
             answer_digest=self._digest(),
             masked=len(self._letter.values),
             sent=not isinstance(error, UpstreamError) or error.sent,
+            dropped=(*self._letter.dropped, *(self._left_out or getattr(self.stream, "dropped", ()))),
         )
 
     def _digest(self) -> str | None:
@@ -434,8 +451,8 @@ class Attempt:
             said["x-pointsman-cost-usd"] = usd(self._cost_picousd + others_picousd)
         if flags := decision.flags(self.model):
             said["x-pointsman-flags"] = ", ".join(flags)
-        if self._letter.dropped:
-            said["x-pointsman-dropped"] = ", ".join(self._letter.dropped)
+        if dropped := (*self._letter.dropped, *self._left_out):
+            said["x-pointsman-dropped"] = ", ".join(dropped)
         if self._letter.values:
             said["x-pointsman-masked"] = str(len(self._letter.values))
         return said

@@ -20,7 +20,7 @@ from pointsman.signals.extract import Search
 from pointsman.signals.sensitivity.texts import UNREAD, Piece, pieces
 from pointsman.upstream.client import Letter
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.events import Event, Finished, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Citation, Event, Finished, Lost, Refusal, Served, Text, ToolArguments, ToolBegan, Used
 
 if TYPE_CHECKING:
     from pointsman.signals.sensitivity.mask import Unmasker
@@ -131,7 +131,9 @@ class Unmasking:
 
     def of(self, event: Event) -> Iterator[Event]:
         """What is said instead of it, as far as that is known by now."""
-        if isinstance(event, Used):
+        if isinstance(event, Citation):
+            yield Lost("citations")  # the values put back, it says nothing any more of where it belongs
+        elif isinstance(event, Used | Served | Lost):
             yield event
         elif isinstance(event, Text | Refusal | ToolArguments):
             yield from self._said(event)

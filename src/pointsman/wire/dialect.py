@@ -56,6 +56,10 @@ class Stream(Protocol):
         """A choice has said something beyond whose turn it is, or has ended."""
 
     @property
+    def spoken(self) -> bool:
+        """A choice has said something: it has not merely ended."""
+
+    @property
     def done(self) -> bool:
         """The upstream has said that its stream is over."""
 

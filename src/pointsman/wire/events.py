@@ -62,6 +62,21 @@ class ToolArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A page of the web that a piece of the choice's text goes back to; said after that text.
+
+    `start`, `end`: the piece, in characters from where the choice's text begins. `quote`: what stands on the page.
+    """
+
+    url: str
+    start: int
+    end: int
+    title: str = ""
+    quote: str = ""
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A choice is complete; `stop_sequence` is the one that ended it, where that is known."""
 
@@ -77,4 +92,18 @@ class Used:
     usage: Usage
 
 
-Event = Text | Refusal | Reasoning | ToolBegan | ToolArguments | Finished | Used
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The tier of service that answered, as Chat Completions calls it, where it was not the usual one."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something was said for which there are no words here; `what` is its name in the API in which it was said."""
+
+    what: str
+
+
+Event = Text | Refusal | Reasoning | ToolBegan | ToolArguments | Citation | Finished | Used | Served | Lost

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from pointsman.core.apis import Api
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire.dialect import StreamReader, StreamWriter
-from pointsman.wire.events import Event
+from pointsman.wire.events import Citation, Event, Text
+from pointsman.wire.left_out import MOST, lost
 
 MOST_BYTES: Final = 64_000_000
 """Of one stream: what is held of an answer until it ends grows with it."""
@@ -27,11 +29,16 @@ class Change(Protocol):
 
 @dataclass(slots=True)
 class Translated:
-    """A `Stream` made of a reader of the upstream's API and a writer of the client's, and a change between them if there is one."""
+    """A `Stream` made of a reader of the upstream's API and a writer of the client's, and a change between them if there is one.
+
+    What `api`, the client's, has no words for is told before the stream's last words, in a comment: its headers are gone by then.
+    """
 
     reader: StreamReader
     writer: StreamWriter
+    api: Api
     change: Change | None = None
+    _lost: dict[str, None] = field(default_factory=dict, init=False)
     _fed: int = field(default=0, init=False)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -41,19 +48,43 @@ class Translated:
             raise UpstreamStreamBroken(f"the upstream sent more than {MOST_BYTES:,} bytes")
         for read in self.reader.read(data):
             for event in (read,) if self.change is None else self.change.of(read):
-                if written := self.writer.write(event):
+                if written := self._write(event):
                     yield written
 
     def ended(self) -> bytes:
         """The stream's last words. Raises as the reader does."""
         self.reader.ended()
         left = () if self.change is None else self.change.ended()
-        return b"".join([*map(self.writer.write, left), self.writer.ended()])
+        said = [*map(self._write, left)]
+        told = f": x-pointsman-dropped: {', '.join(self._lost)}\n\n".encode() if self._lost else b""
+        return b"".join([*said, told, self.writer.ended()])
+
+    def _write(self, event: Event) -> bytes:
+        written = self.writer.write(event)
+        if not isinstance(event, Text) or event.logprobs or event.choice:  # of plain text nothing is lost
+            self._tell(event, written)
+        return written
+
+    def _tell(self, event: Event, written: bytes) -> None:
+        if len(self._lost) < MOST:
+            self._lost |= dict.fromkeys(lost(event, self.api))
+        if not written and isinstance(event, Citation):  # it came after its text was closed
+            self._lost["answer.citations"] = None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What of the answer was left out until now."""
+        return tuple(self._lost)
 
     @property
     def begun(self) -> bool:
         """As the reader's."""
         return self.reader.begun
+
+    @property
+    def spoken(self) -> bool:
+        """As the reader's."""
+        return self.reader.spoken
 
     @property
     def done(self) -> bool:

@@ -11,7 +11,20 @@ from msgspec import Struct
 from pointsman.errors import UpstreamError
 from pointsman.wire.anthropic_messages.usage import read_usage
 from pointsman.wire.dialect import Completion
-from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import (
+    Citation,
+    Event,
+    Finished,
+    FinishReason,
+    Lost,
+    Reasoning,
+    Refusal,
+    Served,
+    Text,
+    ToolArguments,
+    ToolBegan,
+    Used,
+)
 from pointsman.wire.fields import json_text
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.refused import refused_event
@@ -56,13 +69,16 @@ def read_events(body: bytes) -> list[Event]:
     """A whole answer as events. Raises `UpstreamError` when it is none."""
     answer = _read(body)
     events: list[Event] = []
-    calls = 0
+    calls = length = 0
     for block in answer.content or ():
         try:
-            events += _events(block, calls)
+            said = [*_events(block, calls, length)]
         except ValueError as error:
             raise UpstreamError("the upstream answered with a content block that cannot be read") from error
+        events += said
         calls += block.get("type") == "tool_use"
+        length += sum(len(event.text) for event in said if isinstance(event, Text))
+    events += tier(answer.usage)
     events += ending(answer.stop_reason, answer.stop_sequence, answer.stop_details, called=calls > 0)
     usage = read_usage(answer.usage)
     return [*events, Used(usage)] if usage else events
@@ -74,6 +90,27 @@ def ending(reason: str | None, stop_sequence: str | None, details: Any, *, calle
         yield Refusal(why)
     otherwise: FinishReason = "tool_calls" if called else "stop"
     yield Finished(_REASONS.get(reason or "", otherwise), stop_sequence=stop_sequence)
+
+
+def tier(usage: Any) -> Iterator[Event]:
+    """The tier of service, where it says something."""
+    if isinstance(usage, dict) and usage.get("service_tier") == "priority":
+        yield Served("priority")
+
+
+def citations(told: Any, start: int, end: int) -> Iterator[Event]:
+    """What a block of text, from `start` to `end`, goes back to. Pages of the web have a counterpart, documents have none."""
+    for citation in told if isinstance(told, list) else ():
+        found = citation if isinstance(citation, dict) else {}
+        kind, url, title, quote = (_word(found.get(name)) for name in ("type", "url", "title", "cited_text"))
+        if kind == "web_search_result_location" and url:
+            yield Citation(url, start, end, title, quote)
+        else:
+            yield Lost(f"citations.{kind or 'unknown'}")
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def finish_reason(reason: str) -> str:
@@ -106,12 +143,13 @@ def _says(block: Mapping[str, Any]) -> bool:
     return bool(block.get("text")) if kind == "text" else kind not in {"thinking", "redacted_thinking"}
 
 
-def _events(block: Mapping[str, Any], call: int) -> Iterator[Event]:
-    """The events of one block; blocks without a counterpart have none."""
+def _events(block: Mapping[str, Any], call: int, start: int) -> Iterator[Event]:
+    """The events of one block, before which so many calls and characters were said."""
     match block.get("type"):
         case "text":
             if text := text_of(block, "text"):
                 yield Text(text)
+            yield from citations(block.get("citations"), start, start + len(text))
         case "thinking":
             if thought := text_of(block, "thinking"):
                 yield Reasoning(thought)
@@ -120,3 +158,5 @@ def _events(block: Mapping[str, Any], call: int) -> Iterator[Event]:
         case "tool_use":
             yield ToolBegan(call, text_of(block, "id"), text_of(block, "name"))
             yield ToolArguments(call, json_text(block.get("input") or {}))
+        case kind:
+            yield Lost(str(kind))

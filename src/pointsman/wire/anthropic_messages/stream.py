@@ -11,9 +11,9 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
-from pointsman.wire.anthropic_messages.answer import ending, finish_reason, text_of
+from pointsman.wire.anthropic_messages.answer import citations, ending, finish_reason, text_of, tier
 from pointsman.wire.anthropic_messages.usage import read_usage
-from pointsman.wire.events import Event, Reasoning, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Event, Lost, Reasoning, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.refused import refused_event
 
@@ -41,11 +41,15 @@ class MessagesStream:
         self._sse = sse.SSEReader()
         self._blocks: dict[int, int | None] = {}  # index: which tool call, `None` for other blocks
         self._calls = 0
+        self._length = 0  # of the text that was read
+        self._text_from = 0  # where the last block of text began
+        self._citations: list[Any] = []  # of that block
         self._counts: dict[str, Any] = {}
         self._counted = False  # the last counts have come
         self._stop: dict[str, Any] = {}
         self._last_words = b""
         self.begun = False
+        self.spoken = False  #: it has not merely ended
         self.done = False
         self.pieces = 0
 
@@ -75,7 +79,10 @@ class MessagesStream:
     def read(self, data: bytes) -> Iterator[Event]:
         """The events completed by `data`. Raises as `feed` does."""
         for _, _, said in self._follow(data):
-            yield from said
+            for event in said:
+                if isinstance(event, Text):
+                    self._length += len(event.text)
+                yield event
 
     def ended(self) -> bytes:
         """The stream's last words, once the upstream has closed. Raises `UpstreamStreamBroken` if it ended without them."""
@@ -118,13 +125,19 @@ class MessagesStream:
                 return self._delta(_index(event), _object(event.delta, "delta"))
             case "content_block_start":
                 return self._start(_index(event), _object(event.content_block, "content_block"))
+            case "content_block_stop" if self._citations:
+                told, self._citations = self._citations, []
+                return [*citations(told, self._text_from, self._length)]
             case "message_start":
-                self._count(_object(event.message, "message").get("usage"))
+                usage = _object(event.message, "message").get("usage")
+                self._count(usage)
+                return [*tier(usage)]
             case "message_delta":
                 delta = _object(event.delta, "delta")
                 text_of(delta, "stop_reason")
                 self._stop |= {name: value for name, value in delta.items() if value is not None}
                 self.begun = self.begun or self.finish_reason is not None
+                self.spoken = self.spoken or delta.get("stop_reason") == "refusal"
                 self._count(event.usage)
                 self._counted = self._counted or isinstance(event.usage, dict)
             case "message_stop":
@@ -137,10 +150,12 @@ class MessagesStream:
         self._blocks[index] = None
         if kind in {"text", "thinking"}:  # some servers put the first piece in here
             text = text_of(block, kind)
+            noted = block.get("citations")
+            self._text_from, self._citations = self._length, [*noted] if isinstance(noted, list) else []
             return self._said(Text(text) if kind == "text" else Reasoning(text)) if text else _NOTHING
-        self.begun = True
+        self.begun = self.spoken = True
         if kind != "tool_use":
-            return _NOTHING
+            return (Lost(kind),)
         call = self._blocks[index] = self._calls
         self._calls += 1
         began = ToolBegan(call, text_of(block, "id"), text_of(block, "name"))
@@ -164,10 +179,12 @@ class MessagesStream:
                 text, call = text_of(delta, "partial_json"), self._blocks[index]
                 said = self._said(ToolArguments(call or 0, text)) if text else _NOTHING
                 return _NOTHING if call is None else said  # of a tool that the provider runs itself
+            case "citations_delta":
+                self._citations.append(delta.get("citation"))
         return _NOTHING
 
     def _said(self, event: Event) -> Sequence[Event]:
-        self.begun = True
+        self.begun = self.spoken = True
         self.pieces += 1
         return (event,)
 

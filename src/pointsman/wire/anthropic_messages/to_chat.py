@@ -110,9 +110,9 @@ def count_tokens_to_chat(body: Mapping[str, Any]) -> Translation:
 
 
 def own(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body for a model that speaks this API: as it is, but for our own metadata, and thinking without a signature.
+    """The body for a model that speaks this API: as it is, but for our own metadata, and for thinking and citations without a signature.
 
-    Of such thinking, which models of other APIs leave in a conversation, this API wants to know nothing.
+    Of these two, which models of other APIs leave in a conversation, this API wants to know nothing.
     """
     sent = dict(body)
     if isinstance(messages := sent.get("messages"), list):
@@ -127,9 +127,21 @@ def own(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_unsigned(message: Any) -> Any:
     content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list) or not any(map(_is_unsigned, content)):
+    if not isinstance(content, list) or not any(_is_unsigned(block) or _is_unproved(block) for block in content):
         return message
-    return {**message, "content": [block for block in content if not _is_unsigned(block)]}
+    return {**message, "content": [_without_unproved(block) for block in content if not _is_unsigned(block)]}
+
+
+def _is_unproved(block: Any) -> bool:
+    noted = block.get("citations") if isinstance(block, dict) else None
+    return isinstance(noted, list) and any(isinstance(one, dict) and one.get("encrypted_index") == "" for one in noted)
+
+
+def _without_unproved(block: Any) -> Any:
+    if not _is_unproved(block):
+        return block
+    proved = [one for one in block["citations"] if not isinstance(one, dict) or one.get("encrypted_index") != ""]
+    return {name: value for name, value in block.items() if name != "citations"} | ({"citations": proved} if proved else {})
 
 
 def _is_unsigned(block: Any) -> bool:

@@ -15,9 +15,10 @@ from pointsman.core.prices import Usage
 from pointsman.wire.anthropic_messages.tools import tool_id, tool_input
 from pointsman.wire.anthropic_messages.usage import write_usage
 from pointsman.wire.dialect import Envelope
-from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Citation, Event, Finished, Lost, Reasoning, Refusal, Served, Text, ToolArguments, ToolBegan, Used
 
-_Piece = Text | Refusal | Reasoning | ToolBegan | ToolArguments
+_PIECES = (Text, Refusal, Reasoning, ToolArguments)
+_Piece = Text | Refusal | Reasoning | ToolBegan | ToolArguments | Citation
 
 _REASONS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _HEADS: Final[dict[str, dict[str, Any]]] = {
@@ -39,6 +40,7 @@ class _Block:
     call: int | None = None
     pieces: list[str] = field(default_factory=list)
     signature: str = ""
+    citations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
@@ -65,7 +67,8 @@ class _Block:
         """The block in an answer that is not streamed."""
         if self.kind == "tool_use":
             return {**self.head, "input": tool_input(self.text)}
-        return {**self.head, self.kind: self.text} | ({"signature": self.signature} if self.signature else {})
+        more: dict[str, Any] = {"signature": self.signature, "citations": self.citations}
+        return {**self.head, self.kind: self.text, **{name: value for name, value in more.items() if value}}
 
 
 class _Message:
@@ -78,14 +81,19 @@ class _Message:
         self._envelope = envelope
         self._finished: Finished | None = None
         self._refused = self._called = False
+        self._priority = False
 
     def take(self, event: Event) -> _Block | None:
         """Take in what is said. The block that it went into, if it went into one."""
         if isinstance(event, Used):
             self.usage = event.usage
-        elif event.choice == 0 and isinstance(event, Finished):
+        elif isinstance(event, Served):
+            self._priority = event.tier == "priority"
+        elif isinstance(event, Lost) or event.choice:
+            return None
+        elif isinstance(event, Finished):
             self._finished = event
-        elif event.choice == 0 and not isinstance(event, Finished):
+        else:
             return self._put(event)
         return None
 
@@ -95,6 +103,8 @@ class _Message:
             called = {"id": tool_id(piece.id, f"{self._envelope.id}.{piece.call}"), "name": piece.name}
             self.blocks.append(_Block({"type": "tool_use", **called, "input": {}}, piece.call))
             return self.calls.setdefault(piece.call, self.blocks[-1])
+        if isinstance(piece, Citation):
+            return self._cite(piece)
         if isinstance(piece, ToolArguments):
             block = self.calls.get(piece.call)
         else:
@@ -106,6 +116,14 @@ class _Message:
             block.signature = signature
         if block is not None and piece.text:
             block.pieces.append(piece.text)
+        return block
+
+    def _cite(self, citation: Citation) -> _Block | None:
+        """What is cited goes to the whole block. The proof of a search that this API's own citations hold is one nobody else can give."""
+        block = next((block for block in reversed(self.blocks) if block.kind == "text"), None)
+        if block is not None:
+            said = {"url": citation.url, "title": citation.title or None, "cited_text": citation.quote, "encrypted_index": ""}
+            block.citations.append({"type": "web_search_result_location", **said})
         return block
 
     def _last(self, kind: str) -> _Block:
@@ -139,8 +157,11 @@ class _Message:
             "content": content,
             "stop_reason": self.stop_reason,
             "stop_sequence": self.stop_sequence,
-            "usage": write_usage(self.usage),
+            "usage": self.used(),
         }
+
+    def used(self) -> dict[str, Any]:
+        return write_usage(self.usage) | ({"service_tier": "priority"} if self._priority else {})
 
 
 def write_answer(events: Iterable[Event], envelope: Envelope) -> bytes:
@@ -171,15 +192,17 @@ class MessagesWriter:
             return out + (self._close_all() if event.choice == 0 else b"")
         if block is None:
             return out
-        if block is self._open and not isinstance(event, ToolBegan | Finished | Used):
+        if block is self._open and isinstance(event, _PIECES):
             return out + self._piece(event.text, block.signature) + self._advance()
+        if block is self._open and isinstance(event, Citation):
+            return out + self._cited(block.citations[-1:])
         return out + self._advance()
 
     def ended(self) -> bytes:
         """The stream's last words."""
         delta = {"stop_reason": self._message.stop_reason, "stop_sequence": self._message.stop_sequence}
         out = self._start() + self._close_all()
-        out += _event("message_delta", delta=delta, usage=write_usage(self._message.usage))
+        out += _event("message_delta", delta=delta, usage=self._message.used())
         return out + _event("message_stop")
 
     def _start(self) -> bytes:
@@ -208,7 +231,7 @@ class MessagesWriter:
             return b""
         self._open = self._blocks[0]
         start = _event("content_block_start", index=self._index, content_block=self._open.head)
-        return start + self._piece(self._open.text, self._open.signature)
+        return start + self._piece(self._open.text, self._open.signature) + self._cited(self._open.citations)
 
     def _piece(self, text: str, signature: str) -> bytes:
         assert self._open is not None
@@ -219,6 +242,10 @@ class MessagesWriter:
         if signature:
             out += _event("content_block_delta", index=self._index, delta={"type": "signature_delta", "signature": signature})
         return out
+
+    def _cited(self, citations: Iterable[dict[str, Any]]) -> bytes:
+        deltas = ({"type": "citations_delta", "citation": citation} for citation in citations)
+        return b"".join(_event("content_block_delta", index=self._index, delta=delta) for delta in deltas)
 
     def _close(self) -> bytes:
         if (call := self._blocks.pop(0).call) is not None:

@@ -12,8 +12,8 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError
 from pointsman.wire.dialect import Completion, Envelope
-from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
-from pointsman.wire.openai_chat.reading import FAILED, REASONS, Call, ChoiceReader, Logprobs, Message
+from pointsman.wire.events import Citation, Event, Finished, Lost, Reasoning, Refusal, Served, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.openai_chat.reading import FAILED, REASONS, ChoiceReader, Logprobs, Message, sources, tier, write_url_citation
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_chat.usage import read_usage, write_usage
 
@@ -34,12 +34,16 @@ class _Choice(Struct):
     message: Message
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
+    stop_reason: Any = None  # vLLM's: the stop sequence, or the number of a token
 
 
 class _Answer(Struct):
     choices: list[_Choice]
     usage: Any = None
     id: Any = None
+    service_tier: Any = None
+    citations: Any = None
+    search_results: Any = None
 
 
 _accounted = msgspec.json.Decoder(_AccountedAnswer).decode
@@ -86,15 +90,16 @@ def read_events(body: bytes) -> list[Event]:
     if not answer.choices:
         raise UpstreamError("the upstream answered with no choices")
     events = [event for at, choice in enumerate(answer.choices) for event in _events(at, choice, answer.id)]
+    events = [*tier(answer.service_tier), *events, *sources(answer)]
     usage = read_usage(answer.usage)
     return events if usage is None else [*events, Used(usage)]
 
 
 def _events(at: int, choice: _Choice, answer: object) -> Iterator[Event]:
-    calls = [Call(number, call.id, call.function, call.custom) for number, call in enumerate(choice.message.tool_calls or ())]
+    calls = [msgspec.structs.replace(call, index=number) for number, call in enumerate(choice.message.tool_calls or ())]
     choice.message.tool_calls = calls
     reader = ChoiceReader(at, answer)
-    yield from reader.read(choice.message, choice.logprobs, choice.finish_reason)
+    yield from reader.read(choice.message, choice.logprobs, choice.finish_reason, choice.stop_reason)
     yield from reader.end()
 
 
@@ -108,6 +113,7 @@ class Said:
     calls: dict[int, ToolBegan] = field(default_factory=dict)
     arguments: dict[int, str] = field(default_factory=dict)
     logprobs: list[Mapping[str, Any]] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
     finished: Finished | None = None
 
 
@@ -118,12 +124,12 @@ def collect(events: Iterable[Event]) -> tuple[dict[int, Said], Usage | None]:
     for event in events:
         if isinstance(event, Used):
             usage = event.usage
-        else:
+        elif not isinstance(event, Served | Lost):
             _add(choices.setdefault(event.choice, Said()), event)
     return dict(sorted(choices.items())), usage
 
 
-def _add(said: Said, event: Text | Refusal | Reasoning | ToolBegan | ToolArguments | Finished) -> None:
+def _add(said: Said, event: Text | Refusal | Reasoning | ToolBegan | ToolArguments | Citation | Finished) -> None:
     match event:
         case Text():
             said.text += event.text
@@ -136,12 +142,15 @@ def _add(said: Said, event: Text | Refusal | Reasoning | ToolBegan | ToolArgumen
             said.calls[event.call] = event
         case ToolArguments():
             said.arguments[event.call] = said.arguments.get(event.call, "") + event.text
+        case Citation():
+            said.citations.append(event)
         case Finished():
             said.finished = event
 
 
 def write_answer(events: Iterable[Event], envelope: Envelope) -> bytes:
     """The whole answer for the client that sent `envelope.body`."""
+    events = [*events]
     choices, usage = collect(events)
     answer = {
         "id": f"chatcmpl-{envelope.id}",
@@ -158,7 +167,7 @@ def write_answer(events: Iterable[Event], envelope: Envelope) -> bytes:
             for index, said in choices.items()
         ],
         "usage": None if usage is None else write_usage(usage),
-        "service_tier": None,
+        "service_tier": next((event.tier for event in events if isinstance(event, Served)), None),
         "system_fingerprint": None,
     }
     return msgspec.json.encode(answer)
@@ -169,13 +178,18 @@ def _message(said: Said) -> dict[str, Any]:
         "role": "assistant",
         "content": said.text if said.text or not (said.calls or said.refusal) else None,
         "refusal": said.refusal or None,
-        "annotations": [],
+        "annotations": [annotation(citation) for citation in said.citations],
     }
     if said.reasoning:
         message["reasoning_content"] = said.reasoning
     if said.calls:
         message["tool_calls"] = [_call(call, said.arguments.get(number, "")) for number, call in said.calls.items()]
     return message
+
+
+def annotation(citation: Citation) -> dict[str, Any]:
+    """A citation as a message holds it."""
+    return {"type": "url_citation", "url_citation": write_url_citation(citation)}
 
 
 def _call(call: ToolBegan, arguments: str) -> dict[str, Any]:

@@ -13,17 +13,19 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
-from pointsman.wire.events import Event, Finished, Used
+from pointsman.wire.events import Event, Finished, Served, Used
 from pointsman.wire.openai_chat.alike import Alike, learn
-from pointsman.wire.openai_chat.reading import FAILED, REASONS, ChoiceReader, Index, Logprobs, Message
+from pointsman.wire.openai_chat.reading import FAILED, REASONS, ChoiceReader, Index, Logprobs, Message, sources, tier
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_chat.usage import read_usage
 from pointsman.wire.refused import refused_event
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _LESSONS = 3  # attempts at finding out how a stream's usual chunk looks; many begin with one that is a little different
+_BESIDE = (Used, Served)  # events in which nothing is said
 
 C = TypeVar("C", bound=Struct)
+K = TypeVar("K", bound="Chunk[Any]")
 
 
 class Passed(Protocol):
@@ -56,13 +58,21 @@ class Chunk(Struct, Generic[C]):
     id: Any = None
 
 
+class ReadChunk(Chunk[C], Generic[C]):
+    """One that is read into events."""
+
+    service_tier: Any = None
+    citations: Any = None
+    search_results: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What tells the streams of one API from another's."""
 
     name: str
     passed: Callable[[bytes], Chunk[Any]]  #: chunks of `Passed`
-    read: Callable[[bytes], Chunk[Any]]  #: chunks of `Read`
+    read: Callable[[bytes], ReadChunk[Any]]  #: chunks of `Read`
 
 
 class OpenAIStream:
@@ -87,6 +97,11 @@ class OpenAIStream:
         self.pieces = 0  #: of text and the like: near enough a token each
         self.begun = False  #: a choice has said something, beyond whose turn it is, or has ended
         self.done = False
+
+    @property
+    def spoken(self) -> bool:
+        """A choice has said something: it has not merely ended."""
+        return self.pieces > 0
 
     @property
     def finish_reason(self) -> str | None:
@@ -120,6 +135,7 @@ class OpenAIStream:
                     yield event.raw
             elif event.data == b"[DONE]":
                 self.done = True
+                self.begun = self.begun or bool(self._finish_reasons)  # as where it is read: choices that were named have ended
             elif (passed := self._pass(event)) is not None:
                 yield passed
 
@@ -135,9 +151,10 @@ class OpenAIStream:
             for said in self._endings() if self.done else self._read(event):
                 if isinstance(said, Finished):
                     self._finish_reasons[said.choice] = said.reason
-                elif not isinstance(said, Used):
+                    self.begun = True
+                elif not isinstance(said, _BESIDE):
                     self.pieces += 1
-                self.begun = self.begun or not isinstance(said, Used)
+                    self.begun = True
                 yield said
 
     def ended(self) -> bytes:
@@ -163,10 +180,14 @@ class OpenAIStream:
 
     def _read(self, event: sse.Event) -> Iterator[Event]:
         chunk = self._chunk(event, self._form.read)
+        if chunk.service_tier:
+            yield from tier(chunk.service_tier)
         for choice in chunk.choices:
             reader = self._choice_readers.setdefault(choice.index, ChoiceReader(choice.index, chunk.id))
             self._finish_reasons.setdefault(choice.index, None)
             yield from choice.events(reader)
+        if (chunk.citations or chunk.search_results) and self.begun:
+            yield from sources(chunk)
         if chunk.usage is not None and self.usage is not None:
             yield Used(self.usage)
 
@@ -174,7 +195,7 @@ class OpenAIStream:
         for reader in self._choice_readers.values():
             yield from reader.end()
 
-    def _chunk(self, event: sse.Event, decode: Callable[[bytes], Chunk[Any]]) -> Chunk[Any]:
+    def _chunk(self, event: sse.Event, decode: Callable[[bytes], K]) -> K:
         try:
             chunk = decode(event.data)
         except UNREADABLE as error:
@@ -257,12 +278,13 @@ class _Read(Struct):
     delta: Message | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
+    stop_reason: Any = None
 
     def events(self, reader: ChoiceReader) -> Iterator[Event]:
-        return reader.read(self.delta or Message(), self.logprobs, self.finish_reason)
+        return reader.read(self.delta or Message(), self.logprobs, self.finish_reason, self.stop_reason)
 
 
-_CHAT = Form("chat completion", msgspec.json.Decoder(Chunk[_Passed]).decode, msgspec.json.Decoder(Chunk[_Read]).decode)
+_CHAT = Form("chat completion", msgspec.json.Decoder(Chunk[_Passed]).decode, msgspec.json.Decoder(ReadChunk[_Read]).decode)
 
 
 class ChatStream(OpenAIStream):

@@ -14,9 +14,11 @@ def read_usage(usage: Any) -> Usage | None:
     read, written = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
     if read is None or written is None:
         return None
-    cached = count(usage.get("prompt_tokens_details"), "cached_tokens") or 0
-    reasoning = count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0
-    return Usage(read, written, cached_input_tokens=min(cached, read), reasoning_tokens=min(reasoning, written))
+    details = usage.get("prompt_tokens_details")
+    cached = min(count(details, "cached_tokens") or 0, read)
+    cache_write = min(count(details, "cache_write_tokens") or 0, read - cached)
+    reasoning = min(count(usage.get("completion_tokens_details"), "reasoning_tokens") or 0, written)
+    return Usage(read, written, cached_input_tokens=cached, cache_write_tokens=cache_write, reasoning_tokens=reasoning)
 
 
 def count(record: Any, name: str) -> int | None:
@@ -31,10 +33,11 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     >>> write_usage(Usage(5, 3))["total_tokens"]
     8
     """
+    stored = {"cache_write_tokens": usage.cache_write_tokens} if usage.cache_write_tokens else {}
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens, **stored},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }

@@ -10,7 +10,8 @@ import msgspec
 from pointsman.core.prices import Usage
 from pointsman.wire import sse
 from pointsman.wire.dialect import Envelope
-from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Citation, Event, Finished, Lost, Reasoning, Refusal, Served, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.openai_chat.answer import annotation
 from pointsman.wire.openai_chat.own import asks_usage
 from pointsman.wire.openai_chat.usage import write_usage
 
@@ -23,7 +24,8 @@ class ChunkWriter:
     def __init__(self, envelope: Envelope, id: str, object: str) -> None:
         head = {"id": id, "object": object, "created": envelope.created_s, "model": envelope.model, "system_fingerprint": None}
         self._asks_usage = asks_usage(envelope.body)
-        self._head = msgspec.json.encode(head)[:-1] + b',"choices":['
+        self._fields: dict[str, Any] = head
+        self._head = self._headed()
         self._tail = b'],"usage":null}' if self._asks_usage else b"]}"
         self._usage: Usage | None = None
 
@@ -34,6 +36,14 @@ class ChunkWriter:
     def used(self, event: Used) -> None:
         """Keep the usage for the end."""
         self._usage = event.usage
+
+    def served(self, event: Served) -> None:
+        """Say the tier from now on."""
+        self._fields["service_tier"] = event.tier
+        self._head = self._headed()
+
+    def _headed(self) -> bytes:
+        return msgspec.json.encode(self._fields)[:-1] + b',"choices":['
 
     def last(self) -> bytes:
         """The usage, where it was asked for and is known, and `[DONE]`."""
@@ -54,14 +64,19 @@ class ChatWriter:
 
     def write(self, event: Event) -> bytes:
         """Chunks that say this, after one that says whose turn it is."""
+        if isinstance(event, Text):
+            said = self._chunk(event.choice, {"content": event.text}, event.logprobs) if event.text or event.logprobs else b""
+            return self._begin(event.choice) + said
         if isinstance(event, Used):
             self._chunks.used(event)
             return self._begin(0)
+        if isinstance(event, Served):
+            self._chunks.served(event)
+        if isinstance(event, Served | Lost):
+            return b""
         begin = self._begin(event.choice)
         if isinstance(event, Finished):
             return begin + self._chunk(event.choice, {}, finish_reason=event.reason)
-        if isinstance(event, Text):
-            return begin + (self._chunk(event.choice, {"content": event.text}, event.logprobs) if event.text or event.logprobs else b"")
         delta = self._delta(event)
         return begin + (self._chunk(event.choice, delta) if delta else b"")
 
@@ -75,7 +90,9 @@ class ChatWriter:
         self._begun.add(choice)
         return self._chunk(choice, _ROLE)
 
-    def _delta(self, event: Refusal | Reasoning | ToolBegan | ToolArguments) -> dict[str, Any] | None:
+    def _delta(self, event: Refusal | Reasoning | ToolBegan | ToolArguments | Citation) -> dict[str, Any] | None:
+        if isinstance(event, Citation):
+            return {"annotations": [annotation(event)]}
         if isinstance(event, ToolBegan):
             if event.custom:
                 self._custom.add((event.choice, event.call))

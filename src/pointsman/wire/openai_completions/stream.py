@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pointsman.wire.events import Event
 from pointsman.wire.openai_chat.reading import ChoiceReader, Index, Logprobs, Message
-from pointsman.wire.openai_chat.stream import Chunk, Form, OpenAIStream
+from pointsman.wire.openai_chat.stream import Chunk, Form, OpenAIStream, ReadChunk
 from pointsman.wire.openai_completions.logprobs import OldLogprobs, from_old
 
 
@@ -38,7 +38,7 @@ class Choice(Struct):
         )
 
 
-_FORM = Form("completion", msgspec.json.Decoder(Chunk[_Passed]).decode, msgspec.json.Decoder(Chunk[Choice]).decode)
+_FORM = Form("completion", msgspec.json.Decoder(Chunk[_Passed]).decode, msgspec.json.Decoder(ReadChunk[Choice]).decode)
 
 
 class CompletionStream(OpenAIStream):

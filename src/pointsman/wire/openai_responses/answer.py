@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,13 +11,15 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamError, UpstreamRefused
 from pointsman.wire.dialect import Completion
-from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Event, Finished, FinishReason, Lost, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.openai_chat.reading import tier, url_citation
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_chat.usage import count
 from pointsman.wire.refused import refused_event
 
 Json = dict[str, Any]
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_KNOWN = {"message", "reasoning", *CALLS}
 
 
 class Answer(Struct):
@@ -28,6 +30,7 @@ class Answer(Struct):
     error: Any = None
     incomplete_details: Any = None
     usage: Any = None
+    service_tier: Any = None
 
 
 class _WholeAnswer(Answer):
@@ -48,7 +51,7 @@ def read_completion(body: bytes) -> Completion:
         finish_reason=finish_reason(answer),
         usage=usage,
         text="" if usage else "\n".join(_words(event) for event in said),
-        empty=all(isinstance(event, Reasoning) for event in said) and not any(_is_foreign(item) for item in answer.output),
+        empty=not speaks(answer, said),
         content="".join(spoken) if spoken else None,
     )
 
@@ -61,14 +64,17 @@ def read_events(body: bytes) -> list[Event]:
 
 def answer_events(answer: Answer) -> Iterator[Event]:
     """What the answer says, without its ending."""
-    calls = 0
+    calls = length = 0
     for item in answer.output:
-        yield from item_events(item, calls)
+        for event in item_events(item, calls, length):
+            length += len(event.text) if isinstance(event, Text) else 0
+            yield event
         calls += text_of(item, "type") in CALLS
 
 
 def ending(answer: Answer) -> Iterator[Event]:
     """Why the answer ended, and what it took."""
+    yield from tier(answer.service_tier)
     yield Finished(finish_reason(answer))
     if usage := usage_of(answer.usage):
         yield Used(usage)
@@ -98,27 +104,40 @@ def finish_reason(answer: Answer) -> FinishReason:
     return "tool_calls" if any(text_of(item, "type") in CALLS for item in answer.output) else "stop"
 
 
-def item_events(item: Json, call: int) -> Iterator[Event]:
-    """What one output item says; `call` is the number of the next tool call."""
+def item_events(item: Json, call: int, start: int = 0) -> Iterator[Event]:
+    """What one output item says. `call`: the number of the next tool call; `start`: the characters of text said before."""
     kind = text_of(item, "type")
     if kind == "message":
-        yield from _message_events(item)
+        yield from _message_events(item, start)
     elif kind == "reasoning":
         thoughts = [text for part in parts(item, "summary") or parts(item, "content") if (text := text_of(part, "text"))]
         if thoughts:
             yield Reasoning("\n\n".join(thoughts))
+        if item.get("encrypted_content"):
+            yield Lost("reasoning.encrypted_content")
     elif kind in CALLS:
         yield tool_began(item, call)
         if arguments := text_of(item, CALLS[kind]):
             yield ToolArguments(call, arguments)
+    elif kind:
+        yield Lost(kind)
 
 
-def _message_events(item: Json) -> Iterator[Event]:
+def _message_events(item: Json, start: int) -> Iterator[Event]:
     for part in parts(item, "content"):
         if part.get("type") == "refusal" and (refusal := text_of(part, "refusal")):
             yield Refusal(refusal)
         elif part.get("type") == "output_text" and (text := text_of(part, "text")):
             yield Text(text, logprobs=logprobs_of(part.get("logprobs")) or None)
+            for note in parts(part, "annotations"):
+                yield noted(note, start)
+            start += len(text)
+
+
+def noted(note: Json, start: int) -> Event:
+    """An annotation of the text that begins at `start`. Those of files mean nothing outside of this API."""
+    kind = text_of(note, "type")
+    return (url_citation(note, offset=start) if kind == "url_citation" else None) or Lost(f"annotations.{kind or 'unknown'}")
 
 
 def tool_began(item: Json, call: int) -> ToolBegan:
@@ -126,8 +145,14 @@ def tool_began(item: Json, call: int) -> ToolBegan:
     return ToolBegan(call, text_of(item, "call_id"), text_of(item, "name"), custom=text_of(item, "type") == "custom_tool_call")
 
 
-def _is_foreign(item: Json) -> bool:
-    return text_of(item, "type") not in {"message", "reasoning", *CALLS}
+def speaks(answer: Answer, said: Iterable[Event]) -> bool:
+    """Whether an answer that says these events holds more than thinking."""
+    return not all(isinstance(event, Reasoning | Lost) for event in said) or any(is_foreign(item) for item in answer.output)
+
+
+def is_foreign(item: Json) -> bool:
+    """Whether an item is of a tool that the provider runs itself, or of a kind that is not known."""
+    return text_of(item, "type") not in _KNOWN
 
 
 def _words(event: Event) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from pointsman.wire.events import Refusal, Text, ToolBegan
+from pointsman.wire.events import Citation, Refusal, Text, ToolBegan
+from pointsman.wire.openai_chat.reading import write_url_citation
 from pointsman.wire.openai_responses.answer import logprobs_of
 
 Said = tuple[str, dict[str, Any]]
@@ -28,6 +29,7 @@ class MessageItem:
         self.item: dict[str, Any] = {"id": id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
         self._pieces: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
         self._kind = ""
 
     def say(self, event: Text | Refusal) -> Iterator[Said]:
@@ -35,7 +37,7 @@ class MessageItem:
         kind = "output_text" if isinstance(event, Text) else "refusal"
         if kind != self._kind:
             yield from self._part_closed()
-            self._kind, self._pieces, self._logprobs = kind, [], []
+            self._kind, self._pieces, self._logprobs, self._annotations = kind, [], [], []
             self.item["content"].append(self._part())
             yield "response.content_part.added", {"content_index": self._at, "part": self._part()}
         self._pieces.append(event.text)
@@ -45,6 +47,15 @@ class MessageItem:
             yield "response.output_text.delta", {"content_index": self._at, "delta": event.text, "logprobs": logprobs}
         else:
             yield "response.refusal.delta", {"content_index": self._at, "delta": event.text}
+
+    def cite(self, citation: Citation, said: int) -> Iterator[Said]:
+        """What the last part goes back to, if it is that part; `said`: the characters of the answer's text until now."""
+        start = said - sum(map(len, self._pieces))
+        if self._kind != "output_text" or citation.start < start:
+            return
+        self._annotations.append({"type": "url_citation", **write_url_citation(citation, start)})
+        where = {"content_index": self._at, "annotation_index": len(self._annotations) - 1}
+        yield "response.output_text.annotation.added", {**where, "annotation": self._annotations[-1]}
 
     def closed(self, status: str) -> Iterator[Said]:
         yield from self._part_closed()
@@ -58,7 +69,7 @@ class MessageItem:
         text = "".join(self._pieces)
         if self._kind == "refusal":
             return {"type": "refusal", "refusal": text}
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs}
+        return {"type": "output_text", "text": text, "annotations": self._annotations, "logprobs": self._logprobs}
 
     def _part_closed(self) -> Iterator[Said]:
         if not self._kind:

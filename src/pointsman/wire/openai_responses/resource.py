@@ -44,12 +44,18 @@ def in_progress(envelope: Envelope) -> dict[str, Any]:
     return _resource(envelope, "in_progress", [], None)
 
 
-def finished(envelope: Envelope, output: list[dict[str, Any]], reason: FinishReason | None, usage: Usage | None) -> dict[str, Any]:
-    """The object of an answer that is over. Nobody said why (`None`): it is incomplete, with no details."""
+def finished(
+    envelope: Envelope, output: list[dict[str, Any]], reason: FinishReason | None, usage: Usage | None, tier: str | None = None
+) -> dict[str, Any]:
+    """The object of an answer that is over. Nobody said why (`None`): it is incomplete, with no details.
+
+    `tier`: of service, where it was not the usual one, whatever was asked for.
+    """
     status = "completed" if reason in {"stop", "tool_calls"} else "incomplete"
     resource = _resource(envelope, status, output, usage)
     if reason in _REASONS:
         resource["incomplete_details"] = {"reason": _REASONS[reason]}
+    resource["service_tier"] = tier or "default"
     return resource
 
 

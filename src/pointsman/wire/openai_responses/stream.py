@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
-from pointsman.wire.events import Event, Reasoning, Refusal, Text, ToolArguments, ToolBegan
+from pointsman.wire.events import Citation, Event, Lost, Reasoning, Refusal, Text, ToolArguments, ToolBegan
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_responses.answer import (
     CALLS,
@@ -21,8 +21,11 @@ from pointsman.wire.openai_responses.answer import (
     ending,
     failed,
     finish_reason,
+    is_foreign,
     item_events,
     logprobs_of,
+    noted,
+    speaks,
     text_of,
     tool_began,
     usage_of,
@@ -40,6 +43,7 @@ class _Data(Struct):
     summary_index: Any = None
     delta: Any = None
     logprobs: Any = None
+    annotation: Any = None
     item: Raw = Raw(b"")
     response: Raw = Raw(b"")
     error: Any = None
@@ -61,13 +65,18 @@ class ResponsesStream:
         self._reader = sse.SSEReader()
         self._previous = previous
         self._calls: dict[int, int] = {}  # number of the tool call at each output index
-        self._spoken: set[int] = set()  # output indices of which pieces came
+        self._piecewise: set[int] = set()  # output indices of which pieces came
+        self._reads = False  # and does not pass on
+        self._length = 0  # of the text that was read
+        self._starts: dict[tuple[int, Any], int] = {}  # where the parts of the text begin in it
+        self._cited: set[int] = set()  # output indices whose annotations came one by one
         self._thought: tuple[int, Any] | None = None  # where the last piece of reasoning stood
         self._last_words = b""
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self.pieces = 0  #: of text and the like: near enough a token each
         self.begun = False  #: something was said, a tool call began, or the answer ended
+        self.spoken = False  #: it has not merely ended
         self.done = False
         self.final: bytes | None = None  #: the finished Response object
         self.sequence = 0  #: number of the client's next event; the last one does not count while it is held back
@@ -90,11 +99,14 @@ class ResponsesStream:
 
     def read(self, data: bytes) -> Iterator[Event]:
         """The events completed by `data`. Raises as `feed` does."""
+        self._reads = True
         for event in self._reader.feed(data):
             if self.done:
                 return
-            if not event.is_comment:
-                yield from self._take(event)
+            for said in () if event.is_comment else self._take(event):
+                if isinstance(said, Text):
+                    self._length += len(said.text)
+                yield said
 
     def ended(self) -> bytes:
         """The final event, once the upstream has closed. Raises `UpstreamStreamBroken` if there was none.
@@ -118,8 +130,10 @@ class ResponsesStream:
                 return self._end(data, kind, event)
             if kind in ("response.output_item.added", "response.output_item.done"):
                 said = self._take_item(data, done=kind.endswith("done"))
+            elif kind in _PIECES:
+                said = self._take_piece(data, _PIECES[kind])
             else:
-                said = self._take_piece(data, _PIECES[kind]) if kind in _PIECES else []
+                said = self._take_other(data, kind) if self._reads else []
         except UNREADABLE as error:
             raise UpstreamStreamBroken("the upstream sent an event that is not one of a response") from error
         self.sequence = (data.sequence_number if type(data.sequence_number) is int else self.sequence) + 1
@@ -130,9 +144,9 @@ class ResponsesStream:
             raise UpstreamStreamBroken("the upstream sent a piece of a response that is not text")
         if not data.delta:
             return []
-        self._spoken.add(data.output_index)
+        self._piecewise.add(data.output_index)
         self.pieces += 1
-        self.begun = True
+        self.begun = self.spoken = True
         return make(self, data)
 
     def _take_item(self, data: _Data, *, done: bool) -> list[Event]:
@@ -144,13 +158,35 @@ class ResponsesStream:
             self._calls[at] = len(self._calls)
             self.begun = True
             said.append(tool_began(item, self._calls[at]))
-        if done and at not in self._spoken:  # some servers send no pieces, only what they come to
-            self._spoken.add(at)
-            whole = [event for event in item_events(item, self._calls.get(at, 0)) if not isinstance(event, ToolBegan)]
+        if done and at not in self._piecewise:  # some servers send no pieces, only what they come to
+            self._piecewise.add(at)
+            whole = [event for event in self._item_events(item, at) if not isinstance(event, ToolBegan)]
             said += whole
-            self.pieces += len(whole)
-            self.begun = self.begun or bool(whole)
+            pieces = sum(not isinstance(event, Lost) for event in whole)
+            self.pieces += pieces
+            self.begun = self.begun or bool(pieces)
+        elif done and self._reads:
+            said += self._left_over(item, at)
+        self.spoken = self.spoken or self.begun or is_foreign(item)
         return said
+
+    def _item_events(self, item: dict[str, Any], at: int) -> Iterator[Event]:
+        return item_events(item, self._calls.get(at, 0), self._starts.get((at, 0), self._length))
+
+    def _left_over(self, item: dict[str, Any], at: int) -> Iterator[Event]:
+        """Of an item whose text came in pieces, what did not come with them."""
+        for event in self._item_events(item, at):
+            if isinstance(event, Lost) or (isinstance(event, Citation) and at not in self._cited):
+                yield event
+
+    def _take_other(self, data: _Data, kind: str) -> list[Event]:
+        where = (data.output_index, data.content_index)
+        if kind == "response.content_part.added":
+            self._starts[where] = self._length
+        elif kind == "response.output_text.annotation.added" and isinstance(data.annotation, dict):
+            self._cited.add(data.output_index)
+            return [noted(data.annotation, self._starts.get(where, 0))]
+        return []
 
     def _end(self, data: _Data, kind: str, event: sse.Event) -> list[Event]:
         answer = decode_answer(data.response)
@@ -159,6 +195,7 @@ class ResponsesStream:
         answer.status = _ENDINGS[kind]
         said = [] if self.begun else list(answer_events(answer))
         self.pieces += len(said)
+        self.spoken = self.spoken or speaks(answer, said)
         self._close(answer, event, bytes(data.response))
         return [*said, *ending(answer)]
 

@@ -9,7 +9,20 @@ import msgspec
 
 from pointsman.core.prices import Usage
 from pointsman.wire.dialect import Envelope
-from pointsman.wire.events import Event, Finished, FinishReason, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import (
+    Citation,
+    Event,
+    Finished,
+    FinishReason,
+    Lost,
+    Reasoning,
+    Refusal,
+    Served,
+    Text,
+    ToolArguments,
+    ToolBegan,
+    Used,
+)
 from pointsman.wire.openai_responses.output import CallItem, Item, MessageItem, ReasoningItem, Said
 from pointsman.wire.openai_responses.resource import finished, in_progress
 from pointsman.wire.sse import DONE
@@ -33,6 +46,8 @@ class ResponsesWriter:
         self._calls: dict[int, int] = {}  # output index of each tool call
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
+        self._tier: str | None = None
+        self._texted = 0  # characters
         self._number = 0  # of the event that is written next
         self.sequence = 0  #: number of the client's next event; the last words do not count, since they may be held back
         self.final: bytes | None = None  #: the finished Response object, once it has ended
@@ -42,14 +57,16 @@ class ResponsesWriter:
         written = self._opening()
         if isinstance(event, Used):
             self._usage = event.usage
-        elif event.choice == 0:
+        elif isinstance(event, Served):
+            self._tier = event.tier
+        elif not isinstance(event, Lost) and event.choice == 0:
             written += b"".join(self._said(event))
         self.sequence = self._number
         return written
 
     def ended(self) -> bytes:
         """Closes what is open, the final event and `[DONE]`. Where no `Finished` came the response is incomplete."""
-        resource = finished(self._envelope, [item.item for item in self._items], self._reason, self._usage)
+        resource = finished(self._envelope, [item.item for item in self._items], self._reason, self._usage, self._tier)
         opening = self._opening()
         last = len(self._items) - 1
         closing = b"".join(
@@ -64,7 +81,7 @@ class ResponsesWriter:
         resource = in_progress(self._envelope)
         return self._event("response.created", {"response": resource}) + self._event("response.in_progress", {"response": resource})
 
-    def _said(self, event: Text | Refusal | Reasoning | ToolBegan | ToolArguments | Finished) -> Iterator[bytes]:
+    def _said(self, event: Text | Refusal | Reasoning | ToolBegan | ToolArguments | Citation | Finished) -> Iterator[bytes]:
         match event:
             case Finished():
                 self._reason = event.reason
@@ -77,6 +94,8 @@ class ResponsesWriter:
                 call = self._items[at]
                 assert isinstance(call, CallItem)
                 yield from self._tell(at, call.say(event.text))
+            case Citation() if isinstance(self._speaking, MessageItem):
+                yield from self._tell(len(self._items) - 1, self._speaking.cite(event, self._texted))
             case Reasoning() if event.text:
                 yield from self._think(event.text)
             case Text() | Refusal() if event.text or (isinstance(event, Text) and event.logprobs):
@@ -90,6 +109,7 @@ class ResponsesWriter:
             self._speaking = MessageItem(f"msg_{self._item_id()}")
             yield from self._begin(self._speaking)
         yield from self._tell(len(self._items) - 1, self._speaking.say(event))
+        self._texted += len(event.text) if isinstance(event, Text) else 0
 
     def _think(self, text: str) -> Iterator[bytes]:
         if not isinstance(self._speaking, ReasoningItem):
