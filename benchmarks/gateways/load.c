@@ -6,7 +6,8 @@
  *
  * TARGET is NAME,PORT,FILE,STAMPS: FILE holds a whole request, STAMPS is how many `t=` stamps of upstream.c an answer has. Several targets
  * take turns, so that whatever disturbs the machine disturbs all of them. Requests begun in the first WARM_S do not count.
- * Prints one line of JSON a target, times in microseconds. `chunk`: from the moment upstream.c wrote a stamp to its arrival here.
+ * Prints one line of JSON a target, times in microseconds. `chunk`: from the moment upstream.c wrote a stamp to its arrival here. Of those
+ * that failed, `refused` were whole answers of status 429 that say when to come again; `unsent` were due while MOST_IN_FLIGHT were unanswered.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 4096, MOST_TARGETS = 4, MOST_HEAD_BYTES = 16384, READ_BYTES = 262144, STAMP_DIGITS = 18 };
+enum { MOST_FILES = 4096, MOST_IN_FLIGHT = 1500, MOST_TARGETS = 4, MOST_HEAD_BYTES = 16384, READ_BYTES = 262144, STAMP_DIGITS = 18 };
 static const uint64_t SECOND_NS = 1000000000u;
 
 typedef struct {
@@ -38,8 +39,8 @@ typedef struct {
   int port, stamps;
   char *request;
   size_t request_bytes;
-  Samples latency, first_byte, chunk;
-  long ok, answered, failed; /* `answered` has those of the warm-up, too */
+  Samples latency, first_byte, chunk, refusal;
+  long ok, answered, failed, refused, unsent; /* `answered` has those of the warm-up, too */
   Connection *idle;
 } Target;
 
@@ -49,7 +50,7 @@ struct Connection {
   int fd;
   Target *target;
   Connection *next; /* of the target's idle ones */
-  bool busy, counts, closes;
+  bool busy, counts, closes, comes_again;
   size_t sent;
   uint64_t began_ns, first_ns;
   State state;
@@ -135,6 +136,10 @@ static void begin(Connection *connection) {
 
 static void begin_anew(Target *target) {
   Connection *connection = target->idle;
+  if (in_flight >= MOST_IN_FLIGHT) {
+    target->unsent += now_ns() >= warm_until_ns;
+    return;
+  }
   if (connection) target->idle = connection->next;
   else connection = dial(target);
   connection->next = NULL;
@@ -150,6 +155,9 @@ static void end(Connection *connection, uint64_t at_ns, bool whole) {
     fprintf(stderr, "load: %s: first failure: %s, status %d, %d stamps of %d\n", target->name, whole ? "whole" : "cut", connection->status, connection->stamps, target->stamps);
   if (!good) target->failed++; /* also while warming up: a gateway that fails then is not measured as if it had not */
   target->answered += good;
+  bool refused = whole && connection->status == 429 && connection->comes_again;
+  target->refused += refused;
+  if (refused && connection->counts) add(&target->refusal, connection->began_ns, at_ns);
   if (good && connection->counts) {
     target->ok++;
     add(&target->latency, connection->began_ns, at_ns);
@@ -191,6 +199,7 @@ static size_t read_head(Connection *connection, const char *piece, size_t length
   const char *sized = field(connection->head, "\r\ncontent-length:"), *coding = field(connection->head, "\r\ntransfer-encoding:");
   const char *kept = field(connection->head, "\r\nconnection:");
   connection->status = atoi(connection->head + strlen("HTTP/1.1 "));
+  connection->comes_again = field(connection->head, "\r\nretry-after:");
   connection->closes = kept && !strncasecmp(kept, "close", 5);
   connection->left = sized ? atol(sized) : -1;
   connection->state = coding && !strncasecmp(coding, "chunked", 7) ? SIZE : BODY;
@@ -312,11 +321,12 @@ int main(int count, char **given) {
   for (int i = 0; i < target_count; i++) {
     Target *target = &targets[i];
     double measured_s = (double)(ended_ns - warm_until_ns) / 1e9;
-    printf("{\"name\": \"%s\", \"ok\": %ld, \"answered\": %ld, \"failed\": %ld, \"unanswered\": %d, \"per_s\": %.1f", target->name, target->ok,
-           target->answered, target->failed, in_flight, (double)target->ok / measured_s);
+    printf("{\"name\": \"%s\", \"ok\": %ld, \"answered\": %ld, \"failed\": %ld, \"refused\": %ld, \"unsent\": %ld, \"unanswered\": %d, \"per_s\": %.1f", target->name,
+           target->ok, target->answered, target->failed, target->refused, target->unsent, in_flight, (double)target->ok / measured_s);
     print_samples("latency", &target->latency);
     print_samples("first_byte", &target->first_byte);
     print_samples("chunk", &target->chunk);
+    print_samples("refusal", &target->refusal);
     printf("}\n");
   }
 }

@@ -67,6 +67,10 @@ class Bench:
         """Stop the model server."""
         self._upstream.stop()
 
+    def measuring_s(self) -> float:
+        """Processor time of the model server, and of the load generators that have ended."""
+        return self._upstream.cpu_s() + sum(os.times()[2:4])
+
     def direct(self) -> dict[str, float]:
         """Requests a second without any gateway: the most this bench can measure."""
         found = self.saturate(self._direct["plain"], self._seconds.saturate)
@@ -119,8 +123,7 @@ class Bench:
 
     def _saturated(self, running: Process, target: str) -> dict[str, float]:
         def used_s() -> tuple[float, float, float]:
-            measuring_s = self._upstream.cpu_s() + sum(os.times()[2:4])
-            return (of_gateway := running.cpu_s()), of_gateway + measuring_s, busy_s()
+            return (of_gateway := running.cpu_s()), of_gateway + self.measuring_s(), busy_s()
 
         before, began = used_s(), time.monotonic()
         found = self.saturate(target, self._seconds.saturate)

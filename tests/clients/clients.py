@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,8 @@ CLIENTS = (
 
 PAIRS = [(client, outbound) for client in CLIENTS for outbound in OUTBOUND[client.api]]
 
-_PYTHONS = {"anthropic_python.py": "anthropic", "langchain_openai_python.py": "langchain-openai"}
+_PYTHONS = {"anthropic_python.py": "anthropic", "langchain_openai_python.py": "langchain-openai", "openai_python.py": "openai"}
+"""The environment of each program in Python: none is the tests' own."""
 
 
 def folder() -> Path:
@@ -106,8 +106,7 @@ def _command(client: Client, place: Path) -> list[str]:
             shutil.copy(program, place)
         (place / "node_modules").symlink_to(folder() / "node" / "node_modules")
         return [node(), client.program]
-    own = _PYTHONS.get(client.program)
-    return [sys.executable if own is None else str(folder() / own / "bin" / "python"), str(PROGRAMS / client.program)]
+    return [str(folder() / _PYTHONS[client.program] / "bin" / "python"), str(PROGRAMS / client.program)]
 
 
 def node() -> str:

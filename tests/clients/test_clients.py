@@ -160,7 +160,17 @@ def test_embeddings(check, client, outbound):
     assert min(said["sizes"]) > 0
 
 
-@each([(client, outbound) for client, outbound in CALLING if client.api == "responses" and client.name in {"openai-python", "openai-node"}])
+KEEPING = [
+    (client, outbound) for client, outbound in CALLING if client.api == "responses" and client.name in {"openai-python", "openai-node"}
+]
+
+
+@each(KEEPING)
+def test_responses_are_read_again_until_they_are_deleted(check, client, outbound):
+    assert check("stored", model=f"{outbound}/ok", text=SAID) == {"same": True, "asked": [SAID], "then": 404}
+
+
+@each(KEEPING)
 def test_responses_go_on_from_one_another(check, client, outbound):
     said = check("remembered", model=f"{outbound}/able")
     assert said.get("text") == "Ada", said

@@ -283,3 +283,35 @@ def test_workers_that_cannot_live_are_given_up():
         return await Workers((sys.executable, "-c", "import sys; sys.exit(3)"), listeners, handed).run()
 
     assert asyncio.run(scene()) == 1
+
+
+def test_every_worker_knows_a_response_that_is_sealed_and_so_does_the_next_gateway(tmp_path):
+    """Each request comes on a connection of its own: the system deals them out."""
+
+    async def scene(upstream: ScriptedUpstream) -> None:
+        text = config(upstream.base_url) + "store: {responses: sealed}\n"
+        async with gateway(tmp_path, text, "--workers", "3") as running:
+            made = await answered(running, "/v1/responses", {"model": "good", "input": "my name is Ada"})
+            for _ in range(12):
+                assert (await running.status(f"/v1/responses/{made['id']}")) == 200
+                asked = {"model": "good", "input": "and?", "previous_response_id": made["id"]}
+                following = await answered(running, "/v1/responses", asked)
+                assert following["previous_response_id"] == made["id"]
+            assert b"my name is Ada" in upstream.ledger[-1].body
+            running.process.send_signal(signal.SIGTERM)
+            await running.ended()
+        async with gateway(tmp_path, text, "--new-key") as later:
+            later.key = running.key
+            assert (await answered(later, f"/v1/responses/{following['id']}")) == following
+
+    run(scene)
+
+
+async def answered(running: Gateway, path: str, body: object = None) -> dict[str, object]:
+    connection = await running.ask(path, body)
+    try:
+        answer = await connection.answered()
+        assert answer.status == 200, answer.body
+        return answer.json
+    finally:
+        connection.close()

@@ -86,5 +86,14 @@ class Connection:
         size = int(await self.reader.readuntil(b"\r\n"), 16)
         return (await self.reader.readexactly(size + 2))[:-2]
 
+    def leave(self, how: str) -> None:
+        """As clients do: `closed`, `reset`, or `half-closed`."""
+        if how == "half-closed":
+            self.writer.write_eof()
+        elif how == "reset":
+            self.writer.transport.abort()
+        else:
+            self.close()
+
     def close(self) -> None:
         self.writer.close()

@@ -120,12 +120,13 @@ async def serving(
         store = {"path": str(folder / "log.db"), **config.pop("store", {})}
         text = json.dumps({"version": 1, "models": pool, "routes": {}, **config, "store": store})
         service = await open_service(load(text, "test.yaml", {}))
-        service.gateway = Gateway(service.gateway.live, log(service.log, upstream), snapshot_of, service.gateway.responses.ttl_s)
+        service.gateway = Gateway(service.gateway.live, log(service.log, upstream), snapshot_of, service.gateway.responses)
         app = App(service.gateway, Authenticator(service.keys, operator_key(OPERATOR)), service.waiting_for, limits, service.replays)
         app.administer(service.keys, service.reviews)
         state, settings = ServerState(), uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         settings.load()
-        listening = await asyncio.get_running_loop().create_server(lambda: protocol(settings, state, {}), "127.0.0.1", 0)
+        spoken = type("Spoken", (protocol,), {"sheds": staticmethod(app.sheds)})
+        listening = await asyncio.get_running_loop().create_server(lambda: spoken(settings, state, {}), "127.0.0.1", 0)
         served = Served(upstream, service, app, state, listening.sockets[0].getsockname()[1], folder)
         try:
             yield served

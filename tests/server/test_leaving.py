@@ -8,19 +8,9 @@ import pytest
 
 from tests.server.conftest import Serve
 from tests.server.coroutines import soon
-from tests.server.raw import Connection
 from tests.server.served import ONCE, OPERATOR, Served, chat, model
 
 FIRST, SECOND = {"quality": {"general": 0.9}}, {"quality": {"general": 0.1}}
-
-
-async def leave(connection: Connection, how: str) -> None:
-    if how == "half-closed":
-        connection.writer.write_eof()
-    elif how == "reset":
-        connection.writer.transport.abort()
-    else:
-        connection.close()
 
 
 async def arrived(gateway: Served, script: str) -> None:
@@ -39,7 +29,7 @@ async def test_the_upstream_hears_of_it_whatever_it_was_doing(serve: Serve, scri
             await connection.head()
             for _ in range(3):
                 assert await connection.piece()
-        await leave(connection, how)
+        connection.leave(how)
         await gateway.upstream.until(lambda: gateway.ledger[0].left_at)
         await gateway.quiet()
         [outcome] = await gateway.outcomes()
@@ -91,7 +81,7 @@ async def test_many_that_leave_at_odd_moments_leave_nothing_behind(serve: Serve)
             await connection.request("/v1/chat/completions", chat(scripts[n % 4], stream=n % 3 > 0), key=OPERATOR)
             for _ in range(n * 3 % 97):
                 await asyncio.sleep(0)
-            await leave(connection, ("closed", "reset", "half-closed")[n % 3])
+            connection.leave(("closed", "reset", "half-closed")[n % 3])
 
         await asyncio.gather(*map(come_and_go, range(160)))
         await gateway.quiet()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from pointsman.build import files
+from pointsman.build.files import answered
 from pointsman.config.load import load_file
 from pointsman.config.schema import Config
 from pointsman.errors import ConfigError, RecordError
@@ -192,6 +195,68 @@ async def test_a_named_file_that_was_refused_is_followed_until_it_does(file: Fil
     written(tmp_path / "bundle", "whole")
     await file.polls(4)
     assert (file.applied, file.reloader.problem) == ([0.1], None)
+
+
+async def test_a_named_file_whose_mount_hangs_is_told_and_stops_no_later_change(
+    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Nothing answers about it from some moment on, until it is mended."""
+    bundle, applied = tmp_path / "bundle", file.applied
+    written(bundle, "one")
+    mended, plain = threading.Event(), os.stat
+
+    def hangs(path: object, *more: object, **others: object) -> os.stat_result:
+        if path == bundle:
+            mended.wait()
+        return plain(path, *more, **others)
+
+    async def apply(config: Config) -> None:
+        if config.learned is not None:
+            try:
+                answered(bundle, bundle.stat)
+            except OSError as error:
+                raise ConfigError(f"learned.bundle: {bundle}: cannot be read: {error.strerror}") from error
+        applied.append(config.routes["auto"].dial)
+
+    reloader = Reloader(file.path, file.reloader.current, apply, env={}, poll_s=0.001)
+    file.write(0.1, NAMED["bundle"].format(path=bundle))
+    for _ in range(4):
+        await reloader.poll()
+    monkeypatch.setattr(files, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(os, "stat", hangs)
+    for _ in range(6):
+        await reloader.poll()
+    assert f"{bundle}: cannot be read: nothing has come of it for 0.01 s" in str(reloader.problem)
+    assert caplog.text.count(str(bundle)) == 1
+    file.write(0.2)  # names it no longer
+    for _ in range(6):
+        await reloader.poll()
+    assert (applied, reloader.problem) == ([0.1, 0.2], None)
+    file.write(0.3, NAMED["bundle"].format(path=bundle))
+    for _ in range(6):
+        await reloader.poll()
+    assert (applied, str(bundle) in str(reloader.problem)) == ([0.1, 0.2], True)
+    mended.set()
+    monkeypatch.setattr(files, "PATIENCE_S", 10.0)
+    while reloader.problem is not None:
+        await reloader.poll()
+    assert applied == [0.1, 0.2, 0.3]
+
+
+async def test_a_file_that_nobody_can_read_to_its_end_is_told_by_name(file: File, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "PATIENCE_S", 0.01)
+    kept = file.path.read_text()
+    file.path.unlink()
+    os.mkfifo(file.path)
+    await file.reloader.check()
+    assert file.reloader.problem == f"{file.path}: cannot be read: nothing has come of it for 0.01 s, as if its mount hung"
+    file.path.write_text(kept)  # whoever waits for the pipe has it now
+    file.path.unlink()
+    monkeypatch.setattr(files, "PATIENCE_S", 10.0)
+    file.write(0.1)
+    while file.applied != [0.1]:
+        await file.reloader.poll()
+    assert file.reloader.problem is None
 
 
 async def test_what_cannot_be_put_in_force_is_a_problem(file: File):

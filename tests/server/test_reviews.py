@@ -121,7 +121,7 @@ async def test_the_queue_is_narrowed_to_a_label(serve: Serve):
 
 async def test_a_reviewer_reads_claims_edits_and_the_asker_gets_the_answer(serve: Serve):
     async with serve() as gateway, with_desk(gateway) as desk:
-        reviewer, other = await gateway.key(role="reviewer"), await gateway.key(role="reviewer")
+        reviewer, other = await gateway.key(role="reviewer", name="Rita"), await gateway.key(role="reviewer")
         asker = await gateway.key()
         await opened(desk, key=asker.split("_")[1])
 
@@ -140,6 +140,8 @@ async def test_a_reviewer_reads_claims_edits_and_the_asker_gets_the_answer(serve
         assert (claimed.status, claimed.json["assignee"]) == (200, reviewer.split("_")[1])
         refused = await gateway.ask(f"{PREFIX}/rev_1/approve", {}, key=other)
         assert (refused.status, refused.error["code"]) == (409, "review_conflict")
+        for shown in (await get(other), (await gateway.ask(PREFIX, key=other)).json["data"][0]):
+            assert shown["names"] == {reviewer.split("_")[1]: "Rita"}, "of keys that have one"
         done = await gateway.ask(f"{PREFIX}/rev_1/edit", {"text": "it is the flu", "call": 1, "note": "too vague"}, key=reviewer)
         assert done.json["resolution"] == {
             "verdict": "approved", "text": "it is the flu", "tool_calls": [], "by": reviewer.split("_")[1], "edited": True, "call": 1,

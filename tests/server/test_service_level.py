@@ -47,7 +47,7 @@ async def test_a_model_that_measures_slow_is_excluded_and_its_decisions_are_made
         shown = await explained(gateway, told["x-pointsman-decision-id"])
         [verdict] = candidate(shown, "slow")["verdicts"]
         assert (verdict["gate"], verdict["kind"]) == ("sla", "health")
-        assert verdict["reason"].endswith("(3 calls measured), SLA is 30 ms")
+        assert verdict["reason"].endswith("(3 calls of up to 1,000 tokens measured), SLA is 30 ms")
         [compared] = candidate(shown, "slow")["sla"]
         assert (compared["source"], compared["samples"], compared["kept"]) == ("measured", 3, False)
         [compared] = candidate(shown, "other")["sla"]
@@ -67,7 +67,7 @@ async def test_a_refusal_names_sla_evidence_and_cure(serve: Serve):
         refused = await gateway.ask(body=chat("slow"), x_pointsman_task="classification")
         assert (refused.status, refused.error["code"]) == (503, "no_eligible_model")
         assert "`slow`: p95 for `classification` is " in refused.error["message"]
-        assert "ms (3 calls measured), SLA is 30 ms" in refused.error["message"]
+        assert "ms (3 calls of up to 1,000 tokens measured), SLA is 30 ms" in refused.error["message"]
         assert "nothing but `sla` refuses `slow`: change the setting, measure more, or let `on_none`" in refused.error["message"]
 
 

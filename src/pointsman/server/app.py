@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -31,6 +32,7 @@ from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.reviews import Desk
 from pointsman.server import pages
 from pointsman.server.admin import Admin
+from pointsman.server.admission import MOST_WAITING, Admission
 from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, body_here, client_of, headers_of, respond, wait_for_body
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
@@ -44,10 +46,9 @@ from pointsman.wire.anthropic_messages.models import model_info, models_page
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.openai_models import models_list, usable
+from pointsman.wire.openai_responses.input_items import input_items
 
 _log = logging.getLogger("pointsman.server")
-
-_ALWAYS_IN_PROGRESS = 8  # it is hardly so few that make the loop late
 
 
 class Readiness(Protocol):
@@ -88,7 +89,7 @@ class App:
     def __init__(self, gateway: Gateway, authenticator: Authenticator, ready: Readiness, limits: Limits, replays: Replays) -> None:
         self.draining = False  #: not ready, and nothing new is begun
         self.limits = limits
-        self.lag = Lag()  #: of the event loop: where it is late, what is new is refused
+        self.admission = Admission(Lag())  #: by how late the event loop is
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
         self._tables: tuple[Table[Any], ...] = ()
@@ -104,9 +105,10 @@ class App:
             "/v1/explain": ("POST", self._explain),
             "/v1/models": ("GET", self._models),
         }
-        self._under: dict[str, tuple[str, Handler]] = {
-            "/v1/decisions/": ("GET", self._decision),
-            "/v1/models/": ("GET", self._model),
+        self._under: dict[str, dict[str, Handler]] = {
+            "/v1/decisions/": {"GET": self._decision},
+            "/v1/models/": {"GET": self._model},
+            "/v1/responses/": {"GET": self._response, "DELETE": self._delete_response},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +119,12 @@ class App:
             await self._health(health, scope, send)
         else:
             await self._http(scope, receive, send)
+
+    def sheds(self, path: str) -> bytes | None:
+        """The body of the 429 that a request for this path gets unbegun while the gateway is behind. Administration goes on."""
+        if self._in_progress < MOST_WAITING or path not in self._exact or self.admission.admits():
+            return None
+        return _BEHIND[path.startswith("/v1/messages")]
 
     def administer(self, keys: SqliteKeys, desk: Desk) -> None:
         """Answer for these keys, and for the tickets of this desk."""
@@ -134,8 +142,6 @@ class App:
                 raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
             if self._in_progress > self.limits.max_concurrent:
                 raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
-            if self.lag.is_late and self._in_progress > _ALWAYS_IN_PROGRESS and scope["path"] in self._exact:  # administration goes on
-                raise Overloaded("the gateway is behind with its work")
             await self._answer(scope, receive, send)
         except ClientLeftError:
             pass
@@ -147,6 +153,7 @@ class App:
             await self._failed(scope, send, unexpected())
         finally:
             self._in_progress -= 1
+            scope["pointsman.cycle"] = None  # which holds the scope: else each request would be left for the collector of cycles
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -171,20 +178,25 @@ class App:
             await _respond_error(send, error, DIALECTS["messages" if scope["path"].startswith("/v1/messages") else "chat"])
 
     def _find(self, method: str, path: str) -> tuple[Handler, str]:
-        found, name = self._exact.get(path), ""
-        if found is None:
+        name = ""
+        if (exact := self._exact.get(path)) is not None:
+            if method == exact[0]:
+                return exact[1], name
+            found = dict([exact])
+        else:
             prefix = next((prefix for prefix in self._under if path.startswith(prefix) and len(path) > len(prefix)), None)
             if prefix is None:
                 raise NotFound(f"no such path: `{path[:200]}`", code="unknown_url")
             found, name = self._under[prefix], path[len(prefix) :]
-        allowed, handler = found
-        if method != allowed and (method, allowed) != ("HEAD", "GET"):
+        handler = found.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = ", ".join(found)
             raise MethodNotAllowed(f"`{path[:200]}` takes {allowed}, not {method}", allowed)
         return handler, name
 
     async def _generate(self, api: Api, call: Call) -> None:
         inquiry = await self._inquiry(call, api)
-        delivery = Delivery(self._gateway, self._replays, inquiry, call.send, self.limits.keep_alive_s)
+        delivery = Delivery(self._gateway, self._replays, self.admission, inquiry, call.send, self.limits.keep_alive_s)
         await client_of(call.scope).run(delivery.run())
 
     async def _count_tokens(self, call: Call) -> None:
@@ -201,6 +213,22 @@ class App:
 
     async def _decision(self, call: Call) -> None:
         await respond(call.send, 200, msgspec.json.encode(await self._gateway.recorded(call.name, call.caller)), {})
+
+    async def _response(self, call: Call) -> None:
+        require_models(call.caller.key, call.caller.role)
+        named, slash, rest = call.name.partition("/")
+        if slash and rest != "input_items":
+            raise NotFound(f"no such path: `{call.scope['path'][:200]}`", code="unknown_url")
+        query = call.scope["query_string"].decode("latin-1")
+        if ("stream", "true") in parse_qsl(query):
+            raise RequestError("`stream`: what is kept is read whole", param="stream")
+        kept = await self._gateway.responses.read(call.caller.key, named)
+        await respond(call.send, 200, msgspec.json.encode(input_items(kept.items(), query)) if slash else bytes(kept.answer), {})
+
+    async def _delete_response(self, call: Call) -> None:
+        require_models(call.caller.key, call.caller.role)
+        await self._gateway.responses.delete(call.caller.key, call.name)
+        await respond(call.send, 200, msgspec.json.encode({"id": call.name, "object": "response", "deleted": True}), {})
 
     async def _models(self, call: Call) -> None:
         snapshot = self._gateway.world.snapshot
@@ -280,6 +308,7 @@ _WRONG = {
     "config": "the saved configuration is not in force",
     "audit": "signing or erasing fails",
 }
+_BEHIND = tuple(DIALECTS[api].error_body(Overloaded("the gateway is behind with its work")) for api in ("chat", "messages"))
 _HEALTH = {
     "/livez": "live",
     "/healthz": "live",

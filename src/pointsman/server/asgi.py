@@ -20,7 +20,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ANSWER: Final = "pointsman.answer"
 """Type of a message that holds status, headers (as text) and body (`None`: more comes, in messages of ASGI's)."""
 
-_MOST_HEADER_BYTES = 65_536
 _PLAIN = string.ascii_letters + string.digits + string.punctuation + " "  # names of models and codes of upstreams may hold anything
 
 
@@ -29,12 +28,7 @@ class ClientLeftError(Exception):
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Header names in lower case. Of a header sent twice the values are joined, as HTTP allows, so that neither is lost.
-
-    Raises `RequestError` where they are too large.
-    """
-    if (size := sum(len(name) + len(value) for name, value in scope["headers"])) > _MOST_HEADER_BYTES:
-        raise RequestError(f"the headers have {size:,} bytes, at most {_MOST_HEADER_BYTES:,} are accepted")
+    """Header names in lower case. Of a header sent twice the values are joined, as HTTP allows, so that neither is lost."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")

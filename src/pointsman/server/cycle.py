@@ -64,7 +64,7 @@ class Cycle(RequestResponseCycle):
             self.keep_alive = False
         elif not self.keep_alive:
             headers = {**headers, "connection": "close"}
-        pieces = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in self.default_headers), head_of(headers)]
+        pieces = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in self.default_headers], head_of(headers)]
         if body is None:
             self.chunked_encoding = True
             pieces.append(b"transfer-encoding: chunked\r\n\r\n")

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Answer, Decided, Gateway, Inquiry
 from pointsman.gateway.idempotency import Pending, Replays, request_digest
+from pointsman.server.admission import Admission
 from pointsman.server.asgi import ClientLeftError, Send, begin, respond
 from pointsman.server.faults import report, unexpected
 from pointsman.wire.dialects import DIALECTS
@@ -20,8 +21,8 @@ STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-con
 class Delivery:
     """One request, from here to its last byte."""
 
-    def __init__(self, gateway: Gateway, replays: Replays, inquiry: Inquiry, send: Send, keep_alive_s: float) -> None:
-        self._gateway, self._replays, self._inquiry, self._send = gateway, replays, inquiry, send
+    def __init__(self, gateway: Gateway, replays: Replays, admission: Admission, inquiry: Inquiry, send: Send, keep_alive_s: float) -> None:
+        self._gateway, self._replays, self._admission, self._inquiry, self._send = gateway, replays, admission, inquiry, send
         self._dialect = DIALECTS[inquiry.api]
         self._keep_alive_s = keep_alive_s
         self._pending: Pending | None = None
@@ -44,7 +45,11 @@ class Delivery:
             await found.abandon()
 
     async def _deliver(self) -> None:
-        decided = await self._gateway.decide(self._inquiry)
+        self._admission.waiting += 1
+        try:
+            decided = await self._gateway.decide(self._inquiry)
+        finally:
+            self._admission.waiting -= 1
         if decided.decision.request.stream:
             await self._deliver_stream(decided)
             return

@@ -29,6 +29,7 @@ class Protocol(HttpToolsProtocol):
     max_connections = 4_096 if _FILES == resource.RLIM_INFINITY else min(4_096, _FILES // 2)  #: half of the files are for calls and the log
 
     cycle: Cycle
+    _shed = b""  # the answer to a request that is not begun
     _unread = 0  # bytes since the parser last came to the end of something
     _heading = True  # the next header belongs to a request, not to a trailer
     _refused = False
@@ -70,7 +71,7 @@ class Protocol(HttpToolsProtocol):
             self._abort_in(self.header_timeout_s)
 
     def on_message_begin(self) -> None:
-        if self._owes_answer():
+        if self._owes_answer() or self._refused:
             # Waiting with it would mean to stop reading, and so not to notice when the client leaves.
             self.transport.abort()
             raise RequestError("pipelining is not accepted")  # stops the parser
@@ -91,6 +92,9 @@ class Protocol(HttpToolsProtocol):
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
         scope["path"], scope["raw_path"], scope["query_string"] = unquote(path) if "%" in path else path, url.path, url.query or b""
+        if (body := self.sheds(scope["path"])) is not None and not parser.should_upgrade():
+            self._refuse_unbegun(body, parser.should_keep_alive() and not self.expect_100_continue)
+            return
         self.cycle = Cycle(
             scope,
             self.transport,
@@ -115,16 +119,43 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
-        super().on_body(body)
+        if not (self._shed or self._refused):
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._unread = 0
+        if self._refused:
+            return
+        if self._shed:
+            self.transport.write(self._shed)
+            self._shed = b""
+            self._keep_waiting()
+            return
         super().on_message_complete()
         self.flow.resume_reading()  # a large body stops it; only by reading can one see that the client leaves
 
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
+        if not (self.transport.is_closing() or self._refused):
             self._refuse(400, RequestError("the request is not valid HTTP/1.1", code="malformed_http"))
+
+    @staticmethod
+    def sheds(path: str) -> bytes | None:
+        """The body of the 429 that a request for this path gets before it has begun; `None`: it is begun. Here: every one is."""
+        return None
+
+    def _refuse_unbegun(self, body: bytes, keep_alive: bool) -> None:
+        """Read the rest of the request away, and answer. It has to cost little: most of a crowd is refused."""
+        self._heading, self._unread = False, 0
+        theirs = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        ours = b"content-type: application/json\r\nretry-after: 1\r\ncontent-length: %d\r\n" % len(body)
+        answer = b"".join([STATUS_LINE[429], *theirs, ours, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", body])
+        if keep_alive:
+            self._shed = answer
+            return
+        self._refused = True
+        self.transport.write(answer)
+        self.transport.write_eof()
+        self._abort_in(self.linger_s)
 
     def _should_upgrade(self) -> bool:
         return False  # a WebSocket would be under none of these limits

@@ -8,9 +8,11 @@ import os
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from pointsman.build.files import answered
 from pointsman.build.learning import learned_files
 from pointsman.config.load import load_file
 from pointsman.config.schema import Config
@@ -101,7 +103,7 @@ class Reloader:
 
     async def _read(self, mark: _Mark | None) -> None:
         try:
-            read = await asyncio.to_thread(load_file, self._path, self._env)
+            read = await asyncio.to_thread(self._load)
             wanted = _with_fixed(read, self.current)
             self._named = learned_files(wanted)
             learned = await asyncio.to_thread(_marks, self._named)  # before they are read: what is written meanwhile is new the next time
@@ -124,6 +126,12 @@ class Reloader:
             self._note(f"{self._path}: cannot be put in force: {type(error).__name__}")
             self._log.error("reloading failed: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
+    def _load(self) -> Config:
+        try:
+            return answered(self._path, partial(load_file, self._path, self._env))
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be read: {error.strerror}") from error
+
     def _tell_fixed(self, said: dict[str, object]) -> None:
         """Warn of settings that were changed in vain. Not by comparing with those in force: the command line may have set them."""
         self._fixed = self._fixed or said
@@ -140,7 +148,7 @@ class Reloader:
 
 def _mark(path: Path) -> _Mark | None:
     try:
-        found = path.stat()
+        found = answered(path, path.stat)
     except OSError:
         return None
     return _Mark(found.st_mtime_ns, found.st_size, found.st_ino)

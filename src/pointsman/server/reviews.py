@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from pointsman.core.codec import to_builtins
 from pointsman.core.request import Caller, ToolCall
@@ -72,7 +72,7 @@ _FOR_REVIEWERS = ("reason", "why", "task", "labels", "org", "team", "key", "prio
 _MORE_FOR_REVIEWERS = ("on_expiry", "approval", "offered", "best", "failures")
 TICKET: Final[Mapping[str, Field]] = {
     **{name: Field(read=_ASKERS) for name in _FOR_ASKERS if name != "answer"},
-    **{name: Field(read=REVIEWS) for name in (*_FOR_REVIEWERS, *_MORE_FOR_REVIEWERS)},
+    **{name: Field(read=REVIEWS) for name in (*_FOR_REVIEWERS, *_MORE_FOR_REVIEWERS, "names")},
 }
 WHOLE: Final[Mapping[str, Field]] = {
     **TICKET,
@@ -81,37 +81,49 @@ WHOLE: Final[Mapping[str, Field]] = {
 }
 
 
-async def _queue(desk: Desk, ask: Asked) -> dict[str, Any]:
+class Office(NamedTuple):
+    """Where tickets are, and what keys are called that stand in them: by id, of one without a name or that is not known nothing."""
+
+    desk: Desk
+    name: Callable[[str], str]
+
+
+def office(desk: Desk, keys: SqliteKeys) -> Office:
+    """With the names that the store has."""
+    return Office(desk, lambda key: "" if (holder := keys.look_up(key)) is None else holder.key.name)
+
+
+async def _queue(on: Office, ask: Asked) -> dict[str, Any]:
     """A page of the queue."""
     limit = ask.limit()
-    found = await desk.store.queue(_filter(ask), limit + 1, _rank(ask.query.get("after", "")))
-    return page([ticket_json(ticket) for ticket in found], limit, [".".join(map(str, ticket.rank)) for ticket in found])
+    found = await on.desk.store.queue(_filter(ask), limit + 1, _rank(ask.query.get("after", "")))
+    return page([ticket_json(on, ticket) for ticket in found], limit, [".".join(map(str, ticket.rank)) for ticket in found])
 
 
-async def _show(desk: Desk, ask: Asked) -> dict[str, Any]:
+async def _show(on: Office, ask: Asked) -> dict[str, Any]:
     """One ticket with its words; to the key that asked, its state and the answer that was released."""
-    ticket = await desk.store.get(ask.path["review"])
+    ticket = await on.desk.store.get(ask.path["review"])
     if ask.by.role == "caller":
         if ticket.key != ask.by.key:
             raise no_such_review(ticket.id)
-        return {**ticket_json(ticket), "answer": _released(await desk.store.resolution(ticket))}
+        return {**ticket_json(on, ticket), "answer": _released(await on.desk.store.resolution(ticket))}
     require_sight(ask.by, ticket)
-    return await whole_json(desk, ticket)
+    return await whole_json(on, ticket)
 
 
-def _deed(deed: Deed) -> Callable[[Desk, Asked], Coroutine[Any, Any, dict[str, Any]]]:
-    async def run(desk: Desk, ask: Asked) -> dict[str, Any]:
-        return await whole_json(desk, await desk.act(ask.path["review"], Action(deed, **ask.values), ask.by))
+def _deed(deed: Deed) -> Callable[[Office, Asked], Coroutine[Any, Any, dict[str, Any]]]:
+    async def run(on: Office, ask: Asked) -> dict[str, Any]:
+        return await whole_json(on, await on.desk.act(ask.path["review"], Action(deed, **ask.values), ask.by))
 
     return run
 
 
-def _act(deed: Deed, purpose: str, gives: Mapping[str, Field] | None = None) -> Endpoint[Desk]:
+def _act(deed: Deed, purpose: str, gives: Mapping[str, Field] | None = None) -> Endpoint[Office]:
     return Endpoint("POST", f"/{{review}}/{deed}", purpose, REVIEWS, _deed(deed), WHOLE, gives)
 
 
 _CHOICES = frozenset({"limit", "after", "state", "route", "why", "assignee", "label", "org", "team"})
-ENDPOINTS: Final[tuple[Endpoint[Desk], ...]] = (
+ENDPOINTS: Final[tuple[Endpoint[Office], ...]] = (
     Endpoint("GET", "", "tickets that wait, the most urgent first", REVIEWS, _queue, TICKET, query=_CHOICES, listing=True),
     Endpoint("GET", "/{review}", "one ticket with its words; one's own, with what became of it", _ASKERS, _show, WHOLE),
     _act("claim", "take a ticket, so that nobody else does"),
@@ -123,28 +135,31 @@ ENDPOINTS: Final[tuple[Endpoint[Desk], ...]] = (
 )
 
 
-def reviews(desk: Desk, keys: SqliteKeys, who: Who) -> Table[Desk]:
+def reviews(desk: Desk, keys: SqliteKeys, who: Who) -> Table[Office]:
     """What answers requests under `PREFIX`; `who` is the authenticator's, `keys` keep the trail."""
-    return Table(PREFIX, ENDPOINTS, desk, keys, who, most_bytes=1_000_000)
+    return Table(PREFIX, ENDPOINTS, office(desk, keys), keys, who, most_bytes=1_000_000)
 
 
-def ticket_json(ticket: Ticket) -> dict[str, Any]:
-    """A ticket without its words. Whose they are is not told."""
+def ticket_json(on: Office, ticket: Ticket, *also: str) -> dict[str, Any]:
+    """A ticket without its words. Whose they are is not told. `also`: further keys that are to be named."""
     told: dict[str, Any] = to_builtins(ticket)
     del told["notify"], told["preferred"], told["ended_at_ns"]
     times = {"created_at": told.pop("created_at_ns") / 1e9, "deadline_at": told.pop("deadline_at_ns") / 1e9}
-    return {"object": "review", **told, **times, "best": ticket.best}
+    names = {key: name for key in sorted({ticket.key, ticket.assignee, *also}) if key and (name := on.name(key))}
+    return {"object": "review", **told, **times, "best": ticket.best, "names": names}
 
 
-async def whole_json(desk: Desk, ticket: Ticket) -> dict[str, Any]:
+async def whole_json(on: Office, ticket: Ticket) -> dict[str, Any]:
     """A ticket with its words, as far as they were not erased."""
-    contents, resolution = await desk.store.contents(ticket), await desk.store.resolution(ticket)
+    store = on.desk.store
+    contents, resolution, done = await store.contents(ticket), await store.resolution(ticket), await store.history(ticket)
     words: dict[str, Any] = {"erased": contents is None, "api": None, "request": None, "answers": []}
     if contents is not None:
         words |= {"api": contents.api, "request": to_builtins(contents.body), "answers": to_builtins(contents.proposals)}
-    history = [{"event": done.event, "at": done.at_ns / 1e9, "by": done.by} for done in await desk.store.history(ticket)]
+    history = [{"event": each.event, "at": each.at_ns / 1e9, "by": each.by} for each in done]
     told = {"resolution": to_builtins(resolution), "answer": _released(resolution), "history": history}
-    return {**ticket_json(ticket), **words, **told}
+    by = "" if resolution is None else resolution.by
+    return {**ticket_json(on, ticket, by, *(each.by for each in done)), **words, **told}
 
 
 def _released(resolution: Resolution | None) -> dict[str, Any] | None:

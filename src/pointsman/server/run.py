@@ -19,6 +19,7 @@ import uvicorn
 from pointsman.build.service import Service, open_service
 from pointsman.config.schema import Config, ServerConfig
 from pointsman.errors import ConfigError
+from pointsman.server.admission import Admission
 from pointsman.server.app import App, Limits
 from pointsman.server.auth import Authenticator, operator_key
 from pointsman.server.drain import DrainingServer
@@ -29,6 +30,9 @@ from pointsman.stores.keys import weak
 
 BACKLOG = 2048
 """Clients that may wait for being accepted."""
+
+_MORE_LISTENERS = 15
+"""A turn of the loop accepts one client of each: with one listener alone, health checks too wait for seconds while turns are long."""
 
 
 def check_operator_key(text: str | None, host: str) -> str | None:
@@ -119,7 +123,7 @@ async def run(start: Start, listener: socket.socket, started: Callable[[Service,
         async with _meanwhile(*_chores(service, start, reloader)):
             listener.listen(BACKLOG)  # from here on a client that comes early waits, rather than being refused
             started(service, made)
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=[listener, *(listener.dup() for _ in range(_MORE_LISTENERS))])
 
 
 def _chores(service: Service, start: Start, reloader: Reloader | None) -> list[Coroutine[Any, Any, None]]:
@@ -133,6 +137,7 @@ def _chores(service: Service, start: Start, reloader: Reloader | None) -> list[C
     return [
         *watching,
         service.replays.keep_purged(time.time),
+        service.gateway.responses.keep_purged(),
         service.till.desk.run(),
         service.reviews.run(),
         service.audit.sign(),
@@ -168,7 +173,7 @@ def _app(service: Service, start: Start) -> App:
     app = App(service.gateway, authenticator, service.waiting_for, limits_of(start.config.server), service.replays)
     app.administer(service.keys, service.reviews)
     app.audit = lambda: service.audit.problem
-    app.lag = service.lag
+    app.admission = Admission(service.lag)
     service.keys.look_up("")  # read now, so that no request waits for it
     return app
 
@@ -181,7 +186,7 @@ def limits_of(config: ServerConfig) -> Limits:
 def _settings(app: App, config: ServerConfig) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=type("Protocol", (Protocol,), {"send_timeout_s": config.send_timeout_s}),
+        http=type("Protocol", (Protocol,), {"send_timeout_s": config.send_timeout_s, "sheds": staticmethod(app.sheds)}),
         loop="none",
         lifespan="off",
         log_config=None,

@@ -16,8 +16,8 @@ from typing import Final
 EVERY_S: Final = 0.05
 """How often is looked."""
 
-MOST_S: Final = 0.1
-"""How late the loop may be: every request and every health check comes by several times, and some of these wait a second only."""
+MOST_S: Final = 0.03
+"""How late the loop may be: every request and every health check comes by several times."""
 
 _IN_A_ROW = 2
 _FELT_S = 0.05  # what a model is measured to take is its own as long as the loop is no later than this,

@@ -111,6 +111,16 @@ function responses(given) {
       const first = await ask(client(given), model, "my name is Ada");
       return said(await ask(client(given), model, "what is my name", { previous_response_id: first.id }));
     },
+    stored: async ({ model, text }) => {
+      const api = client(given).responses;
+      const made = await ask(client(given), model, text);
+      const read = await api.retrieve(made.id);
+      const asked = [];
+      for await (const item of api.inputItems.list(made.id)) asked.push(item.content[0].text);
+      await api.delete(made.id);
+      const gone = await api.retrieve(made.id).then(() => 200, (error) => error.status);
+      return { same: JSON.stringify(read.output) === JSON.stringify(made.output) && read.id === made.id, asked, then: gone };
+    },
     ...shared(given, ask),
   };
 }

@@ -126,6 +126,16 @@ def responses(given):  # noqa: C901
         first = ask(client(given), model, "my name is Ada")
         return said(ask(client(given), model, "what is my name", previous_response_id=first.id))
 
+    def stored(model, text):
+        made = ask(client(given), model, text)
+        read, asked = api.retrieve(made.id), [item.content[0].text for item in api.input_items.list(made.id)]
+        api.delete(made.id)
+        try:
+            api.retrieve(made.id)
+        except openai.NotFoundError as gone:
+            return {"same": read == made, "asked": asked, "then": gone.status_code}
+        return {"same": read == made, "asked": asked, "then": 200}
+
     return {
         "plain": plain,
         "stream": stream,
@@ -133,6 +143,7 @@ def responses(given):  # noqa: C901
         "schema": schema,
         "leave": leave,
         "remembered": remembered,
+        "stored": stored,
         **shared(given, ask),
     }
 

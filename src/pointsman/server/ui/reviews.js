@@ -182,11 +182,12 @@ function current(link) {
 
 const ended = (ticket) => !["open", "claimed"].includes(ticket.state);
 const mine = (ticket) => ticket.assignee === me.id;
-const named = (key) => (key === me.id ? "you" : key);
+const called = (ticket, key) => (Object.hasOwn(ticket.names, key) ? ticket.names[key] : key);
+const named = (ticket, key) => (key === me.id ? "you" : called(ticket, key));
 const chip = (...words) => element("span", "chip", ...words);
 const labelled = (label) => element("span", "chip label", label);
 const stands = (ticket) =>
-  element("span", `chip state ${mine(ticket) ? "own" : ""}`, ticket.state, ticket.assignee && ` by ${named(ticket.assignee)}`);
+  element("span", `chip state ${mine(ticket) ? "own" : ""}`, ticket.state, ticket.assignee && ` by ${named(ticket, ticket.assignee)}`);
 
 // One ticket
 
@@ -264,7 +265,7 @@ function facts(ticket) {
   const rows = [
     ["State", stands(ticket)], ["Due", due], ["Priority", ticket.priority],
     ["Labels", ticket.labels.length ? ticket.labels.map(labelled) : "none"], ["Task", ticket.task],
-    ["Asked", ["by key ", ticket.key || "of the operator", ticket.org && ` of ${ticket.org}`, ticket.team && ` / ${ticket.team}`]],
+    ["Asked", ["by key ", called(ticket, ticket.key) || "of the operator", ticket.org && ` of ${ticket.org}`, ticket.team && ` / ${ticket.team}`]],
     ["Ticket", element("code", "", ticket.id)], ["Decision", element("code", "", ticket.decision)],
   ];
   return element("dl", "facts", rows.map(([name, value]) => element("div", "", element("dt", "", name), element("dd", "", value))));
@@ -366,8 +367,8 @@ function history(ticket) {
     [time(ticket.created_at), " opened: ", ticket.reason],
     ...ticket.failures.map(({ call, model, code }) => [call ? `call ${call}: ` : "not asked: ", model, ` failed: ${code}`]),
     ...ticket.offered.map(({ call, model, confidence }) => [`call ${call}: `, model, ` answered, ${percent(confidence)}`]),
-    ticket.state === "claimed" && ["claimed by ", named(ticket.assignee)],
-    ended(ticket) && [ticket.state, done?.by && ` by ${named(done.by)}`, whose],
+    ticket.state === "claimed" && ["claimed by ", named(ticket, ticket.assignee)],
+    ended(ticket) && [ticket.state, done?.by && ` by ${named(ticket, done.by)}`, whose],
     done?.note && ["note: ", done.note],
     ticket.answer && ["what the client may have:", said(ticket.answer)],
   ];
@@ -400,8 +401,8 @@ const unsent = (id) => (drafts.has(id) ? " What you wrote is still here, and was
 /** Who was faster with a ticket, as it now stands. */
 function outrun(ticket) {
   const who = ended(ticket) ? ticket.resolution?.by : ticket.assignee;
-  const faster = who === me.id ? "You were faster, in another window" : `${who || "Somebody"} was faster`;
-  const by = who && !ended(ticket) ? ` by ${who}` : "";
+  const faster = who === me.id ? "You were faster, in another window" : `${(who && called(ticket, who)) || "Somebody"} was faster`;
+  const by = who && !ended(ticket) ? ` by ${called(ticket, who)}` : "";
   return `${faster}: the ticket is ${ticket.state}${by}.${unsent(ticket.id)}`;
 }
 

@@ -1,0 +1,151 @@
+"""A response is read, gone on from and deleted by the key that made it alone, by whichever process, and under the same policies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pointsman.config.load import load
+from pointsman.stores.retention import retain
+from tests.server.conftest import Serve
+from tests.server.served import model
+
+PATH = "/v1/responses"
+POOL = [model("m", apis=["responses"])]
+SEALED = {"responses": "sealed"}
+STORES = pytest.mark.parametrize("store", [{"responses": "memory"}, SEALED, {"content": True}], ids=["memory", "sealed", "content"])
+
+
+def finished(answer) -> dict[str, object]:
+    """The whole response, however it came."""
+    if not answer.headers["content-type"].startswith("text/event-stream"):
+        return answer.json
+    last = [line for line in answer.body.split(b"\n") if line.startswith(b'data: {"type":"response.completed"')]
+    return json.loads(last[0].removeprefix(b"data: "))["response"]
+
+
+@STORES
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("api", ["responses", "chat"], ids=["own", "translated"])
+async def test_a_response_is_read_as_it_was_given_until_it_is_deleted(serve: Serve, store, stream, api):
+    async with serve([model("m", apis=[api])], store=store) as gateway:
+        made = finished(await gateway.ask(PATH, {"model": "m", "input": "one two", "stream": stream}))
+        assert (await gateway.ask(f"{PATH}/{made['id']}")).json == made
+        said = (await gateway.ask(f"{PATH}/{made['id']}/input_items")).json
+        assert [item["content"][0]["text"] for item in said["data"]] == ["one two"]
+        assert said["first_id"] == said["last_id"] == said["data"][0]["id"]
+        deleted = await gateway.ask(f"{PATH}/{made['id']}", method="DELETE")
+        assert deleted.json == {"id": made["id"], "object": "response", "deleted": True}
+        for path, method in ((made["id"], "GET"), (f"{made['id']}/input_items", "GET"), (made["id"], "DELETE")):
+            gone = await gateway.ask(f"{PATH}/{path}", method=method)
+            assert (gone.status, gone.error["code"]) == (404, "not_found")
+        asked_on = await gateway.ask(PATH, {"model": "m", "input": "and?", "previous_response_id": made["id"]})
+        assert (asked_on.status, asked_on.error["code"]) == (400, "previous_response_not_found")
+
+
+@STORES
+async def test_it_is_nobody_else_s(serve: Serve, store):
+    async with serve(POOL, store=store) as gateway:
+        made = (await gateway.ask(PATH, {"model": "m", "input": "mine"})).json
+        other = await gateway.key()
+        for path, method in ((made["id"], "GET"), (f"{made['id']}/input_items", "GET"), (made["id"], "DELETE")):
+            assert (await gateway.ask(f"{PATH}/{path}", method=method, key=other)).status == 404
+        gone_on = await gateway.ask(PATH, {"model": "m", "input": "and?", "previous_response_id": made["id"]}, key=other)
+        assert gone_on.error["code"] == "previous_response_not_found"
+        auditor = await gateway.key(role="auditor")
+        assert (await gateway.ask(f"{PATH}/{made['id']}", key=auditor)).status == 403
+        assert (await gateway.ask(f"{PATH}/{made['id']}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("resp_1", "POST", 405, "method_not_allowed"),
+        ("resp_1/cancel", "GET", 404, "unknown_url"),
+        ("resp_1?stream=true", "GET", 400, None),
+        ("resp_1", "GET", 404, "not_found"),
+        ("%F0%9F%8E%89", "GET", 404, "not_found"),
+    ],
+)
+async def test_what_cannot_be_asked_of_one_is_refused(serve: Serve, path, method, status, code):
+    async with serve(POOL) as gateway:
+        refused = await gateway.ask(f"{PATH}/{path}", method=method)
+        assert (refused.status, refused.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=item_9"])
+async def test_a_page_that_is_none_is_refused(serve: Serve, query):
+    async with serve(POOL) as gateway:
+        made = (await gateway.ask(PATH, {"model": "m", "input": "x"})).json
+        refused = await gateway.ask(f"{PATH}/{made['id']}/input_items?{query}")
+        assert (refused.status, refused.error["param"]) == (400, query.partition("=")[0])
+
+
+async def test_items_come_in_pages_the_newest_first_unless_asked_otherwise(serve: Serve):
+    async with serve(POOL) as gateway:
+        turns = [{"role": "user", "content": f"turn {at}"} for at in range(5)]
+        made = (await gateway.ask(PATH, {"model": "m", "input": turns})).json
+        for order, wanted in (("desc", [4, 3, 2, 1, 0]), ("asc", [0, 1, 2, 3, 4])):
+            found, more, after = [], True, ""
+            while more:
+                page = (await gateway.ask(f"{PATH}/{made['id']}/input_items?limit=2&order={order}{after}")).json
+                found += [item["content"][0]["text"] for item in page["data"]]
+                more, after = page["has_more"], f"&after={page['last_id']}"
+            assert found == [f"turn {at}" for at in wanted]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_another_process_goes_on_from_it_under_the_same_labels(serve: Serve, stream):
+    """It is read again as a part of the request: what was said under a label is judged under it, by whichever process."""
+    pool = [
+        model("ward", perimeter="on_prem", apis=["chat"], quality={"general": 0.1}),
+        model("frontier", apis=["responses"], quality={"general": 0.9}),
+    ]
+    policy = {"name": "inside", "when": '"phi" in labels', "require": {"perimeter": ["on_prem"]}}
+    config = {"policies": [policy], "routes": {"auto": {"dial": 1}}, "store": SEALED}
+    async with serve(pool, **config) as first, serve(pool, **config) as second:
+        made = finished(await first.ask(PATH, {"model": "auto", "input": "the patient has X", "stream": stream}, x_pointsman_labels="phi"))
+        following = await second.ask(PATH, {"model": "auto", "input": "and now?", "previous_response_id": made["id"], "stream": stream})
+        assert following.headers["x-pointsman-model"] == "ward"
+        assert "the patient has X" in second.ledger[-1].body.decode()
+        assert finished(following)["previous_response_id"] == made["id"]
+        by_name = await second.ask(PATH, {"model": "frontier", "input": "and now?", "previous_response_id": made["id"]})
+        assert (by_name.status, by_name.error["code"]) == (403, "policy_denied")
+    async with serve(pool, **config) as later:
+        assert (await later.ask(f"{PATH}/{made['id']}")).json == made
+
+
+async def test_by_default_no_other_process_finds_it_and_no_file_has_it(serve: Serve, tmp_path):
+    async with serve(POOL) as first, serve(POOL) as second:
+        made = (await first.ask(PATH, {"model": "m", "input": "a canary"})).json
+        assert (await first.ask(f"{PATH}/{made['id']}")).status == 200
+        assert (await second.ask(f"{PATH}/{made['id']}")).status == 404
+        gone_on = await second.ask(PATH, {"model": "m", "input": "and?", "previous_response_id": made["id"]})
+        assert "answered by another process" in gone_on.error["message"]
+        assert await first.service.log.count() > 0
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"canary" in file.read_bytes()]
+
+
+async def test_who_erases_a_subject_erases_what_it_was_answered(serve: Serve):
+    async with serve(POOL, store=SEALED) as gateway:
+        made = (await gateway.ask(PATH, {"model": "m", "input": "hello", "user": "ada"})).json
+        keys = gateway.service.audit.contents()
+        (key,) = keys.find()
+        await retain(gateway.service.log.path, keys, "asked to", subject=key.subject)
+        assert (await gateway.ask(f"{PATH}/{made['id']}")).status == 404
+        gone_on = await gateway.ask(PATH, {"model": "m", "input": "and?", "previous_response_id": made["id"]})
+        assert gone_on.error["code"] == "previous_response_not_found"
+
+
+async def test_what_may_be_kept_changes_with_the_configuration_and_what_is_kept_is_found(serve: Serve):
+    async with serve(POOL) as gateway:
+        first = (await gateway.ask(PATH, {"model": "m", "input": "x"})).json
+        text = {"version": 1, "models": [{"base_url": gateway.upstream.base_url, **POOL[0]}], "routes": {}}
+        store = {"path": str(gateway.folder / "log.db")}
+        for responses in ("sealed", "memory"):
+            await gateway.service.reload(load(json.dumps({**text, "store": {**store, "responses": responses}}), "test.yaml", {}))
+            made = (await gateway.ask(PATH, {"model": "m", "input": "y"})).json
+            assert gateway.service.gateway.responses.seals is (responses == "sealed")
+            for kept in (first, made):
+                assert (await gateway.ask(f"{PATH}/{kept['id']}")).status == 200
