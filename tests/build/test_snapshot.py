@@ -12,7 +12,7 @@ from pointsman.catalogue.prices import load as load_catalogue
 from pointsman.config.load import load
 from pointsman.core.codec import from_json, to_json
 from pointsman.core.decide import decide
-from pointsman.core.latency import Measured, Sla
+from pointsman.core.latency import Measured, Sized, Sla
 from pointsman.core.outcome import Outcome
 from pointsman.core.plan import Execution, Retry
 from pointsman.core.prices import Usage, per_mtok
@@ -129,7 +129,7 @@ def test_measured_latencies_are_part_of_a_snapshot_and_its_decisions_are_made_ag
     latencies = {
         ("listed", "whole", None): Measured(40, 2_000.0),
         ("owned", "whole", "code"): Measured(10, 300.5),
-        ("owned", "whole", None): Measured(9, 9_000.0),
+        ("owned", "whole", None): Measured(9, 9_000.0, (Sized(1_000, 3, 30.5), Sized(4_000, 5, 40.0))),
     }
     known, kept = with_health(snapshot, body, {}, latencies)
     assert known.id != snapshot.id

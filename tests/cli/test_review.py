@@ -13,14 +13,17 @@ import pytest
 from pointsman.cli import parser
 from pointsman.cli.ticket_page import ticket_page
 from pointsman.errors import ConfigError, NotFound, ReviewConflict
-from pointsman.server.reviews import ticket_json
+from pointsman.server.reviews import Office, ticket_json
 from pointsman.stores.content_keys import ContentKeys
+from pointsman.stores.keys import Key
 from pointsman.stores.logfile import LogFile, verify
 from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.stores.sqlite_reviews import SqliteReviews
 from tests.tickets import ANSWER, CONTENTS, WORDS, ticket
 
 LATER_NS = 2**62
+NAMELESS = Office(None, lambda _: "")  # type: ignore[arg-type]  # nothing is asked of a desk here
 UNSEEN = "\u034f\u115f\u2800\u3164\ufe00\U000e0101"
 STEERING = f"\x1b[2Jcleared \u202e{UNSEEN}\n\nanswers\n  1. small  the best"
 
@@ -104,13 +107,13 @@ def test_a_ticket_is_shown_as_a_person_reads_it(run):
 def test_a_request_is_shown_in_the_same_words_whatever_its_api(api, body, shown):
     contents = {"erased": False, "api": api, "request": {"model": "auto", **body}}
     nothing = dict.fromkeys(("answers", "failures", "history", "labels"), ())
-    told = {**ticket_json(ticket()), "resolution": None, **nothing, **contents}
+    told = {**ticket_json(NAMELESS, ticket()), "resolution": None, **nothing, **contents}
     assert ticket_page(told).split("\n\n")[1].splitlines() == [f"request ({api})", *shown]
 
 
 def shown(ticket: Any, **more: Any) -> str:
     nothing = dict.fromkeys(("answers", "failures", "history", "labels"), ())
-    return ticket_page({**ticket_json(ticket), "resolution": None, **nothing, "erased": True, **more})
+    return ticket_page({**ticket_json(NAMELESS, ticket), "resolution": None, **nothing, "erased": True, **more})
 
 
 def test_a_sample_closes_for_its_client_has_the_answer():
@@ -157,6 +160,21 @@ def test_a_ticket_is_decided_and_the_log_says_who_did(run, words, state, text):
 def test_a_claim_is_given_back(run):
     run("claim", "rev_1")
     assert json.loads(run("release", "rev_1", "--json"))["assignee"] == ""
+
+
+def test_who_has_a_ticket_is_told_by_name(run):
+    async def keyed() -> None:
+        async with SqliteLog("log.db") as log:
+            await SqliteKeys(log).add_key(Key("k1", bytes(32), 1, name="Rita\x1b[2J\nreview rev_9", role="reviewer"))
+
+    asyncio.run(keyed())
+    run("claim", "rev_1", "--as", "k1")
+    called = r"Rita\x1b[2J review rev_9 (k1)"
+    assert called in run("list")
+    page = run("reject", "rev_1", "--as", "k1").splitlines()
+    assert page[0] == f"review rev_1: rejected by {called}"
+    assert [line for line in page if line.endswith(f"claimed by {called}")]
+    assert json.loads(run("show", "rev_1", "--json"))["names"] == {"k1": "Rita\x1b[2J\nreview rev_9"}
 
 
 def test_an_answer_is_read_from_standard_input(run, monkeypatch):

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.core.plan import Accept, Cascade, Ensemble, Execution, Retry
+from pointsman.core.votes import Voice, parties, share
 from pointsman.plans.ensemble import ensemble
 from pointsman.plans.start import start
 from pointsman.plans.steps import All, Deliver, Fail
-from pointsman.plans.votes import Voice, parties, share
 from tests.plans.talking import HELPER, ONCE, Said, Talk, decided, scripts, thought
 
 MEMBERS = ("m0", "m1", "m2")

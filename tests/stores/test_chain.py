@@ -21,6 +21,7 @@ from pointsman.stores.log import Head
 from pointsman.stores.logfile import LogFile, _digests, verify
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.verifying import verify_rows
+from tests.stores.audited import tamper
 
 RECORDS = 12  #: a snapshot, ten decisions, a snapshot
 
@@ -51,15 +52,6 @@ def head_of(path: Path) -> Head:
         return file.head()
     finally:
         file.close()
-
-
-def tamper(path: Path, *statements: str) -> None:
-    connection = apsw.Connection(str(path))
-    for trigger in ("log_no_update", "log_no_delete", "log_no_fork"):
-        connection.execute(f"DROP TRIGGER {trigger}")
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
 
 
 def rewrite(path: Path, first: int) -> None:

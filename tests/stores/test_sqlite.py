@@ -12,8 +12,9 @@ import apsw
 import pytest
 
 from pointsman.errors import ConfigError, RecordError
-from pointsman.stores.database import APPLICATION_ID, MIGRATIONS, open_writer, require_safe_sqlite
+from pointsman.stores.database import APPLICATION_ID, open_writer, require_safe_sqlite
 from pointsman.stores.logfile import LogFile, verify
+from pointsman.stores.migrations import MIGRATIONS
 from pointsman.stores.sqlite import SqliteLog
 
 

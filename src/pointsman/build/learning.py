@@ -106,7 +106,8 @@ def _read(setting: str, path: str) -> bytes:
     try:
         return file_content(Path(path))
     except OSError as error:
-        raise ConfigError(f"{setting}: {path}: cannot be read: {error.strerror}: train it with `pointsman train`") from error
+        cure = ": train it with `pointsman train`" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{setting}: {path}: cannot be read: {error.strerror}{cure}") from error
 
 
 def _name(content: bytes) -> str:

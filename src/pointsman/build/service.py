@@ -29,6 +29,7 @@ from pointsman.errors import ConfigError, PointsmanError, RecordError
 from pointsman.gateway import Gateway, Live
 from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.purse import Till
+from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviews import Desk as Reviews
 from pointsman.stores.budget_desk import Desk
 from pointsman.stores.keys import Key, new_key
@@ -36,6 +37,7 @@ from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_answers import SqliteAnswers
 from pointsman.stores.sqlite_budgets import SqliteBudgets
 from pointsman.stores.sqlite_keys import SqliteKeys
+from pointsman.stores.sqlite_responses import SqliteResponses
 from pointsman.upstream.call_times import CallTimes
 from pointsman.upstream.client import Egress
 from pointsman.upstream.health import BreakerSettings, Health
@@ -126,6 +128,7 @@ class Service:
             egress = Egress(endpoints(config.models, self.engines, self._pool))
             self.gateway.live = Live(world, egress, watch, self.till, self.reviews, contents, tally_of(config, snapshot, before.tally))
             self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
+            self.gateway.responses.seals = _seals_responses(config)
             self._config = config
 
     def follow_health(self) -> None:
@@ -200,12 +203,18 @@ async def open_service(config: Config) -> Service:
     contents = audit.contents() if config.store.content else None
     reviews = reviews_of(config, log, audit.contents())
     live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents, tally_of(config, snapshot))
-    gateway = Gateway(live, log, snapshot_of, config.store.responses_ttl_s)
+    responses = Responses(config.store.responses_ttl_s, SqliteResponses(log, audit.contents()), _seals_responses(config))
+    gateway = Gateway(live, log, snapshot_of, responses)
     engines.load()
     service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)
     watch.changed.append(service.follow_health)
     service.lag.start()
     return service
+
+
+def _seals_responses(config: Config) -> bool:
+    """Whether responses may be written to disk: where contents are, or where it was asked for."""
+    return config.store.responses == "sealed" or (config.store.responses == "auto" and config.store.content)
 
 
 def _learning(config: Config) -> Learning:

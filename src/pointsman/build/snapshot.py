@@ -22,7 +22,7 @@ from pointsman.config.policies import ForbidConfig, PolicyConfig, RequireConfig,
 from pointsman.config.routes import BoundsConfig, RouteConfig, RuleConfig, SlaConfig, TaskConfig, WeightsConfig
 from pointsman.config.schema import Config
 from pointsman.config.sensitivity import own_labels
-from pointsman.core.latency import Latencies, Measured, Of, Sla
+from pointsman.core.latency import Latencies, Measured, Of, Sized, Sla
 from pointsman.core.model import Model
 from pointsman.core.plan import Accept, Cascade, Ensemble, Execution, Retry
 from pointsman.core.prices import picousd
@@ -44,6 +44,7 @@ class MeasuredLatency:
     task: str | None
     samples: int
     p95_ms: float
+    shorter: tuple[Sized, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def snapshot_of(body: bytes) -> Snapshot:
         tasks={name: _task(task) for name, task in known.tasks.items()},
         labels=frozenset(known.labels),
         health=known.health,
-        latencies={(row.model, row.of, row.task): Measured(row.samples, row.p95_ms) for row in known.latencies},
+        latencies={(row.model, row.of, row.task): Measured(row.samples, row.p95_ms, row.shorter) for row in known.latencies},
         learned=known.learned,
         explore=known.explore,
         reads=known.reads,
@@ -119,7 +120,7 @@ def with_health(snapshot: Snapshot, body: bytes, health: Mapping[str, str], late
     """The same with other models out of service, other latencies (`None`: as they are), and its body. Nothing is compiled anew."""
     measured = dict(snapshot.latencies if latencies is None else latencies)
     rows = (
-        MeasuredLatency(model=model, of=of, task=task, samples=found.samples, p95_ms=found.p95_ms)
+        MeasuredLatency(model=model, of=of, task=task, samples=found.samples, p95_ms=found.p95_ms, shorter=found.shorter)
         for (model, of, task), found in measured.items()
     )
     ordered = tuple(sorted(rows, key=lambda row: (row.model, row.of, row.task or "")))

@@ -13,16 +13,17 @@ from typing import Any, cast, get_args
 from pointsman.cli.logs import content_keys_argument, places
 from pointsman.cli.source import argument
 from pointsman.cli.table import table
-from pointsman.cli.ticket_page import moment, ticket_page
+from pointsman.cli.ticket_page import moment, named, ticket_page
 from pointsman.core.request import Caller
 from pointsman.core.review import STATES, Action, Deed
 from pointsman.core.tenancy import Scope
 from pointsman.errors import ConfigError
 from pointsman.gateway.reviews import Desk
-from pointsman.server.reviews import ticket_json, whole_json
+from pointsman.server.reviews import Office, office, ticket_json, whole_json
 from pointsman.stores.content_keys import ContentKeys
 from pointsman.stores.reviews import WAITING, Filter
 from pointsman.stores.sqlite import SqliteLog
+from pointsman.stores.sqlite_keys import SqliteKeys
 from pointsman.stores.sqlite_reviews import SqliteReviews
 
 _DEEDS = tuple(deed for deed in get_args(Deed) if deed != "expire")
@@ -68,14 +69,14 @@ async def _run(given: argparse.Namespace) -> int:
     keys = ContentKeys(found.content_keys)
     try:
         async with SqliteLog(found.log, "power") as log:
-            return await _ACTIONS.get(given.action, _decide)(Desk(SqliteReviews(log, keys)), given)
+            return await _ACTIONS.get(given.action, _decide)(office(Desk(SqliteReviews(log, keys)), SqliteKeys(log)), given)
     finally:
         keys.close()
 
 
-async def _list(desk: Desk, given: argparse.Namespace) -> int:
+async def _list(on: Office, given: argparse.Namespace) -> int:
     states = WAITING if given.state == "waiting" else tuple(state for state in STATES if given.state in ("all", state))
-    found = [ticket_json(ticket) for ticket in await desk.store.queue(Filter(Scope(given.org, given.team), states=states), _MOST)]
+    found = [ticket_json(on, ticket) for ticket in await on.desk.store.queue(Filter(Scope(given.org, given.team), states=states), _MOST)]
     if given.json:
         print(json.dumps(found, indent=2))
     elif found:
@@ -85,19 +86,19 @@ async def _list(desk: Desk, given: argparse.Namespace) -> int:
     return 0
 
 
-async def _show(desk: Desk, given: argparse.Namespace) -> int:
-    _print(given, await whole_json(desk, await desk.store.get(given.id)))
+async def _show(on: Office, given: argparse.Namespace) -> int:
+    _print(given, await whole_json(on, await on.desk.store.get(given.id)))
     return 0
 
 
-async def _decide(desk: Desk, given: argparse.Namespace) -> int:
+async def _decide(on: Office, given: argparse.Namespace) -> int:
     text = sys.stdin.read() if given.text == "-" else given.text or ""
     action = Action(cast("Deed", given.action), _encodable("--text", text), call=given.call, note=_encodable("--note", given.note))
-    _print(given, await whole_json(desk, await desk.act(given.id, action, Caller(given.by, role="root"))))
+    _print(given, await whole_json(on, await on.desk.act(given.id, action, Caller(given.by, role="root"))))
     return 0
 
 
-_ACTIONS: dict[str, Callable[[Desk, argparse.Namespace], Awaitable[int]]] = {"list": _list, "show": _show}
+_ACTIONS: dict[str, Callable[[Office, argparse.Namespace], Awaitable[int]]] = {"list": _list, "show": _show}
 
 
 def _encodable(option: str, text: str) -> str:
@@ -110,7 +111,7 @@ def _encodable(option: str, text: str) -> str:
 
 def _row(ticket: Mapping[str, Any]) -> tuple[str, ...]:
     shown = (ticket["id"], ticket["route"], ticket["state"], str(ticket["priority"]), moment(ticket["deadline_at"]))
-    return (*shown, ticket["assignee"] or "-", ticket["reason"])
+    return (*shown, named(ticket, ticket["assignee"]) or "-", ticket["reason"])
 
 
 def _print(given: argparse.Namespace, ticket: Mapping[str, Any]) -> None:

@@ -31,6 +31,12 @@ def ticket_page(told: Mapping[str, Any]) -> str:
     return "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines)
 
 
+def named(told: Mapping[str, Any], key: str) -> str:
+    """A key by its name, if it has one, and its id."""
+    name = told["names"].get(key)
+    return safe(f"{name} ({key})" if name else key).replace("\n", " ")
+
+
 def moment(at_s: float) -> str:
     """A time, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_s))
@@ -55,12 +61,12 @@ def _hidden(sign: str) -> bool:
 
 
 def _head(told: Mapping[str, Any]) -> Iterator[str]:
-    yield f"review {told['id']}: {told['state']}{_by(told['assignee'])}"
+    yield f"review {told['id']}: {told['state']}{_by(told, told['assignee'])}"
     place = "/".join(safe(name) for name in (told["org"], told["team"]) if name)
     stated = {
         "why": f"{told['why']}: {safe(told['reason'])}",
         "asked": f"{moment(told['created_at'])}, route {safe(told['route'])}, task {safe(told['task'])}",
-        "by": " of ".join(part for part in (f"key {safe(told['key'])}" if told["key"] else "", place) if part),
+        "by": " of ".join(part for part in (f"key {named(told, told['key'])}" if told["key"] else "", place) if part),
         "decision": safe(told["decision"]),
         "labels": ", ".join(map(safe, told["labels"])),
         "priority": str(told["priority"]) if told["priority"] else "",
@@ -132,7 +138,7 @@ def _resolution(told: Mapping[str, Any]) -> Iterator[str]:
     if found is None:
         return
     whose = f", the answer of call {found['call']}" if found["call"] else ""
-    yield f"{found['verdict']}{_by(found['by'])}{whose}{', edited' if found['edited'] else ''}"
+    yield f"{found['verdict']}{_by(told, found['by'])}{whose}{', edited' if found['edited'] else ''}"
     yield from _words(_text(found))
     if found["note"]:
         yield "  note"
@@ -144,7 +150,8 @@ def _history(told: Mapping[str, Any]) -> Iterator[str]:
         yield "history"
     edited = told["resolution"] is not None and told["resolution"]["edited"]
     for done in told["history"]:
-        yield f"  {moment(done['at'])}  {done['event']}{_by(done['by'])}{', edited' if edited and done['event'] == 'approved' else ''}"
+        how = ", edited" if edited and done["event"] == "approved" else ""
+        yield f"  {moment(done['at'])}  {done['event']}{_by(told, done['by'])}{how}"
 
 
 def _text(answer: Mapping[str, Any]) -> str:
@@ -158,5 +165,5 @@ def _words(text: str) -> Iterator[str]:
     return (f"     | {line}" for line in safe(text).split("\n")) if text else iter(())
 
 
-def _by(who: str) -> str:
-    return f" by {safe(who)}" if who else ""
+def _by(told: Mapping[str, Any], who: str) -> str:
+    return f" by {named(told, who)}" if who else ""

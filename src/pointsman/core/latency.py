@@ -12,6 +12,11 @@ from pointsman.core.score import Estimate
 Of = Literal["whole", "first_token"]
 """What is timed: a whole call that is not streamed, or a stream until its first content."""
 
+SIZES = (1_000, 4_000, 16_000, 64_000)
+"""Calls whose prompts have at most so many tokens are measured for themselves as well: long ones make no model slow for short ones."""
+
+_APART = 2  # how far what a request is reckoned to have may be from what its model then reports
+
 Breach = Literal["exclude", "penalise"]
 
 MOST_SAMPLES = 200
@@ -28,11 +33,34 @@ class Sla:
     of: Of = "whole"
 
 
+class Sized(NamedTuple):
+    """What the latest calls with prompts of at most so many tokens took."""
+
+    tokens: int  #: 0: of any length
+    samples: int
+    p95_ms: float
+
+
 class Measured(NamedTuple):
     """What the latest calls of a model took."""
 
     samples: int
     p95_ms: float
+    shorter: tuple[Sized, ...] = ()  #: the latest of each of `SIZES`; empty: they were not told apart
+
+    @property
+    def parts(self) -> tuple[Sized, ...]:
+        """Shorter ones first, then all of them."""
+        return (*self.shorter, Sized(0, self.samples, self.p95_ms))
+
+    def like(self, tokens: int) -> Sized:
+        """What a request of so many tokens is compared with: calls as long as it may turn out to be, and shorter ones.
+
+        >>> measured = Measured(200, 9_000.0, (Sized(1_000, 50, 80.0), Sized(4_000, 90, 85.0)))
+        >>> [measured.like(tokens).p95_ms for tokens in (500, 501, 2_001)]
+        [80.0, 85.0, 9000.0]
+        """
+        return next((part for part in self.shorter if part.tokens >= _APART * tokens), self.parts[-1])
 
 
 Latencies = Mapping[tuple[str, Of, str | None], Measured]
@@ -56,14 +84,18 @@ class Reading(NamedTuple):
     p95_ms: float
     samples: int  #: 0: it is a prior
     task: str | None = None  #: `None`: of every task class together
+    tokens: int = 0  #: the longest prompt of the calls measured; 0: of any length
 
 
 def reading(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Estimate) -> Reading:
-    """What is measured for the task class, else for the model over all of them, where there are enough samples; else the prior."""
+    """What is measured for the task class, else for the model over all of them, where there are enough samples; else the prior.
+
+    Calls with much longer prompts say nothing of this request.
+    """
     for about in (task, None):
-        found = latencies.get((model.id, sla.of, about))
-        if found is not None and found.samples >= sla.min_samples:
-            return Reading(found.p95_ms, found.samples, about)
+        measured = latencies.get((model.id, sla.of, about))
+        if measured is not None and (found := measured.like(estimate.input_tokens)).samples >= sla.min_samples:
+            return Reading(found.p95_ms, found.samples, about, found.tokens)
     return Reading(estimate.p95_ms if sla.of == "whole" else estimate.ttft_ms * model.speed.p95_over_p50, 0)
 
 
@@ -84,7 +116,8 @@ def missed(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Es
     if not found.samples:
         return f"{what} is expected to be {took} ms (a prior: fewer than {sla.min_samples} {calls} are measured), SLA is {limit} ms"
     about = "over all task classes" if found.task is None else f"for `{found.task}`"
-    return f"{what} {about} is {took} ms ({found.samples} {calls} measured), SLA is {limit} ms"
+    like = f" of up to {found.tokens:,} tokens" if found.tokens else ""
+    return f"{what} {about} is {took} ms ({found.samples} {calls}{like} measured), SLA is {limit} ms"
 
 
 def _apart(took_ms: float, limit_ms: float) -> tuple[str, str]:

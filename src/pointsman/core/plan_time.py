@@ -7,14 +7,14 @@ is asked after failures or where no answer does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-from pointsman.core.plan import LOOKING, Ensemble, Execution, Plan
+from pointsman.core.plan import LOOKING, Execution, Plan
 from pointsman.core.score import Estimate
+from pointsman.core.votes import Voice, needed
 
 _QUESTIONS = 2  # of a verifier or a judge, at once: one in each order
-_WHOLE = 1_000_000  # what the voice of a model weighs that is always right
 
 
 class Took(NamedTuple):
@@ -83,20 +83,11 @@ def _voting_ms(plan: Plan, execution: Execution, took: CallTime, expected: Expec
         compared = min(asked - 1, (room - asked) // _QUESTIONS) if settings.judge in plan.helpers else 0
         judged_ms = 0.0 if settings.judge is None or compared < 1 else compared * took(settings.judge).whole_ms
         return max(each_ms[:asked]) + judged_ms
-    first = _quorum([_quality(name, expected) for name in ballots], settings)
+    weighed = settings.vote == "weighted"
+    first = needed((), [Voice.expected(at, _quality(name, expected), weighed=weighed) for at, name in enumerate(ballots)], settings.agree)
     # One voice agrees with itself: without a check that bars its answer nobody is asked after it.
     later_ms = each_ms[first:room] if first > 1 or execution.cascade.accept.checks else []
     return max(each_ms[:first]) + sum(later_ms)
-
-
-def _quorum(qualities: Sequence[float], settings: Ensemble) -> int:
-    """How many voices, in their order, decide a vote where they agree: `plans.votes.needed` before anybody has spoken."""
-    weights = [max(1, round(quality * _WHOLE)) if settings.vote == "weighted" else 1 for quality in qualities]
-    for count in range(1, len(weights)):
-        ours, theirs = (sum(weights[:count]), max(qualities[:count])), (sum(weights[count:]), max(qualities[count:]))
-        if ours >= theirs and ours[0] / sum(weights) >= settings.agree:
-            return count
-    return len(weights)
 
 
 def _quality(name: str, expected: Expected) -> float:

@@ -1,7 +1,8 @@
 """What rules and policies say of a request, worked out before any model is looked at.
 
 A condition that fails to evaluate counts as holding for everything that restricts (policies, and a rule's labels, requirements and
-exclusions) and as not holding for everything else; the failure is kept in `Ruling.errors`. A policy may say that it fails open.
+exclusions) and as not holding for everything else; the failure is kept in `Ruling.errors`. A policy may say that it fails open; for
+words that are to be read before the decision it does not.
 """
 
 from __future__ import annotations
@@ -98,10 +99,13 @@ def rule(request: Request, signals: Signals, snapshot: Snapshot, route: Route) -
     if snapshot.policies:
         known_facts = known_facts or facts(request, signals, labels, task)
         caller = request.caller
+        # `fail: open` is about what clients leave out. Before a request was read conditions fail for what nobody can know yet.
+        always: Fail | None = "closed" if request.reads_for else None
         policies = [
             p
             for p in snapshot.policies
-            if (p.scope is None or p.scope.covers(route.name, caller)) and _holds(p.when, known_facts, f"policy `{p.name}`", errors, p.fail)
+            if (p.scope is None or p.scope.covers(route.name, caller))
+            and _holds(p.when, known_facts, f"policy `{p.name}`", errors, always or p.fail)
         ]
     if not effects:
         required, forbidden = _requirements((), policies), ((f"policy `{p.name}`", p.forbid) for p in policies if p.forbid is not None)

@@ -1,12 +1,7 @@
-"""A learned confidence as one file, and back: no pickle, nothing in it is run, and nothing in it is believed unchecked.
-
-"pointsman confidence 2\\n" | length of the head, 8 bytes | head, JSON | arrays, one after the other | SHA-256 of all before
-"""
+"""A learned confidence as one file, and back: no pickle, nothing in it is run, and nothing in it is believed unchecked."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +11,8 @@ import numpy as np
 from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.accord import FURTHER_SIZE, OF_ANSWER, Accord
+from pointsman.estimators.array_file import arrays_of, closed, opened, parts
+from pointsman.estimators.array_file import digest as digest
 from pointsman.estimators.confidence import OWN, Confidence, Curve
 from pointsman.estimators.duo import STATES, Duo
 from pointsman.estimators.forest import Forest
@@ -58,26 +55,14 @@ def dump(learned: Confidence) -> bytes:
         "forests": [learned.forest is not None, learned.gains is not None],
         "shapes": [array.shape for array in arrays],
     }
-    text = json.dumps(head, separators=(",", ":"), sort_keys=True).encode()
-    body = b"".join((_MAGIC, len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(array).tobytes() for array in arrays)))
-    return body + hashlib.sha256(body).digest()
-
-
-def digest(file: bytes) -> str:
-    """The name of a file: `sha256:` and 64 hex digits."""
-    return f"sha256:{hashlib.sha256(file).hexdigest()}"
+    return closed(_MAGIC, head, arrays)
 
 
 def load(file: bytes, most_bytes: int = MOST_BYTES) -> Confidence:
     """The confidence in a file. Raises `ConfigError` for one that is damaged, too large, of another version, or made to mislead."""
-    if len(file) > most_bytes:
-        raise ConfigError(f"the confidence file has {len(file):,} bytes: at most {most_bytes:,} are read")
-    if not file.startswith(_MAGIC) or len(file) < len(_MAGIC) + 40:
-        raise ConfigError("this is no confidence file of a version known here: train anew with `pointsman train confidence`")
-    if hashlib.sha256(file[:-32]).digest() != file[-32:]:
-        raise ConfigError("the confidence file is damaged: its hash does not fit: copy it again, or train anew")
+    body = opened(file, _MAGIC, most_bytes, "confidence file", "pointsman train confidence")
     try:
-        learned = _loaded(file[len(_MAGIC) : -32])
+        learned = _loaded(body)
         with np.errstate(all="raise", under="ignore"):
             _try(learned)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError, FloatingPointError) as error:
@@ -85,15 +70,14 @@ def load(file: bytes, most_bytes: int = MOST_BYTES) -> Confidence:
     return learned
 
 
-def _loaded(body: bytes) -> Confidence:
-    length = int.from_bytes(body[:8], "little")
-    head = json.loads(body[8 : 8 + length])
+def _loaded(body: memoryview) -> Confidence:
+    head, raw = parts(body)
     if head["features"] != FEATURES:
         raise ValueError(f"it reads answers in way {head['features']}, this version in way {FEATURES}")
     there = [bool(one) for one in head["forests"]]
     paired = _PAIR * len(head["pairs"])
     kinds = ["<f8"] * (6 + paired) + list(_KINDS) * sum(there)
-    arrays = _arrays(kinds, head["shapes"], body[8 + length :])
+    arrays = arrays_of(zip(kinds, head["shapes"], strict=True), raw, frozenset({"<f4", "<f8"}))
     means, by_model, by_task, stands, further, discern, *rest = arrays
     pairs = tuple(_pair(said, rest[_PAIR * at :]) for at, said in enumerate(head["pairs"]))
     rest = rest[paired:]
@@ -124,24 +108,6 @@ def _names(said: Any) -> tuple[str, ...]:
     if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
         raise ValueError("a list of names is none")
     return tuple(said)
-
-
-def _arrays(kinds: Sequence[str], shapes: Any, raw: bytes) -> list[np.ndarray[Any, Any]]:
-    arrays, at = [], 0
-    for kind, shape in zip(kinds, shapes, strict=True):
-        if not all(type(size) is int and 0 <= size <= len(raw) for size in shape) or len(shape) > 2:
-            raise ValueError("an array is of an unknown shape")
-        size = math.prod(shape) * np.dtype(kind).itemsize
-        if size > len(raw) - at:
-            raise ValueError("its arrays are longer than the file")
-        array = np.frombuffer(raw[at : at + size], kind).reshape(shape)
-        if kind.startswith("<f") and not np.isfinite(array).all():
-            raise ValueError("an array holds what is no number")
-        arrays.append(array)
-        at += size
-    if at != len(raw):
-        raise ValueError("something follows its arrays")
-    return arrays
 
 
 def _fits(learned: Confidence) -> None:

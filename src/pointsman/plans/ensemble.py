@@ -13,6 +13,7 @@ from pointsman.core.answer import Judge
 from pointsman.core.decision import Decision
 from pointsman.core.fault import FINAL
 from pointsman.core.plan import Execution
+from pointsman.core.votes import Party, Voice, needed, parties, share
 from pointsman.plans.checks.agreement import agreement
 from pointsman.plans.checks.normal import final
 from pointsman.plans.climbing import climb
@@ -22,9 +23,6 @@ from pointsman.plans.retry import Patience
 from pointsman.plans.steps import Call, Deliver, Reached, Sent, Step, Steps, Variation
 from pointsman.plans.together import at_once
 from pointsman.plans.verifying import preferred
-from pointsman.plans.votes import Party, Voice, needed, parties, share
-
-_WHOLE = 1_000_000  # what the voice of a model weighs that is always right
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,7 @@ def _ballots(run: Looking) -> tuple[_Ballot, ...]:
         for model in run.plan.models:
             estimate = run.decision.estimate(model)
             quality = 0.0 if estimate is None else estimate.quality
-            weight = max(1, round(quality * _WHOLE)) if settings.vote == "weighted" else 1
-            found.append(_Ballot(model, form, Voice(len(found), weight=weight, quality=quality)))
+            found.append(_Ballot(model, form, Voice.expected(len(found), quality, weighed=settings.vote == "weighted")))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ from typing import cast
 import apsw
 
 from pointsman.errors import RecordError
-from pointsman.stores.database import border, require_safe_sqlite
+from pointsman.stores.database import border, known_version, require_safe_sqlite
 
 _DAY_NS = 86_400 * 10**9
 _EPOCH = date(1970, 1, 1)
@@ -31,6 +31,7 @@ _NONCE_BYTES = 12
 ANY_KEY = "*/"
 """Begins a subject's name that stands for those of every gateway key."""
 
+_VERSION = 1  # `PRAGMA user_version`; 0: written before it was kept, with the same table
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS content_keys(
     id TEXT PRIMARY KEY,
@@ -175,7 +176,8 @@ def _opened(path: Path, busy_timeout_s: float) -> apsw.Connection:
         # What is deleted is overwritten; a journal per transaction, for a WAL would keep old pages until it is folded.
         connection.execute("PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA fullfsync = ON")
-        connection.execute(_SCHEMA)
+        if known_version(connection, path, _VERSION) < _VERSION:
+            connection.execute(f"{_SCHEMA}; PRAGMA user_version = {_VERSION}")
     except BaseException:
         connection.close()
         raise

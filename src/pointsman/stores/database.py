@@ -6,13 +6,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import apsw
 
 from pointsman.errors import ConfigError, RecordError
-from pointsman.stores.keys_schema import TENANCY
 from pointsman.stores.log import Durability
+from pointsman.stores.migrations import MIGRATIONS
 
 #: SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections checkpoint and write at the same moment.
 _FIRST_UNSAFE, _FIRST_SAFE = (3, 7, 0), (3, 51, 3)
@@ -20,54 +22,7 @@ _FIRST_UNSAFE, _FIRST_SAFE = (3, 7, 0), (3, 51, 3)
 #: Marks the file as ours (`PRAGMA application_id`): "PMLG".
 APPLICATION_ID = 0x504D4C47
 
-#: One entry a schema version (`PRAGMA user_version`), never edited once released: a change is a further entry.
-MIGRATIONS = (
-    """
-    CREATE TABLE log(
-        seq INTEGER PRIMARY KEY,
-        kind TEXT NOT NULL,
-        decision TEXT NOT NULL,
-        at_ns INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        prev BLOB NOT NULL,
-        hash BLOB NOT NULL
-    ) STRICT;
-    CREATE INDEX log_decision ON log(decision);
-    CREATE TRIGGER log_no_update BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-    CREATE TRIGGER log_no_delete BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-    -- REPLACE deletes without firing the trigger above; a fork would continue a record that is not the last.
-    CREATE TRIGGER log_no_fork BEFORE INSERT ON log
-        WHEN EXISTS (SELECT 1 FROM log WHERE seq = NEW.seq)
-          OR (NEW.seq != 1 AND NEW.prev IS NOT (SELECT hash FROM log WHERE seq = NEW.seq - 1))
-        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-    CREATE TABLE snapshots(id TEXT PRIMARY KEY, body BLOB NOT NULL, at_ns INTEGER NOT NULL) STRICT;
-    CREATE TABLE keys(
-        id TEXT PRIMARY KEY,
-        hash BLOB NOT NULL,
-        name TEXT NOT NULL,
-        team TEXT NOT NULL,
-        routes TEXT,
-        models TEXT,
-        labels TEXT NOT NULL,
-        created_at_ns INTEGER NOT NULL,
-        expires_at_ns INTEGER,
-        revoked_at_ns INTEGER
-    ) STRICT;
-    """,
-    """
-    CREATE TABLE answers(
-        id BLOB PRIMARY KEY,
-        request BLOB NOT NULL,
-        owner INTEGER,  -- the process that is at it, until there is an answer
-        until_ns INTEGER NOT NULL,  -- end of its lease; of an answer, of the time it is kept
-        status INTEGER,
-        headers TEXT,
-        body BLOB
-    ) STRICT;
-    CREATE INDEX answers_until ON answers(until_ns);
-    """,
-    TENANCY,
-)
+_COLUMNS = "SELECT tables.name, columns.name FROM pragma_table_list AS tables, pragma_table_info(tables.name) AS columns"
 
 
 @contextmanager
@@ -199,14 +154,47 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Read inside the transaction: another process may have migrated while this one waited.
-        version = connection.execute("PRAGMA user_version").get
-        if version > len(MIGRATIONS):
-            raise ConfigError(f"`{path}` was written by a newer Pointsman (schema {version}, this one knows {len(MIGRATIONS)})")
-        for step in MIGRATIONS[version:]:
-            connection.execute(step)
+        version = known_version(connection, path, len(MIGRATIONS))
+        try:
+            for step in MIGRATIONS[version:]:
+                connection.execute(step)
+        except apsw.SQLError as error:
+            raise _unfit(path, version, str(error)) from error
+        if missing := _columns() - {*connection.execute(_COLUMNS)}:
+            raise _unfit(path, version, f"`{'.'.join(min(missing))}` is missing")
         if version < len(MIGRATIONS):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def known_version(connection: apsw.Connection, path: Path, newest: int) -> int:
+    """The version of a file's tables. Raises `ConfigError` for one that is newer than this program's newest."""
+    version = cast("int", connection.execute("PRAGMA user_version").get)
+    if version > newest:
+        raise ConfigError(f"`{path}` was written by a newer Pointsman (schema {version}, this one knows {newest}): use that one, or later")
+    return version
+
+
+def refuse_older(connection: apsw.Connection, path: Path) -> None:
+    """Raise `ConfigError` for a file whose tables are of an earlier version, which only who writes can bring up to date."""
+    if (version := known_version(connection, path, len(MIGRATIONS))) < len(MIGRATIONS):
+        now = f"schema {version}, this one has {len(MIGRATIONS)}"
+        cure = "start the gateway on it once, or run `pointsman keys list`: that brings it up to date"
+        raise ConfigError(f"`{path}` was written by an earlier Pointsman ({now}): {cure}")
+
+
+@cache
+def _columns() -> frozenset[tuple[Any, ...]]:
+    """Tables and columns of the newest version."""
+    fresh = apsw.Connection(":memory:")
+    for step in MIGRATIONS:
+        fresh.execute(step)
+    return frozenset(fresh.execute(_COLUMNS))
+
+
+def _unfit(path: Path, version: int, why: str) -> ConfigError:
+    cure = "use the version that wrote it, restore a backup, or move it away to start a new one"
+    return ConfigError(f"`{path}` does not hold the tables of its version (schema {version}): {why}: {cure}")

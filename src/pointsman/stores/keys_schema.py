@@ -6,6 +6,12 @@ never deleted: an id that could come back could be taken for its earlier owner, 
 
 from __future__ import annotations
 
+OF_TENANCY = "(kind = 'key' OR kind = 'team' OR kind = 'org')"
+"""Records of the log that tell of keys, teams and orgs; as in the index for them, which is of use to no other wording.
+
+Not `kind IN (...)`: for that SQLite makes a table in memory with every record that is written.
+"""
+
 _RIGHTS = """
         routes TEXT,
         models TEXT,

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from pointsman.core.tenancy import Org, Team
 from pointsman.stores.keys import Key
+from pointsman.stores.keys_schema import OF_TENANCY
 from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite_keys import KEYS, ORGS, TEAMS, told_of
 
-_TRAIL = "SELECT seq, kind, decision, body FROM log WHERE kind IN ('key', 'team', 'org') ORDER BY seq"
+_TRAIL = "SELECT seq, kind, decision, body FROM log WHERE " + OF_TENANCY + " ORDER BY seq"  # noqa: S608  a constant
 _CHANGES: Final = frozenset({"created", "changed", "revoked", "rotated", "closed"})
 _BEFORE_ORGS: Final = "default"
 """The org that a file from before there were orgs was given, with its teams, without a record."""

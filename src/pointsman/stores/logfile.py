@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from pointsman.stores.chain import START, Row
-from pointsman.stores.database import border, open_reader, reason
+from pointsman.stores.database import border, open_reader, reason, refuse_older
 from pointsman.stores.log import Head, LogRecord, Verification
 from pointsman.stores.verifying import Mark, UnreadableError, verify_rows
 
@@ -83,7 +83,11 @@ class LogFile:
     def rows(self, query: str, bindings: tuple[object, ...] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self._lock, border("the decision log cannot be read"):
-            return self._connection.execute(query, cast("Any", bindings)).fetchall()
+            try:
+                return self._connection.execute(query, cast("Any", bindings)).fetchall()
+            except apsw.SQLError:
+                refuse_older(self._connection, self._path)  # what is asked for may not be there yet
+                raise
 
     def verify(self, expected_head: Head | None = None) -> Verification:
         """Walk the chain and compare each snapshot with its record; with a checkpoint, also see what came after it being undone."""

@@ -10,45 +10,6 @@ from pointsman.core.review import Contents, Resolution, Ticket
 from pointsman.errors import RecordError
 from pointsman.stores.reviews import WAITING
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS reviews(
-    id TEXT PRIMARY KEY,
-    org TEXT NOT NULL,
-    team TEXT NOT NULL,
-    route TEXT NOT NULL,
-    why TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    state TEXT NOT NULL,
-    assignee TEXT NOT NULL,
-    urgency INTEGER NOT NULL,  -- the lower, the sooner
-    created_at_ns INTEGER NOT NULL,
-    deadline_at_ns INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    ticket TEXT NOT NULL,  -- all that is known of it without words of it
-    contents BLOB NOT NULL,  -- sealed
-    resolution BLOB  -- sealed
-) STRICT;
-CREATE INDEX IF NOT EXISTS reviews_queue ON reviews(urgency, deadline_at_ns, id) WHERE state IN ('open', 'claimed');
-CREATE INDEX IF NOT EXISTS reviews_all ON reviews(urgency, deadline_at_ns, id);
-CREATE INDEX IF NOT EXISTS reviews_due ON reviews(deadline_at_ns) WHERE state IN ('open', 'claimed');
-CREATE INDEX IF NOT EXISTS reviews_age ON reviews(created_at_ns);
-CREATE TABLE IF NOT EXISTS review_asked(
-    mark TEXT PRIMARY KEY,  -- of who asked what, with a content key of theirs
-    review TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS review_asked_by ON review_asked(review);
-CREATE TABLE IF NOT EXISTS review_messages(
-    id TEXT PRIMARY KEY,
-    ticket TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    route TEXT NOT NULL,
-    event TEXT NOT NULL,
-    at_ns INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    due_at_ns INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS review_messages_due ON review_messages(due_at_ns);
-"""
 _AT_ONCE = 256  # rows changed in one transaction: the log's records wait meanwhile
 
 INSERT = "INSERT OR IGNORE INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
@@ -69,16 +69,14 @@ class SqliteLog:
                 await self.flush()
         self._writer.submit(_entry(kind, decision, self.clock(), body))
 
-    async def write(self, kind: str, decision: str, body: bytes, also: Also | None = None) -> None:
-        """Add a record once `also` has run in the same transaction, and wait for both whatever the durability.
+    def write(self, kind: str, decision: str, body: bytes, also: Also | None = None) -> Awaitable[None]:
+        """Add a record once `also` has run in the same transaction; to be waited for whatever the durability.
 
         `also` runs in the writer's thread; where it returns false there is nothing to record, where it raises nothing is written.
         """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = _entry(kind, decision, self.clock(), body)
-        entry.waiter, entry.also = waiter, also
-        self._writer.submit(entry)
-        await waiter
+        self._writer.submit(_entry(kind, decision, self.clock(), body, waiter, also))
+        return waiter
 
     async def flush(self) -> None:
         """Return once everything appended before is written."""
@@ -147,12 +145,14 @@ class SqliteLog:
         await self.close()
 
 
-def _entry(kind: str, decision: str, at_ns: int, body: bytes) -> Entry:
+def _entry(
+    kind: str, decision: str, at_ns: int, body: bytes, waiter: asyncio.Future[None] | None = None, also: Also | None = None
+) -> Entry:
     """An entry that cannot fail for its content: in the writer's thread it would take its whole batch with it."""
     if type(body) is not bytes:
         raise TypeError(f"a record's body is bytes, not {type(body).__name__}")
     kind.encode(), decision.encode()
-    return Entry(kind, decision, at_ns, body)
+    return Entry(kind, decision, at_ns, body, waiter, also)
 
 
 def json_bytes(**fields: object) -> bytes:

@@ -12,7 +12,7 @@ from pointsman.stores.database import border
 from pointsman.stores.log import LEASE_NS, Claim, StoredAnswer, refuse_other
 from pointsman.stores.presence import Presence
 from pointsman.stores.sqlite import SqliteLog
-from pointsman.stores.writer import Also
+from pointsman.stores.sqlite_rows import changed
 
 _AT_ONCE = 256  # rows deleted in one transaction: the log's records wait meanwhile
 
@@ -44,7 +44,7 @@ class SqliteAnswers:
             return False
 
         try:
-            await self._write(take)
+            await self._log.write("", "", b"", take)  # the log itself records nothing of it
         except asyncio.CancelledError:
             await self.abandon(claim)  # behind the claim in the writer's queue
             raise
@@ -53,15 +53,15 @@ class SqliteAnswers:
     async def complete(self, claim: Claim, answer: StoredAnswer, until_ns: int) -> None:
         """Keep the answer until then."""
         held = (claim.id, self._presence.id, claim.until_ns)
-        await self._execute(_COMPLETE, (until_ns, answer.status, json.dumps(dict(answer.headers)), answer.body, *held))
+        await changed(self._log, _COMPLETE, (until_ns, answer.status, json.dumps(dict(answer.headers)), answer.body, *held))
 
     async def abandon(self, claim: Claim) -> None:
         """Give the claim back."""
-        await self._execute(_ABANDON, (claim.id, self._presence.id, claim.until_ns))
+        await changed(self._log, _ABANDON, (claim.id, self._presence.id, claim.until_ns))
 
     async def purge(self, now_ns: int) -> None:
         """Delete the answers whose time is over."""
-        while await self._execute(_PURGE, (now_ns, _AT_ONCE)) == _AT_ONCE:
+        while await changed(self._log, _PURGE, (now_ns, _AT_ONCE)) == _AT_ONCE:
             pass
 
     def close(self) -> None:
@@ -76,18 +76,3 @@ class SqliteAnswers:
             return None
         refuse_other(known == request, answered=owner is None)
         return StoredAnswer(status, json.loads(headers), body)
-
-    async def _execute(self, statement: str, bindings: tuple[Any, ...]) -> int:
-        changed = 0
-
-        def run(connection: apsw.Connection) -> bool:
-            nonlocal changed
-            connection.execute(statement, bindings)
-            changed = connection.changes()
-            return False
-
-        await self._write(run)
-        return changed
-
-    async def _write(self, also: Also) -> None:
-        await self._log.write("", "", b"", also)  # the log itself records nothing of it

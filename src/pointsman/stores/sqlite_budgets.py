@@ -15,24 +15,7 @@ from pointsman.stores.logfile import LogFile
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.writer import Also
 
-#: A row a lease; the one without a name stands for all that were closed.
-_TABLE = """
-CREATE TABLE IF NOT EXISTS budgets(
-    budget TEXT NOT NULL,
-    span TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    slot INTEGER NOT NULL,
-    lease TEXT NOT NULL,
-    granted INTEGER NOT NULL,
-    spent INTEGER NOT NULL,
-    until_ms INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL,
-    PRIMARY KEY (budget, span, subject, slot, lease)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS budgets_ends ON budgets(ends_ms);
-CREATE INDEX IF NOT EXISTS budgets_until ON budgets(until_ms) WHERE lease != '';
-"""
-_CLOSED = ""
+_CLOSED = ""  # the lease whose row stands for all that were closed
 _LARGEST = 2**63 - 1  # what fits into a column: 9.2 million USD
 _AT_ONCE = 256  # rows changed in one transaction: the log's records wait meanwhile
 
@@ -65,7 +48,6 @@ class SqliteBudgets:
     def __init__(self, log: SqliteLog) -> None:
         self._log = log
         self._file = log.reader()
-        self._made = False
 
     async def exchange(self, lines: Sequence[Line], asks: Sequence[Ask], now_ms: int, until_ms: int) -> Reply:
         """Write down what a worker says, and answer what it asks."""
@@ -87,7 +69,6 @@ class SqliteBudgets:
 
     async def positions(self, now_ms: int, budget: str | None = None) -> list[Position]:
         """Every account, by account and slot."""
-        await self._execute(_nothing)
         return await asyncio.to_thread(positions_in, self._file, now_ms, budget)
 
     async def tidy(self, now_ms: int) -> None:
@@ -108,13 +89,7 @@ class SqliteBudgets:
             await self._execute(run)
 
     async def _execute(self, also: Also) -> None:
-        def run(connection: apsw.Connection) -> bool:
-            if not self._made:
-                connection.execute(_TABLE)
-            return also(connection)
-
-        await self._log.write("", "", b"", run)  # the log itself records nothing of it
-        self._made = True
+        await self._log.write("", "", b"", also)  # the log itself records nothing of it
 
 
 def positions_in(file: LogFile, now_ms: int, budget: str | None = None) -> list[Position]:
@@ -127,10 +102,6 @@ def positions_in(file: LogFile, now_ms: int, budget: str | None = None) -> list[
         figures[0] += spent
         figures[2 if live else 1] += granted - spent
     return [Position(account, slot, *figures) for (account, slot), figures in found.items()]
-
-
-def _nothing(_: apsw.Connection) -> bool:
-    return False
 
 
 def _key(line: Line) -> _Key:

@@ -17,6 +17,7 @@ from pointsman.core.rate import Owner
 from pointsman.core.tenancy import EVERYWHERE, Org, Scope, Team
 from pointsman.errors import NotFound, RecordError, RequestError
 from pointsman.stores.keys import FRESH_S, Holder, Key
+from pointsman.stores.keys_schema import OF_TENANCY
 from pointsman.stores.sqlite import SqliteLog, json_bytes
 from pointsman.stores.sqlite_rows import Row, Table
 
@@ -31,7 +32,7 @@ _SECRET = {"hash": "secret_mark", "old_hash": "old_secret_mark"}
 """Fields that are never told, and what stands for them: it betrays neither, and says whether one was changed."""
 _SAID_ANYWAY = frozenset({"id", "org", "team", "created_by", "created_at_ns"})
 _TRIES = 8
-_TRAIL = "SELECT seq, at_ns, kind, CAST(body AS TEXT) FROM log WHERE kind IN ('key', 'team', 'org')"
+_TRAIL = "SELECT seq, at_ns, kind, CAST(body AS TEXT) FROM log WHERE " + OF_TENANCY  # noqa: S608  a constant
 
 
 class By(NamedTuple):

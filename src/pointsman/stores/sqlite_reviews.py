@@ -32,7 +32,6 @@ from pointsman.stores.review_rows import (
     PURGE,
     SAME,
     SEND,
-    TABLES,
     UPDATE,
     bound_end,
     place_of,
@@ -54,6 +53,7 @@ from pointsman.stores.reviews import (
     opened_record,
 )
 from pointsman.stores.sqlite import SqliteLog, json_bytes
+from pointsman.stores.sqlite_rows import changed
 from pointsman.stores.writer import Also
 
 T = TypeVar("T")
@@ -68,7 +68,6 @@ class SqliteReviews:
     def __init__(self, log: SqliteLog, keys: ContentKeys) -> None:
         self._log, self._keys = log, keys
         self._file = log.reader()
-        self._made = False
         self._skipped: dict[str, str] = {}  #: tickets that cannot be dealt with, and why, as the program's log has heard
 
     async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
@@ -164,22 +163,22 @@ class SqliteReviews:
             return False
 
         if await self._rows(DUE, (now_ns, 1)):
-            await self._change(take)
+            await self._log.write("", "", b"", take)
         return taken
 
     async def delivered(self, id: str) -> None:
         """The message was taken, or is given up."""
-        await self._execute("DELETE FROM review_messages WHERE id = ?", (id,))
+        await changed(self._log, "DELETE FROM review_messages WHERE id = ?", (id,))
 
     async def postpone(self, id: str, due_at_ns: int) -> None:
         """The message could not be delivered; try again then."""
-        await self._execute("UPDATE review_messages SET attempts = attempts + 1, due_at_ns = ? WHERE id = ?", (due_at_ns, id))
+        await changed(self._log, "UPDATE review_messages SET attempts = attempts + 1, due_at_ns = ? WHERE id = ?", (due_at_ns, id))
 
     async def purge(self, before_ns: int) -> int:
         """Delete tickets that ended before then."""
         purged = 0
-        while changed := await self._execute(PURGE, (before_ns,)):
-            purged += changed
+        while count := await changed(self._log, PURGE, (before_ns,)):
+            purged += count
         return purged
 
     async def _replaced(self, before: Ticket, after: Ticket, action: Action, by: Caller, now_ns: int) -> bool:
@@ -247,37 +246,10 @@ class SqliteReviews:
         return None if text is None else from_json(kind, text)
 
     async def _rows(self, query: str, bindings: Any) -> Sequence[tuple[Any, ...]]:
-        if not self._made:
-            await self._change(_nothing)
         return await asyncio.to_thread(self._file.rows, query, bindings)
 
-    async def _execute(self, statement: str, bindings: tuple[Any, ...]) -> int:
-        changed = 0
-
-        def run(connection: apsw.Connection) -> bool:
-            nonlocal changed
-            connection.execute(statement, bindings)
-            changed = connection.changes()
-            return False
-
-        await self._change(run)
-        return changed
-
     async def _write(self, also: Also, ticket: Ticket, told: dict[str, Any]) -> None:
-        await self._change(also, "review", ticket.decision, json_bytes(**told))
-
-    async def _change(self, also: Also, kind: str = "", decision: str = "", body: bytes = b"") -> None:
-        def run(connection: apsw.Connection) -> bool:
-            if not self._made:
-                connection.execute(TABLES)
-            return also(connection)
-
-        await self._log.write(kind, decision, body, run)
-        self._made = True
-
-
-def _nothing(_: apsw.Connection) -> bool:
-    return False
+        await self._log.write("review", ticket.decision, json_bytes(**told), also)
 
 
 def _tell(connection: apsw.Connection, ticket: Ticket, event: str, at_ns: int) -> None:

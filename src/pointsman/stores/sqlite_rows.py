@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import apsw
 
 from pointsman.stores.logfile import LogFile
+from pointsman.stores.sqlite import SqliteLog
 
 T = TypeVar("T")
 
@@ -76,6 +77,20 @@ class Table(Generic[T]):
 
     def _row(self, value: T) -> tuple[Any, ...]:
         return tuple(_written(column, getattr(value, column)) for column in self._columns)
+
+
+async def changed(log: SqliteLog, statement: str, bindings: tuple[Any, ...]) -> int:
+    """Run a statement in the log's writer, which records nothing of it: how many rows it changed."""
+    count = 0
+
+    def run(connection: apsw.Connection) -> bool:
+        nonlocal count
+        connection.execute(statement, bindings)
+        count = connection.changes()
+        return False
+
+    await log.write("", "", b"", run)
+    return count
 
 
 def _written(column: str, value: Any) -> Any:

@@ -86,14 +86,15 @@ class Writer:
         self._head = (START.seq, START.hash)  # as this process left it
         self._alone = False  # nobody else wrote lately: the head is still the last record
         self._pages = 0  # since the last checkpoint
-        self._lock = threading.Lock()  # over the next four
+        self._lock = threading.Lock()  # over the next five
         self._gathered: list[Entry] = []  # for the event loop to write
         self._loop: asyncio.AbstractEventLoop | None = None  # which one
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()  # for the thread
         self._handed = 0  # entries queued and not yet done with
         self._turn = threading.Lock()  # over the connection
         self._urgent = threading.Event()
-        self._closing = threading.Event()
+        self._closed = False
+        self._closing = threading.Event()  # the same for the thread, which waits for it
         self._checkpoint()  # else processes that die young, one after the other, would let the WAL grow without end
         self._thread = threading.Thread(target=self._run, name="pointsman-log", daemon=True)
         self._thread.start()
@@ -107,9 +108,9 @@ class Writer:
         """Take an entry. Raises `RecordError` when too many wait or the log is closed."""
         # The lock keeps an entry from being queued behind the end mark, where nobody would answer it.
         with self._lock:
-            if self._closing.is_set():
+            if self._closed:
                 raise RecordError("the decision log is closed")
-            if self.full and entry.also is not _nothing:
+            if self._handed + len(self._gathered) >= self._limit and entry.also is not _nothing:
                 raise RecordError(f"the decision log is behind: {self._limit:,} records wait for the disk")
             loop = None if entry.waiter is None else entry.waiter.get_loop()
             if not self._here or self._handed or loop is None or entry.also is not None or len(entry.body) > _SMALL:
@@ -129,7 +130,7 @@ class Writer:
     def finish(self) -> None:
         """Write what is queued and end the thread."""
         with self._turn, self._lock:  # whatever the event loop is writing has been written, or handed over
-            first = not self._closing.is_set()
+            first, self._closed = not self._closed, True
             self._closing.set()
             self._hand()
             if first:
@@ -249,7 +250,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
             self._roll_back()
             return self._failed(batch, error)
-        self._note(None)
+        if self.failure is not None:
+            self._note(None)
         return True
 
     def _failed(self, batch: Sequence[Entry], error: Exception) -> bool:
@@ -263,9 +265,10 @@ class Writer:
     def _commit(self, batch: Sequence[Entry]) -> None:
         if _identity(self._path) != self._identity:
             raise RecordError("its file was moved or replaced: put it back or restart")
-        if not (self._alone and len(batch) <= _ROWS and all(entry.also is None for entry in batch) and self._commit_at_once(batch)):
+        further = [entry for entry in batch if entry.also is not None]
+        if not (self._alone and len(batch) <= _ROWS and not further and self._commit_at_once(batch)):
             self._commit_under_lock(batch)
-        self._pages += 4 + sum(len(entry.body) for entry in batch) // _PAGE
+        self._pages += 4 + sum([len(entry.body) for entry in batch]) // _PAGE
 
     def _commit_at_once(self, batch: Sequence[Entry]) -> bool:
         """One statement, its own transaction, behind the last record we know; false if it is not the last: the file refuses a fork."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, inf
 
-from pointsman.core.latency import MOST_SAMPLES, Latencies, Measured, Of, Sla
+from pointsman.core.latency import MOST_SAMPLES, SIZES, Latencies, Measured, Of, Sized, Sla
 from pointsman.core.outcome import Outcome
 
 EVERY_S = 10.0
@@ -19,6 +20,7 @@ EVERY_S = 10.0
 _MATTERS = 0.2  # a 95th percentile of 200 calls strays by about so much though nothing has changed
 
 Key = tuple[str, Of, str | None]
+_ANY = 0  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,13 @@ class CallTimeSettings:
 
 
 class CallTimes:
-    """The last times of each kind, not older than the window. `clock` is monotonic, in seconds."""
+    """The last times of each kind and of each size of prompts, not older than the window. `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float], settings: CallTimeSettings = CallTimeSettings()) -> None:
         self.settings = settings
         self._clock = clock
         self._enough = frozenset(sla.min_samples for sla in settings.slas)
-        self._latest: dict[Key, deque[tuple[float, float]]] = {}  # (when, milliseconds)
+        self._latest: dict[tuple[Key, int], deque[tuple[float, float]]] = {}  # by the longest prompt: (when, milliseconds)
         self._said: dict[Key, Measured] = {}
         self._looked_s = -inf
         self._due = False
@@ -47,9 +49,12 @@ class CallTimes:
         if not self.settings.slas:
             return False
         now_s = self._clock()
+        asked = 0 if outcome.usage is None else outcome.usage.input_tokens
+        tasks = (None, outcome.task) if outcome.task in self.settings.tasks else (None,)
+        sizes = (*(size for size in SIZES if asked <= size), _ANY)
         for of, took_ms in _times(outcome):
-            for task in (None, outcome.task) if outcome.task in self.settings.tasks else (None,):
-                latest = self._latest.setdefault((outcome.model, of, task), deque(maxlen=MOST_SAMPLES))
+            for task, size in product(tasks, sizes):
+                latest = self._latest.setdefault(((outcome.model, of, task), size), deque(maxlen=MOST_SAMPLES))
                 before = len(latest)
                 latest.append((now_s - age_s, took_ms))
                 self._due |= before < len(latest) in self._enough
@@ -64,7 +69,9 @@ class CallTimes:
         if self._due or now_s - self._looked_s >= EVERY_S:
             self._due, self._looked_s = False, now_s
             self._forget(now_s - self.settings.window_s)
-            found = {key: _percentile([ms for _, ms in latest]) for key, latest in self._latest.items() if self._counts(key, len(latest))}
+            found = {
+                key: self._found(key) for (key, size), latest in self._latest.items() if size == _ANY and self._counts(key, len(latest))
+            }
             self._said = {key: self._said[key] if self._is_as_said(key, new) else new for key, new in found.items()}
         return self._said
 
@@ -81,11 +88,15 @@ class CallTimes:
     def _counts(self, key: Key, samples: int) -> bool:
         return any(sla.of == key[1] and samples >= sla.min_samples for sla in self.settings.slas)
 
+    def _found(self, key: Key) -> Measured:
+        *shorter, (_, samples, p95_ms) = (_percentile(size, [ms for _, ms in self._latest.get((key, size), ())]) for size in (*SIZES, _ANY))
+        return Measured(samples, p95_ms, tuple(shorter))
+
     def _is_as_said(self, key: Key, new: Measured) -> bool:
-        said = self._said.get(key)
-        if said is None or abs(new.p95_ms - said.p95_ms) > _MATTERS * said.p95_ms or new.samples >= 2 * said.samples:
+        if (said := self._said.get(key)) is None:
             return False
-        return all(_standing(sla, new) == _standing(sla, said) for sla in self.settings.slas if sla.of == key[1])
+        slas = [sla for sla in self.settings.slas if sla.of == key[1]]
+        return all(_is_alike(slas, before, now) for before, now in zip(said.parts, new.parts, strict=True))
 
 
 def _times(outcome: Outcome) -> Iterator[tuple[Of, float]]:
@@ -103,9 +114,17 @@ def _times(outcome: Outcome) -> Iterator[tuple[Of, float]]:
         yield "first_token", outcome.total_ms
 
 
-def _percentile(times_ms: list[float]) -> Measured:
-    return Measured(len(times_ms), round(sorted(times_ms)[ceil(0.95 * len(times_ms)) - 1], 3))
+def _percentile(size: int, times_ms: list[float]) -> Sized:
+    return Sized(size, len(times_ms), round(sorted(times_ms)[ceil(0.95 * len(times_ms)) - 1], 3) if times_ms else 0.0)
 
 
-def _standing(sla: Sla, measured: Measured) -> bool | None:
+def _is_alike(slas: list[Sla], said: Sized, new: Sized) -> bool:
+    if any(_standing(sla, new) != _standing(sla, said) for sla in slas):
+        return False
+    if new.samples < min(sla.min_samples for sla in slas):
+        return True  # nobody looks at either
+    return abs(new.p95_ms - said.p95_ms) <= _MATTERS * said.p95_ms and new.samples < 2 * said.samples
+
+
+def _standing(sla: Sla, measured: Sized) -> bool | None:
     return None if measured.samples < sla.min_samples else measured.p95_ms > sla.p95_ms

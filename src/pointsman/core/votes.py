@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_WHOLE = 1_000_000  # what the voice of a model weighs that is always right
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -14,6 +16,11 @@ class Voice:
     says: str = ""  #: equal texts mean the same answer
     weight: int = 1
     quality: float = 0.0  #: expected of its model
+
+    @classmethod
+    def expected(cls, place: int, quality: float, *, weighed: bool) -> Voice:
+        """Of a model that has not been asked yet; `weighed`: it counts as much as is expected of it."""
+        return cls(place, weight=max(1, round(quality * _WHOLE)) if weighed else 1, quality=quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.plans.votes import Voice, needed, parties, share
+from pointsman.core.votes import Voice, needed, parties, share
 
 
 def voices(said: str, weights: tuple[int, ...] = (), quality: tuple[float, ...] = ()) -> list[Voice]:
