@@ -29,15 +29,18 @@ from pointsman.core.fault import FINAL, RETRIED, Fault
 from pointsman.core.request import Request
 from pointsman.core.rule import PlanKind
 from pointsman.errors import ConditionError, ConfigError, NoEligibleModel, PointsmanError
+from pointsman.gateway import responses
 from pointsman.gateway.idempotency import LARGEST_BYTES
 from pointsman.plans.checks import CHECKS, COMPARED
 from pointsman.plans.schema import MOST_BYTES
 from pointsman.policy.gates import GATES
+from pointsman.server.admission import MOST_WAITING, TURN_S
 from pointsman.server.app import _HEALTH, App, Limits
 from pointsman.server.reload import _fixed
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.testing import scripts
 from pointsman.upstream.health import FAILURES, SOUND
+from pointsman.upstream.lag import EVERY_S, MOST_S
 from pointsman.wire.anthropic_messages.from_chat import DEFAULT_MAX_TOKENS
 from pointsman.wire.destinations import DESTINATIONS
 from pointsman.wire.dialects import DIALECTS
@@ -111,7 +114,7 @@ def test_every_setting_has_its_row(kind):
 def test_every_endpoint_has_its_row():
     app: Any = App(None, None, None, Limits(), None)
     endpoints = {f"`{method} {path}`" for path, (method, _) in app._exact.items()}
-    endpoints |= {f"`{method} {path}{{id}}`" for path, (method, _) in app._under.items()}
+    endpoints |= {f"`{method} {path}{{id}}`" for path, methods in app._under.items() for method in methods}
     endpoints |= {f"`GET {path}`" for path in _HEALTH}
     documented = {name for row in rows(sections(read("http-api.md"))["Endpoints"])[1:] for name in row[0].split(", ")}
     assert documented == endpoints
@@ -213,6 +216,8 @@ def test_every_script_has_its_row():
 
 def test_figures_in_the_text_are_the_codes():
     assert f"{LARGEST_BYTES:,} bytes" in read("lifecycle.md")
+    assert f"{responses.LARGEST_BYTES:,} bytes" in read("apis.md")
+    assert (TURN_S, MOST_S, EVERY_S, MOST_WAITING) == (0.01, 0.03, 0.05, 32)  # docs/lifecycle.md
     assert f"{MOST_BYTES:,} bytes" in read("execution.md")
     assert f"at most {MOST_INPUTS:,} inputs" in read("apis.md")
     assert f"`max_tokens: {DEFAULT_MAX_TOKENS}`" in read("apis.md")

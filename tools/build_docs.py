@@ -36,7 +36,7 @@ from pointsman.core.codec import to_builtins  # noqa: E402
 from pointsman.core.decide import decide  # noqa: E402
 from pointsman.core.decision import Decision  # noqa: E402
 from pointsman.core.gate import Verdict  # noqa: E402
-from pointsman.core.latency import Latencies, Measured, Sla  # noqa: E402
+from pointsman.core.latency import Latencies, Measured, Sized, Sla  # noqa: E402
 from pointsman.core.model import Capabilities, Model, Prior  # noqa: E402
 from pointsman.core.outcome import Outcome  # noqa: E402
 from pointsman.core.premium import PremiumShare  # noqa: E402
@@ -79,7 +79,12 @@ def parts() -> dict[Path, Callable[[], str]]:
         DOCS / "apis.md": lambda: _with("apis.md", {"passing": build_api_docs.passing(), "losses": build_api_docs.losses()}),
         DOCS / "performance.md": lambda: _with(
             "performance.md",
-            {"bounds": build_figures.bounds(), "profile": build_figures.profile(), "transports": build_figures.transports()},
+            {
+                "bounds": build_figures.bounds(),
+                "profile": build_figures.profile(),
+                "transports": build_figures.transports(),
+                "overload": build_figures.overload(),
+            },
         ),
         DOCS / "estimators.md": lambda: _with("estimators.md", {"decision": build_figures.learned_decision()}),
         DOCS / "benchmarks.md": lambda: _with("benchmarks.md", build_benchmarks.parts()),
@@ -333,7 +338,7 @@ def _of_a_weak_model() -> tuple[Verdict, ...]:
 
 def _verdicts(model: Model, request: Request, signals: Signals, route: Route, policies: tuple[Policy, ...] = ()) -> tuple[Verdict, ...]:
     health = {"frontier": "5 of its last 6 calls failed"} if policies else {}
-    took: Latencies = {("frontier", "whole", "general"): Measured(143, 812.0)}
+    took: Latencies = {("frontier", "whole", "general"): Measured(300, 950.0, (Sized(4_000, 143, 812.0),))}
     snapshot = Snapshot(
         "example", {model.id: model}, {"auto": route}, GATES, PriorEstimator([model]), policies, health=health, latencies=took
     )

@@ -68,6 +68,42 @@ def profile() -> Iterator[str]:
     yield f"Measured {found['measured']}."
 
 
+_OVERLOAD = {
+    "capacity_per_s": ("before: requests a second", "{:,.0f}"),
+    "unloaded_p50_ms": ("before: p50, ms", "{:.0f}"),
+    "unloaded_p99_ms": ("before: p99, ms", "{:.0f}"),
+    "goodput_per_s": ("answered a second", "{:,.0f}"),
+    "accepted_p50_ms": ("p50 of what is answered, ms", "{:.0f}"),
+    "accepted_p99_ms": ("p99 of what is answered, ms", "{:.0f}"),
+    "refused_share": ("refused, with `retry-after`", "{:.0%}"),
+    "refused_p50_ms": ("p50 of a refusal, ms", "{:.0f}"),
+    "failed": ("neither answered nor refused", "{:,.0f}"),
+    "unsent": ("`unsent`", "{:,.0f}"),
+    "livez_p50_ms": ("`/livez`, p50, ms", "{:.0f}"),
+    "capacity_after_per_s": ("afterwards: requests a second", "{:,.0f}"),
+}
+
+
+def overload() -> Iterator[str]:
+    """Four times what one worker can take."""
+    found = _read("overload")
+    medians = found["medians"]
+    yield f"| | {' | '.join(medians)} | wanted |"
+    yield "|---|" + "---|" * (len(medians) + 1)
+    for bound in found["bounds"]:
+        got = (f"{bound[of]['found']:.3g}{'' if bound[of]['kept'] else ', **missed**'}" for of in medians)
+        yield f"| {bound['bound']} | {' | '.join(got)} | {bound['wanted']} |"
+    for name, (title, shown) in _OVERLOAD.items():
+        yield f"| {title} | {' | '.join(shown.format(medians[of][name]) for of in medians)} | |"
+    yield ""
+    others = max(medians[of]["others_cores"] for of in medians)
+    rounds = len(found["rounds"]["shedding"])
+    yield (
+        f"Measured {found['measured']}: {found['seconds']:g} s each, medians of {rounds} round{'s' if rounds > 1 else ''},"
+        f" while other work kept up to {others:.1f} cores busy."
+    )
+
+
 def transports() -> Iterator[str]:
     """What one call upstream costs, by client."""
     found = _read("transports")

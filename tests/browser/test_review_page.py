@@ -7,7 +7,8 @@ import json
 import pytest
 
 from pointsman.core.labels import close
-from tests.browser.chromium import Page
+from tests.browser.chromium import Chromium, Page
+from tests.browser.desks import Desked
 from tests.tickets import ANSWER, WORDS
 
 APPROVE_2, EDIT_2 = '[data-deed="approve 2"]', '[data-deed="edit 2"]'
@@ -25,6 +26,17 @@ async def sign_in(page: Page, url: str, key: str) -> None:
 async def choose(page: Page, id: str) -> None:
     await page.click(f'#queue a[href="#{id}"]')
     await page.until(f"document.querySelector('#ticket .facts')?.innerText.includes('{id}')")
+
+
+async def form(found: Desked, browser: Chromium, deed: str) -> Page:
+    """Where a reviewer who has just signed in is about to decide a new ticket."""
+    await found.opened()
+    page = await browser.page()
+    await sign_in(page, found.url, await found.reviewer())
+    await choose(page, "rev_1")
+    await page.click(deed)
+    await page.until("!decision.hidden")
+    return page
 
 
 async def write(page: Page, selector: str, text: str) -> None:
@@ -78,12 +90,7 @@ async def test_a_reviewer_signs_in_claims_edits_and_releases(scene):
 )
 async def test_every_other_way_to_decide(scene, button, words, expected):
     async with scene() as (found, browser):
-        await found.opened()
-        page = await browser.page()
-        await sign_in(page, found.url, await found.reviewer())
-        await choose(page, "rev_1")
-        await page.click(button)
-        await page.until("!decision.hidden")
+        page = await form(found, browser, button)
         if words is not None:
             await write(page, "#words", words)
         await page.click("#confirm")
@@ -96,7 +103,8 @@ async def test_every_other_way_to_decide(scene, button, words, expected):
 async def test_of_two_who_race_one_has_it_and_the_other_hears_who(scene):
     async with scene() as (found, browser):
         await found.opened()
-        keys, people = [await found.reviewer(), await found.reviewer()], [await browser.page(), await browser.page()]
+        names = ("Rita <b>R.</b>", "Sam")
+        keys, people = [await found.reviewer(name=name) for name in names], [await browser.page(), await browser.page()]
         for person, key in zip(people, keys, strict=True):
             await sign_in(person, found.url, key)
             await choose(person, "rev_1")
@@ -107,7 +115,8 @@ async def test_of_two_who_race_one_has_it_and_the_other_hears_who(scene):
         winner = [id_of(key) for key in keys].index((await found.desk.store.get("rev_1")).assignee)
         first, second = people[winner], people[1 - winner]
         assert "Claimed: it is yours" in await first.text("#status")
-        assert await second.text("#alert") == f"{id_of(keys[winner])} was faster: the ticket is claimed by {id_of(keys[winner])}."
+        assert await second.text("#alert") == f"{names[winner]} was faster: the ticket is claimed by {names[winner]}."
+        await second.until(f"queue.innerText.includes({json.dumps(f'claimed by {names[winner]}')})")
         assert await second.js(f"document.querySelector('{APPROVE_2}') === null")
         await first.click(APPROVE_2)
         await first.click("#confirm")
@@ -118,12 +127,7 @@ async def test_of_two_who_race_one_has_it_and_the_other_hears_who(scene):
 
 async def test_who_was_slower_keeps_what_was_written(scene):
     async with scene() as (found, browser):
-        await found.opened()
-        key, page = await found.reviewer(), await browser.page()
-        await sign_in(page, found.url, key)
-        await choose(page, "rev_1")
-        await page.click(OWN)
-        await page.until("!decision.hidden")
+        page = await form(found, browser, OWN)
         await write(page, "#words", "my long answer")
         for deed in ("release", "reject"):  # an admin steps in
             assert (await found.gateway.ask(f"/v1/reviews/rev_1/{deed}", {})).status == 200
@@ -136,12 +140,7 @@ async def test_who_was_slower_keeps_what_was_written(scene):
 
 async def test_a_failing_gateway_is_told_once_and_what_is_written_stays(scene):
     async with scene() as (found, browser):
-        await found.opened()
-        page = await browser.page()
-        await sign_in(page, found.url, await found.reviewer())
-        await choose(page, "rev_1")
-        await page.click(OWN)
-        await page.until("!decision.hidden")
+        page = await form(found, browser, OWN)
         await write(page, "#words", "my long answer")
         found.gateway.app.draining = True
         await page.click("#confirm")
@@ -273,12 +272,7 @@ async def test_everything_can_be_done_with_the_keyboard(scene):
 
 async def test_everything_that_can_be_used_has_a_name(scene):
     async with scene() as (found, browser):
-        await found.opened()
-        page = await browser.page()
-        await sign_in(page, found.url, await found.reviewer())
-        await choose(page, "rev_1")
-        await page.click(OWN)
-        await page.until("!decision.hidden")
+        page = await form(found, browser, OWN)
         await page.call("Accessibility.enable")
         nodes = (await page.call("Accessibility.getFullAXTree"))["nodes"]
         used = {"button", "link", "textbox", "combobox", "checkbox", "meter", "form", "navigation", "searchbox"}

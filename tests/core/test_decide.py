@@ -149,6 +149,8 @@ def test_clearances_are_for_survivors_only(case):
             assert clearance.model == candidate.model
             assert clearance.covers("dec_test")
             assert not clearance.covers("another")
+        elif decision.plan is not None and candidate.model in decision.plan.resort:
+            assert {verdict.gate for verdict in candidate.verdicts} == {"health"}
         else:
             with pytest.raises(ClearanceError):
                 decision.clear(candidate.model)

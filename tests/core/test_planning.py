@@ -20,8 +20,8 @@ from pointsman.core.rule import Policy, Requirement
 from pointsman.core.score import Estimate, dial
 from pointsman.core.signals import Signals
 from pointsman.core.snapshot import Route
+from pointsman.core.votes import Voice, needed
 from pointsman.errors import ClearanceError
-from pointsman.plans.votes import Voice, needed
 from pointsman.wire.explanation import explanation
 from tests.worlds import snapshot
 
@@ -241,7 +241,7 @@ QUALITIES = (0.0, 0.3, 0.5, 0.500001, 0.9, 1.0)
     st.sampled_from((0.0, 0.3, 0.5, 0.6, 2 / 3, 1.0)),
 )
 def test_no_vote_takes_longer_than_is_reckoned(members: list[tuple[float, int, str]], vote: str, agree: float):
-    """Members of a quality and a time say something: asked as `plans.votes` asks them."""
+    """Members of a quality and a time say something: asked as `core.votes` asks them."""
     names = tuple(map(str, range(len(members))))
     seconds = {name: took for name, (_, took, _) in zip(names, members, strict=True)}
     expected = {name: Estimate(quality, 0, 0, None, 0, 0, 0, None, 0, "") for name, (quality, _, _) in zip(names, members, strict=True)}

@@ -34,8 +34,7 @@ def test_what_a_policy_or_rule_keeps_from_a_model_it_does_not_read(case, name):
     if name not in world.models:
         name = next(iter(world.models))
     model = replace(world.models[name], apis=("chat", "embeddings"), context_tokens=128_000)
-    policies = tuple(replace(policy, fail="closed") for policy in world.policies)  # who says that it fails open has it so
-    world = replace(world, models={**world.models, name: model}, policies=policies, reads=Reads(name, 0.5))
+    world = replace(world, models={**world.models, name: model}, reads=Reads(name, 0.5))
     asked = decide(request, signals, world, replace(route, models=(name,), plan=None), 0)
     refused = {
         one.model for one in asked.candidates for verdict in one.verdicts if verdict.kind == "policy" and verdict.gate != "quality_floor"
@@ -78,7 +77,7 @@ def test_what_is_not_known_before_counts_as_the_stricter_answer():
         "signals.domain == 'x'",
     ):
         assert not may_read(world_of(inside(unknown)))
-        assert may_read(world_of(inside(unknown, fail="open")))
+        assert not may_read(world_of(inside(unknown, fail="open"))), "that is about what clients leave out"
         assert not may_read(world_of(rules=(Rule("r", compile_condition(unknown), Effects(exclude=("reader",))),)))
         assert may_read(world_of(rules=(Rule("r", compile_condition(unknown), Effects(prefer=("inside",), quality_floor=1.0)),)))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pointsman.core.codec import from_json, to_json
 from pointsman.core.decide import decide
 from pointsman.core.decision import Decision
-from pointsman.core.latency import Measured, Reading, Sla, missed, reading
+from pointsman.core.latency import SIZES, Measured, Reading, Sized, Sla, missed, reading
 from pointsman.core.model import Capabilities, Model, Prior, Speed
 from pointsman.core.plan import Plan
 from pointsman.core.prices import Price
@@ -231,7 +231,12 @@ slas = st.builds(
 )
 latencies = st.dictionaries(
     st.tuples(st.sampled_from(NAMES), st.sampled_from(("whole", "first_token")), st.sampled_from((None, "general", "code"))),
-    st.builds(Measured, st.integers(1, 200), st.floats(1, 3_000)),
+    st.builds(
+        Measured,
+        st.integers(1, 200),
+        st.floats(1, 3_000),
+        st.just(()) | st.tuples(*(st.builds(Sized, st.just(size), st.integers(0, 200), st.floats(1, 3_000)) for size in SIZES)),
+    ),
     max_size=8,
 )
 answers = st.sampled_from((None, "refuse", "human", "least_bad"))

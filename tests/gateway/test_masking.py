@@ -18,7 +18,7 @@ from pointsman.errors import RequestError, UpstreamError
 from pointsman.gateway.masking import Mask, Unmasking, masked
 from pointsman.signals.extract import Search
 from pointsman.signals.sensitivity.detect import Detector, Settings
-from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Citation, Event, Finished, Lost, Reasoning, Refusal, Served, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.request import parse_request
 
 EMAIL, CARD, SSN = "jane.doe@example.org", "4111 1111 1111 1111", "536-22-1234"
@@ -192,6 +192,13 @@ def test_a_value_is_replaced_wherever_it_stands():
 def test_other_events_pass():
     event = Used(usage=None)  # type: ignore[arg-type]
     assert list(Unmasking(VALUES, json_text=False).whole([event])) == [event]
+
+
+def test_citations_are_told_as_lost_since_the_text_before_them_grows():
+    events = [Served("flex"), Text("PM_PII_1_ABC"), Lost("audio"), Text("DEFGH"), Citation("https://a.example", 0, 17), Finished("stop")]
+    got = list(Unmasking(VALUES, json_text=False).whole(events))
+    assert "".join(event.text for event in got if isinstance(event, Text)) == 'Jane "J" Doe'
+    assert [event for event in got if not isinstance(event, Text)] == [Served("flex"), Lost("audio"), Lost("citations"), Finished("stop")]
 
 
 @pytest.mark.parametrize("ends", ["\n", "\\n", "\r\n"])

@@ -11,6 +11,7 @@ from pointsman.core.fault import Fault
 from pointsman.upstream.health import FAILURES, SOUND, BreakerSettings, Ticket
 from pointsman.upstream.health import Health as OurHealth
 from tests.conftest import EXAMPLES
+from tests.upstream.conftest import Clock
 
 
 class Health(OurHealth):
@@ -46,21 +47,6 @@ def test_a_trial_can_be_ended_by_its_own_ticket_only():
     assert (health.admit("m"), health.state("m")) == (None, "half_open")
     health.observe("m", None, ticket=trial)
     assert health.state("m") == "closed"
-
-
-class Clock:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

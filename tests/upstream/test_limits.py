@@ -9,21 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pointsman.upstream.limits import BUSY_S, Limits, LimitSettings, RetryBudget
 from tests.conftest import EXAMPLES
-
-
-class Clock:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.upstream.conftest import Clock
 
 
 def limits(clock: Clock, **settings: int) -> Limits:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pointsman.config.check_budgets import budget_problems
+from pointsman.config.check_clouds import cloud_problems
 from pointsman.config.check_plans import check_problems, named_by, plan_problems
 from pointsman.config.check_premium import premium_problems
 from pointsman.config.check_rules import (
@@ -32,7 +33,7 @@ from pointsman.config.check_signals import signal_problems
 from pointsman.config.kinds import HUMAN
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS
+from pointsman.config.providers import CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS
 from pointsman.config.routes import BoundsConfig, RouteConfig, TaskConfig
 from pointsman.config.schema import AuditConfig, Config
 from pointsman.core.prices import per_mtok, picousd
@@ -93,10 +94,12 @@ def _endpoint(model: ModelConfig, path: Path) -> Problems:
         yield warning((*path, "weights"), f"only models of provider `{LOCAL}` have weights: it has no effect")
     if model.tries != 1:
         yield warning((*path, "tries"), f"only models of provider `{LOCAL}` try more than once: it has no effect")
-    if model.base_url:
-        yield from _base_url(model, (*path, "base_url"))
-    elif model.provider not in PROVIDERS:
-        known = (LOCAL, OPENAI_COMPATIBLE, *PROVIDERS)
+    wrong = list(_base_url(model, (*path, "base_url"))) if model.base_url else []
+    yield from wrong
+    if model.provider in CLOUDS:
+        yield from () if any(problem.severity == "error" for problem in wrong) else cloud_problems(model, path)
+    elif not model.base_url and model.provider not in PROVIDERS:
+        known = (LOCAL, OPENAI_COMPATIBLE, *PROVIDERS, *CLOUDS)
         what = "needs" if model.provider == OPENAI_COMPATIBLE else "is not a known one and needs"
         hint = "" if model.provider == OPENAI_COMPATIBLE else did_you_mean(model.provider, known)
         yield Problem(path, f"provider `{short(model.provider)}` {what} a `base_url`{hint}")

@@ -117,7 +117,7 @@ class RouteConfig:
     ] = None
     checks: Annotated[
         tuple[str, ...],
-        says("checks of whole answers: one at 0 makes an answer unfit, as long as another model is left; see docs/checks.md"),
+        says("of whole answers, `empty` of streams, too: one at 0 makes an answer unfit while another model is left; see docs/checks.md"),
     ] = ("empty", "schema", "tool_calls")
 
 

@@ -95,9 +95,11 @@ class StoreConfig:
     idempotency_ttl_s: Annotated[float, Meta(ge=0), says("how long answers to requests with an `Idempotency-Key` are kept; 0: never")] = (
         86_400.0
     )
-    responses_ttl_s: Annotated[
-        float, Meta(ge=0), says("how long a response can be gone on from by `previous_response_id`, in memory; 0: never")
-    ] = 3_600.0
+    responses: Annotated[
+        Literal["auto", "memory", "sealed"],
+        says("where answers of the Responses API are kept: in the process's `memory`, or `sealed` here; `auto`: here with `content`"),
+    ] = "auto"
+    responses_ttl_s: Annotated[float, Meta(ge=0), says("how long they can be gone on from and read; 0: never")] = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

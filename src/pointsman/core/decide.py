@@ -18,6 +18,7 @@ from pointsman.core.latency import Slas, missed
 from pointsman.core.model import Model
 from pointsman.core.planning import kind_of, plan_of, ranks
 from pointsman.core.request import Request
+from pointsman.core.rule import Ruling
 from pointsman.core.ruling import rule
 from pointsman.core.score import Estimate, Estimates, Scores, score
 from pointsman.core.signals import Signals
@@ -35,21 +36,11 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
     Pure: no clock, network, environment or randomness but `seed`. Every candidate of the route is in the result, the refused with every
     reason. With no survivor `plan` is `None`; nothing is ever chosen by default.
     """
-    ruling = rule(request, signals, snapshot, route)
+    ruling, pool = rule(request, signals, snapshot, route), snapshot.pool(route)
     # What is wanted of answers says nothing of a model that only reads.
     task = _NO_TASK_POLICY if request.reads_for else snapshot.tasks.get(ruling.task, _NO_TASK_POLICY)
     weights = ruling.weights or task.weights or route.weights
-    pool = snapshot.pool(route)
-    ask = Ask(
-        request=request,
-        signals=signals,
-        ruling=ruling,
-        route=route.name,
-        quality_floor=max(route.quality_floor, task.quality_floor, ruling.quality_floor),
-        refuse_unknown_price=route.unknown_price == "refuse",
-        least=pool.least,
-        slas=None if route.sla is None and task.sla is None else snapshot.slas(route, task, kind_of(ruling.plan, route)),
-    )
+    ask = _ask(request, signals, ruling, pool, task, snapshot)
     field, refused = _judge(ask, pool)
     field, helpers = _apart(field, route.helpers)
     estimates = snapshot.estimator(ask, field.models)
@@ -69,14 +60,13 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         refused = {name: why for name, why in refused.items() if name not in unmet.set_aside}
         field, estimates = Field.of(unmet.models), Estimates.of([floored[model.id] for model in unmet.models])
     late = _NOBODY if ask.slas is None else _late(ask, ask.slas, field, estimates)
-    budget_ms = _tightest(route.latency_budget_ms, task.latency_budget_ms)
-    scores = score(estimates, field.security, weights, route.form, route.bounds, budget_ms, late)
+    scores = score(estimates, field.security, weights, route.form, route.bounds, _tightest(route, task), late)
     untried = () if unmet.models or not signals.predicted else untried_of(signals, field.names, pool.fallbacks)
     ranked = range(len(field.names)) if unmet.models else _rank(field.names, estimates, scores, pool.fallbacks, ruling.prefer, untried)
     # Never where a floor is to be kept, or a rule or the plan says whom to take.
     explore = 0.0 if ask.quality_floor or ruling.prefer or not ranks(ruling.plan, route) else snapshot.explore
     places, propensity = _explored(list(ranked), [field.names.index(name) for name in untried], explore, seed)
-    order = [field.names[at] for at in places]
+    order = list(map(field.names.__getitem__, places))
     passed = helpers.union(order)
     findings = Findings(field.names, estimates, scores, places, refused, floored, unmet.set_aside, late)
     plan = plan_of(order, passed, ask, route, snapshot, findings.estimate)
@@ -97,6 +87,20 @@ def decide(request: Request, signals: Signals, snapshot: Snapshot, route: Route,
         clearances=_seal(request.id, passed, snapshot.id),
         findings=findings,
     ).untold()
+
+
+def _ask(request: Request, signals: Signals, ruling: Ruling, pool: Pool, task: TaskPolicy, snapshot: Snapshot) -> Ask:
+    route = pool.route
+    return Ask(
+        request,
+        signals,
+        ruling,
+        route.name,
+        max(route.quality_floor, task.quality_floor, ruling.quality_floor),
+        route.unknown_price == "refuse",
+        pool.least,
+        None if route.sla is None and task.sla is None else snapshot.slas(route, task, kind_of(ruling.plan, route)),
+    )
 
 
 def _judge(ask: Ask, pool: Pool) -> tuple[Field, Refused]:
@@ -247,7 +251,8 @@ def _rank(
     return sorted(range(len(names)), key=keys.__getitem__)
 
 
-def _tightest(one_ms: float | None, other_ms: float | None) -> float | None:
+def _tightest(route: Route, task: TaskPolicy) -> float | None:
+    one_ms, other_ms = route.latency_budget_ms, task.latency_budget_ms
     if one_ms is None or other_ms is None:
         return other_ms if one_ms is None else one_ms
     return min(one_ms, other_ms)

@@ -41,7 +41,7 @@ def plan_of(order: Sequence[str], passed: Set[str], ask: Ask, route: Route, snap
     first = order[0]
     said = ask.ruling.plan or route.plan
     rest = route.fallback or (order if said else ())
-    models = (first, *(name for name in rest if name in passed and name != first))
+    models = (first, *[name for name in rest if name in passed and name != first])
     return Plan(kind, models, _chains(models, passed, route, snapshot), route.human)
 
 
@@ -120,14 +120,14 @@ def p95_of(plan: Plan, sla: Sla, ask: Ask, route: Route, snapshot: Snapshot, exp
 
 
 def _chains(models: tuple[str, ...], passed: Set[str], route: Route, snapshot: Snapshot) -> Chains:
-    chains = tuple((fault, tuple(name for name in chain if name in passed)) for fault, chain in route.fallback_on)
+    chains = tuple([(fault, tuple([name for name in chain if name in passed])) for fault, chain in route.fallback_on])
     return chains + _larger(models, chains, snapshot)
 
 
 def _larger(models: tuple[str, ...], chains: Chains, snapshot: Snapshot) -> Chains:
     """Where nothing else is said, a request that is too long for the first model goes on to those with a larger context."""
-    if any(fault == "context_length" for fault, _ in chains):
+    if "context_length" in dict(chains):
         return ()
-    context = snapshot.models[models[0]].context_tokens
-    larger = tuple(name for name in models if snapshot.models[name].context_tokens > context)
+    known, context = snapshot.models, snapshot.models[models[0]].context_tokens
+    larger = tuple([name for name in models if known[name].context_tokens > context])
     return (("context_length", larger),) if larger else ()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from pointsman.errors import ConfigError
 
@@ -25,6 +25,7 @@ Form = Literal["additive", "subtractive"]
 _ONE = 1e6
 _WEIGHT_ONE = 1e9
 _TOTAL_ONE = _ONE * _WEIGHT_ONE
+_NO_DIFFERENCE = 1e-300  # between the best and the worst: what is divided by less is no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def score(
     cost = _terms(estimates.cost_picousd, None if bounds is None else bounds.cost_picousd)
     latency = _terms(estimates.total_ms, None if bounds is None else bounds.latency_ms)
     energy = _terms(estimates.energy_wh, None if bounds is None else bounds.energy_wh)
-    if latency_budget_ms is not None:
+    if latency_budget_ms is not None and max(estimates.total_ms, default=0.0) > latency_budget_ms:
         latency = [0.0 if ms > latency_budget_ms else term for ms, term in zip(estimates.total_ms, latency, strict=True)]
     if late:
         latency = [0.0 if at in late else term for at, term in enumerate(latency)]
@@ -228,13 +229,14 @@ def _billionths(weight: float) -> float:
 
 def _terms(values: Sequence[float | None], bounds: tuple[float, float] | None = None) -> list[float]:
     """Lower is better; a million for the best, 0 for the worst and for unknown."""
-    known: Sequence[float] = [value for value in values if value is not None]
-    if not known:
-        return [0.0] * len(values)
+    unknown = values.count(None)
+    if unknown == len(values):
+        return [0.0] * unknown
+    known = cast("Sequence[float]", values) if not unknown else [value for value in values if value is not None]
     low, high = bounds or (min(known), max(known))
-    if high <= low:
+    if high - low < _NO_DIFFERENCE:
         return [_ONE if value is not None and value <= low else 0.0 for value in values]
     scale = _ONE / (high - low)
-    if bounds is None and len(known) == len(values):
+    if bounds is None and not unknown:
         return [((high - value) * scale + 0.5) // 1 for value in known]
     return [0.0 if value is None else min(_ONE, max(0.0, ((high - value) * scale + 0.5) // 1)) for value in values]

@@ -39,7 +39,7 @@ class Tokens:
     @property
     def input(self) -> int:
         """The largest count over the tokenizers of the pool: what a rule's `tokens.input` sees."""
-        return max(count.tokens for count in self.counts)
+        return max([count.tokens for count in self.counts])
 
     def input_for(self, tokenizer: str) -> TokenCount:
         """The count in this tokenizer, else the largest one, marked as inexact."""

@@ -21,7 +21,7 @@ from pointsman.core.gate import Ask
 from pointsman.core.model import Model, Prior
 from pointsman.core.prices import Price, Usage, cost_picousd
 from pointsman.core.score import Estimate, Estimates, millionths
-from pointsman.core.signals import Prediction
+from pointsman.core.signals import Prediction, TokenCount
 
 _Z95 = 1.6448536269514722  # standard normal quantile, one-sided 95 %
 _MOST_COLUMNS = 256
@@ -56,11 +56,50 @@ class _Columns(NamedTuple):
     models: Sequence[Model]
     rows: Sequence[_Row]
     tokenizers: Sequence[str]
-    times: Sequence[tuple[float, float, float]]
-    rates: Sequence[tuple[int | None, int]]
+    same: str | None  #: the tokenizer that all of them have
+    times: tuple[Sequence[float], Sequence[float], Sequence[float]]
+    rates: tuple[Sequence[int], Sequence[int]]
+    apart: Sequence[int]  #: places of those whose price is more than token rates, or unknown
     energies: Sequence[tuple[float, float] | None] | None  #: `None`: nobody's is known
-    quality: Mapping[str, Sequence[_Quality]]  #: by task class, as far as one of them has a prior for it
-    otherwise: Sequence[_Quality]
+    quality: Mapping[str, _Priors]  #: by task class, as far as one of them has a prior for it
+    otherwise: _Priors
+
+
+class _Priors(NamedTuple):
+    """Qualities of several models, and their means in millionths."""
+
+    known: Sequence[_Quality]
+    points: Sequence[float]
+
+    @classmethod
+    def of(cls, known: Sequence[_Quality]) -> _Priors:
+        return cls(known, [one.points for one in known])
+
+
+class _Found(NamedTuple):
+    """What was worked out of several models: the whole estimate of one is told from it on demand."""
+
+    rows: Sequence[_Row]
+    known: Sequence[_Quality]
+    counts: Mapping[str, TokenCount]
+    told: Sequence[Prediction | None]
+    total_ms: Sequence[float]
+    cost: Sequence[int | None]
+    energy: Sequence[float | None]
+
+    def row(self, at: int) -> Estimate:
+        own, one = self.rows[at], self.told[at] if self.told else None
+        count, total_ms = self.counts[own.tokenizer], self.total_ms[at]
+        return Estimate(
+            *(self.known[at][:3] if one is None else (one.quality, one.low, one.evidence)),
+            self.cost[at],
+            own.start_ms + count.tokens * own.ms_per_input_token,
+            total_ms,
+            total_ms * own.model.speed.p95_over_p50,
+            self.energy[at],
+            count.tokens,
+            count.tokenizer if count.exact else f"{count.tokenizer}~",
+        )
 
 
 class PriorEstimator:
@@ -73,55 +112,31 @@ class PriorEstimator:
 
     def __call__(self, ask: Ask, models: Sequence[Model]) -> Estimates:
         """One estimate a model, in order. Choices are generated side by side: they cost, but hardly delay."""
-        tokens, task = ask.signals.tokens, ask.ruling.task
-        choices = ask.request.choices
-        counted = {count.tokenizer: count for count in tokens.counts}
-        counts = {name: counted.get(name) or tokens.input_for(name) for name in self._tokenizers}
-        columns = self._of(models)
-        rows = columns.rows
-        inputs = [counts[name].tokens for name in columns.tokenizers]
-        quality = columns.quality.get(task, columns.otherwise)
-        points, outputs = [known.points for known in quality], [tokens.output] * len(rows)
-        told: Sequence[Prediction | None] = ()
-        if ask.signals.predicted:
-            learned = {one.model: one for one in ask.signals.predicted}
-            told = [learned.get(model.id) for model in models]
+        tokens, choices, columns = ask.signals.tokens, ask.request.choices, self._of(models)
+        rows, (known, points) = columns.rows, columns.quality.get(ask.ruling.task, columns.otherwise)
+        counts = {name: tokens.input_for(name) for name in self._tokenizers}
+        inputs, outputs = _inputs(columns, counts), [tokens.output] * len(rows)
+        told = _told(ask.signals.predicted, models)
+        if told:
             points = [prior if one is None else millionths(one.quality) for one, prior in zip(told, points, strict=True)]
             outputs = _lengths(told, tokens.output, ask.request.max_output_tokens)
         total_ms = [
             start + count * ms_in + output * ms_out
-            for count, output, (start, ms_in, ms_out) in zip(inputs, outputs, columns.times, strict=True)
+            for count, output, start, ms_in, ms_out in zip(inputs, outputs, *columns.times, strict=True)
         ]
-        cost = [
-            _cost(rows[at].model, count, output * choices, total_ms[at]) if rate is None else count * rate + output * choices * output_rate
-            for at, (count, output, (rate, output_rate)) in enumerate(zip(inputs, outputs, columns.rates, strict=True))
+        cost: list[int | None] = [
+            count * rate + output * choices * output_rate
+            for count, output, rate, output_rate in zip(inputs, outputs, *columns.rates, strict=True)
         ]
-        energy: list[float | None] = [None] * len(rows)
-        if columns.energies is not None:
-            energy = [
-                None if wh is None else count * wh[0] + output * choices * wh[1]
-                for count, output, wh in zip(inputs, outputs, columns.energies, strict=True)
-            ]
+        for at in columns.apart:
+            cost[at] = _cost(rows[at].model, inputs[at], outputs[at] * choices, total_ms[at])
         for at, one in enumerate(told):
             if one is not None and one.cost_picousd is not None and cost[at] is not None:  # a model whose price is unknown stays one
                 cost[at] = one.cost_picousd * choices
             if one is not None and one.latency_ms is not None and rows[at].untimed:
                 total_ms[at] = float(one.latency_ms)
-
-        def row(at: int) -> Estimate:
-            known, count, one = rows[at], counts[rows[at].tokenizer], told[at] if told else None
-            return Estimate(
-                *(quality[at][:3] if one is None else (one.quality, one.low, one.evidence)),
-                cost[at],
-                known.start_ms + count.tokens * known.ms_per_input_token,
-                total_ms[at],
-                total_ms[at] * known.model.speed.p95_over_p50,
-                energy[at],
-                count.tokens,
-                count.tokenizer if count.exact else f"{count.tokenizer}~",
-            )
-
-        return Estimates(points, cost, total_ms, energy, row)
+        energy = _energy(columns.energies, inputs, outputs, choices)
+        return Estimates(points, cost, total_ms, energy, _Found(rows, known, counts, told, total_ms, cost, energy).row)
 
     def _of(self, models: Sequence[Model]) -> _Columns:
         known = self._columns.get(id(models))
@@ -136,18 +151,45 @@ class PriorEstimator:
 
 
 def _side_by_side(models: Sequence[Model], rows: Sequence[_Row]) -> _Columns:
-    energies = [row.wh_per_token for row in rows]
+    tokenizers, energies = [row.tokenizer for row in rows], [row.wh_per_token for row in rows]
     tasks = {task for row in rows for task in row.quality}
     return _Columns(
         models,
         rows,
-        [row.tokenizer for row in rows],
-        [(row.start_ms, row.ms_per_input_token, row.ms_per_output_token) for row in rows],
-        [(row.input_rate, row.output_rate) for row in rows],
+        tokenizers,
+        tokenizers[0] if len(set(tokenizers)) == 1 else None,
+        ([row.start_ms for row in rows], [row.ms_per_input_token for row in rows], [row.ms_per_output_token for row in rows]),
+        ([row.input_rate or 0 for row in rows], [row.output_rate for row in rows]),
+        [at for at, row in enumerate(rows) if row.input_rate is None],
         energies if any(wh is not None for wh in energies) else None,
-        {task: [row.quality.get(task, row.otherwise) for row in rows] for task in tasks},
-        [row.otherwise for row in rows],
+        {task: _Priors.of([row.quality.get(task, row.otherwise) for row in rows]) for task in tasks},
+        _Priors.of([row.otherwise for row in rows]),
     )
+
+
+def _inputs(columns: _Columns, counts: Mapping[str, TokenCount]) -> list[int]:
+    if columns.same is not None:
+        return [counts[columns.same].tokens] * len(columns.rows)
+    return [counts[name].tokens for name in columns.tokenizers]
+
+
+def _told(predicted: Sequence[Prediction], models: Sequence[Model]) -> Sequence[Prediction | None]:
+    """What was learned of each model; empty where nothing was learned."""
+    if not predicted:
+        return ()
+    learned = {one.model: one for one in predicted}
+    return [learned.get(model.id) for model in models]
+
+
+def _energy(
+    energies: Sequence[tuple[float, float] | None] | None, inputs: Sequence[int], outputs: Sequence[int], choices: int
+) -> list[float | None]:
+    if energies is None:
+        return [None] * len(inputs)
+    return [
+        None if wh is None else count * wh[0] + output * choices * wh[1]
+        for count, output, wh in zip(inputs, outputs, energies, strict=True)
+    ]
 
 
 def _lengths(told: Sequence[Prediction | None], otherwise: int, limit: int | None) -> list[int]:

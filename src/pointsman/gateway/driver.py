@@ -91,7 +91,7 @@ class Driver:
         step: Step | None = None
         while True:
             try:
-                step = next(steps) if step is None else steps.send(await self._do(step))
+                step = next(steps) if step is None else steps.send(await (self._call(step) if isinstance(step, Call) else self._do(step)))
             except StopIteration as stop:
                 ended: Deliver | Fail = stop.value
                 return ended
@@ -119,10 +119,8 @@ class Driver:
         finally:
             self.waited_s += time.perf_counter() - began
 
-    async def _do(self, step: Step) -> Sent:
+    async def _do(self, step: Wait | All | First) -> Sent:
         match step:
-            case Call():
-                return await self._call(step)
             case Wait():
                 return await self._wait(step)
             case All():
@@ -140,7 +138,7 @@ class Driver:
             letter = await self._write(call, asked)
             if self._purse is not None:
                 held = await self._hold(self._purse, asked, model, letter)
-            ticket = self._admit(call, held)
+            ticket = self._admit(call, model, held)
         except UpstreamError as error:
             if error.code == CANNOT_MASK and all(model != before for before, _, _ in self._failures):
                 await self._record_nothing(model, error.code, error.fault)  # another model may answer: then nothing else would tell of it
@@ -181,10 +179,10 @@ class Driver:
             # The key's limit is no answer to a request that has been asked of another model already: that one may still answer.
             raise OverBudget(f"`{model}` was not called: {error.message}") from error
 
-    def _admit(self, call: Call, held: Held | None) -> Ticket:
+    def _admit(self, call: Call, model: str, held: Held | None) -> Ticket:
         try:
-            again, forced = call.model in self._called, call.forced and not self._decision.request.reads_for
-            return self._live.watch.admit(call.model, reserved_tokens(self._decision), forced=forced, again=again)
+            forced = call.forced and not self._decision.request.reads_for
+            return self._live.watch.admit(model, reserved_tokens(self._decision), forced=forced, again=model in self._called)
         except UpstreamError:
             if held is not None:
                 held.release()

@@ -47,6 +47,7 @@ from pointsman.wire.explanation import explanation
 
 Reading = Callable[[Request, Signals, Live], Awaitable[Read]]
 
+_encode = msgspec.json.Encoder().encode
 _LARGE_BYTES = 32_000  # of many small parts, these take some tens of milliseconds as well
 _LARGE_TO_SEARCH_BYTES = 30_000  # which takes some tens of milliseconds
 
@@ -74,13 +75,13 @@ class Decided(NamedTuple):
 class Gateway:
     """Carries requests from their bytes to their recorded answers."""
 
-    def __init__(self, live: Live, log: DecisionLog, revive: Callable[[bytes], Snapshot], responses_ttl_s: float = 0.0) -> None:
+    def __init__(self, live: Live, log: DecisionLog, revive: Callable[[bytes], Snapshot], responses: Responses | None = None) -> None:
         """`revive` makes a snapshot again from the body that the log keeps."""
         self.live = live  #: replaced as a whole; a request keeps to the one it began with
         self._log = log
         self._revive = revive
         self._clocks: set[Clock] = set()
-        self.responses = Responses(responses_ttl_s)
+        self.responses = Responses() if responses is None else responses
 
     @property
     def world(self) -> World:
@@ -95,7 +96,9 @@ class Gateway:
         decision, read = await self._decide(inquiry, live, self.read)
         taken = () if live.tally is None else live.tally.take(decision)
         try:
-            await self._record(decision, live.contents)
+            if live.contents is not None:
+                await self._seal(decision.request, live.contents)
+            await self._log.append("decision", decision.request.id, _encode(record(decision)))
             if decision.plan is None:
                 raise no_eligible_model(decision)
         except BaseException as error:  # the client may leave meanwhile
@@ -126,9 +129,9 @@ class Gateway:
         read_picousd = decided.read.cost_picousd
         if isinstance(found, Spoken):
             told = {**_spoken_headers(found, driver, decision, overhead_s * 1000, read_picousd), **driver.headers(None)}
-            return self._spoken(found, decision, told)
+            return await self._spoken(found, decision, told)
         told = {**found.headers(overhead_s * 1000, driver.others_picousd(found) + read_picousd), **driver.headers(found)}
-        return self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
+        return await self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
 
     def cut(self, error: PointsmanError) -> None:
         """End every request in progress with this error."""
@@ -177,7 +180,7 @@ class Gateway:
         if live.till is not None and live.till.budgets:
             known = replace(known, budget=await live.till.pressure(told.request, told.request.model, known.task))
         decision = decide_understood(told.request, known, world)
-        await self._record(decision, None)
+        await self._log.append("decision", decision.request.id, _encode(record(decision)))
         if decision.plan is None:
             return Read(why=why_refused(decision), refused=True)
         driver = self._driver(decision, live)
@@ -222,44 +225,50 @@ class Gateway:
             raise RecordError(f"snapshot `{snapshot_id}` is not in the log: the decision cannot be worked out again")
         return self._revive(body)
 
-    async def _record(self, decision: Decision, contents: ContentKeys | None) -> None:
-        request = decision.request
-        if contents is not None and request.content is not None:
-            subject, body = subject_of(request.caller.key, request.content.body), msgspec.json.encode(request.content.body)
+    async def _seal(self, request: Request, contents: ContentKeys) -> None:
+        if request.content is not None:
+            subject, body = subject_of(request.caller.key, request.content.body), _encode(request.content.body)
             await self._log.append("content", request.id, await contents.seal(subject, request.id, body, time.time_ns()))
-        await self._log.append("decision", request.id, msgspec.json.encode(record(decision)))
 
     def _driver(self, decision: Decision, live: Live) -> Driver:
         route = live.world.snapshot.route_of(decision.request, decision.route)
         assert route is not None
         return Driver(decision, route.execution, live, self._log, self._clocks)
 
-    def _spoken(self, spoken: Spoken, decision: Decision, told: Mapping[str, str]) -> Answer:
+    async def _spoken(self, spoken: Spoken, decision: Decision, told: Mapping[str, str]) -> Answer:
         body, final = spoken.written
         if not spoken.meanwhile and (final is not None or not decision.request.stream):
-            self._keep(decision, final or body)
+            await self._keep(decision, final or body)
         return Answer(told, _at_once(body) if decision.request.stream else body, DIALECTS[decision.request.api].error_event, _nothing)
 
-    def _delivered(
+    async def _delivered(
         self, attempt: Attempt, decision: Decision, told: Mapping[str, str], ended: Callable[[], Awaitable[None]] | None
     ) -> Answer:
         if attempt.stream is None:
             self._clocks.discard(attempt.clock)
             if attempt.final is not None or not decision.request.stream:
-                self._keep(decision, attempt.final or attempt.body)
+                await self._keep(decision, attempt.final or attempt.body)
             body = _at_once(attempt.body) if decision.request.stream else attempt.body
             return Answer(told, body, attempt.error_event, attempt.aclose)
+
+        final: list[bytes] = []
+
+        async def over() -> None:
+            for answer in final:
+                await self._keep(decision, answer)
+            if ended is not None:
+                await ended()
 
         async def aclose() -> None:
             self._clocks.discard(attempt.clock)
             await attempt.aclose()
 
-        return Answer(told, attempt.events(partial(self._keep, decision), ended), attempt.error_event, aclose)
+        return Answer(told, attempt.events(final.append, over), attempt.error_event, aclose)
 
-    def _keep(self, decision: Decision, answer: bytes) -> None:
+    async def _keep(self, decision: Decision, answer: bytes) -> None:
         request = decision.request
         if request.api == "responses" and request.content is not None:
-            self.responses.keep(request.caller.key, dict(request.content.body), answer, decision.ruling.labels)
+            await self.responses.keep(request.caller.key, request.content.body, answer, decision.ruling.labels)
 
 
 def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float, read_picousd: int) -> dict[str, str]:
@@ -290,12 +299,11 @@ async def _at_once(events: bytes) -> AsyncIterator[bytes]:
 
 def _takes_long(inquiry: Inquiry, world: World) -> bool:
     """Whether other requests should not wait while this one is understood."""
-    if world.reads_slowly:
-        return True
+    if world.reads_slowly or (inquiry.complete is not None and b"previous_response_id" in inquiry.raw):
+        return True  # a conversation that is gone on from is read from the disk, and searched, however short the rest
     if world.signals.search is None:
         return len(inquiry.raw) >= _LARGE_BYTES
-    # A conversation that is gone on from is searched as well, however short the rest.
-    return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES or (inquiry.complete is not None and b"previous_response_id" in inquiry.raw)
+    return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES
 
 
 def _shown(told: dict[str, object], caller: Caller | None) -> dict[str, object]:

@@ -85,13 +85,14 @@ def decide_request(inquiry: Inquiry, world: World) -> Decision:
 def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     """What is asked, and what there is to know about it. Raises `RequestError`. Takes its time over megabytes."""
     body = parse_object(inquiry.raw, world.max_json_depth)
-    continued = Continued(body) if inquiry.complete is None else inquiry.complete(body)
-    body = continued.body
+    continued = None if inquiry.complete is None else inquiry.complete(body)
+    if continued is not None:
+        body = continued.body
     if inquiry.counting:
         body.setdefault("max_tokens", 1)
     digest = hashlib.sha256(inquiry.raw).hexdigest()
     request = read_request(body, digest, inquiry.id, inquiry.caller, inquiry.headers, inquiry.api)
-    if continued.previous is not None and request.content is not None:
+    if continued is not None and continued.previous is not None and request.content is not None:
         content = replace(request.content, previous=continued.previous)
         request = replace(request, labels=(*request.labels, *continued.labels), content=content)
     return request, extract(request, world.signals, partial(_ruled, request, world.snapshot))

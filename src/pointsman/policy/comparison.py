@@ -61,7 +61,7 @@ def _within(text: str, path: list[str]) -> Comparison:
     def look(facts: Facts) -> bool | None:
         value: Any = facts
         for name in path:
-            value = value.get(name) if isinstance(value, Mapping) else None
+            value = value.get(name) if type(value) is dict else None
         return text in value if type(value) is list else None
 
     return look

@@ -18,7 +18,7 @@ from pointsman.signals.tokens import count_messages
 if TYPE_CHECKING:
     from pointsman.signals.sensitivity import detect
 
-_NO_NEEDS = Needs()
+_NO_NEEDS, _NOTHING_MEANT = Needs(), Meant()
 Ruled = Callable[[Signals], str]
 """The task class once the rules have spoken, from signals without predictions: rules read none."""
 
@@ -69,7 +69,7 @@ def extract(request: Request, settings: SignalSettings, ruled: Ruled | None = No
     """
     content = request.content or Content(())
     said = "" if settings.meaning is None and settings.predictor is None else asked(content).text
-    meant = Meant() if settings.meaning is None else settings.meaning(said)
+    meant = _NOTHING_MEANT if settings.meaning is None else settings.meaning(said)
     told = request.task or meant.task or (settings.tool_task if request.tools else "")
     task = told or "general"
     needs, labels, keywords, findings = _plain(request, content, settings) if before is None else _known(before)

@@ -61,14 +61,11 @@ class Exchange:
         """Give up what has not arrived: unless the answer is whole, the connection is closed. May be called twice."""
         self._connection.give_up(self)
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
         if self._error is not None:
             raise self._error
         self._waiter = self._connection.loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def begin(self, status: int) -> None:
         """Status and headers are there. This and what follows is the connection's to call."""
@@ -79,13 +76,15 @@ class Exchange:
         """Take a piece of the body; whether that is enough for now."""
         self._pieces.append(piece)
         self._buffered += len(piece)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
         return self._buffered > _HIGH_WATER_BYTES
 
     def complete(self) -> None:
         """The body is whole."""
         self._complete = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, error: UpstreamError) -> None:
         """Nothing more will come."""
@@ -93,8 +92,9 @@ class Exchange:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 class Connection(asyncio.Protocol):

@@ -68,7 +68,7 @@ class Health:
     def admit(self, model: str) -> Ticket | None:
         """Leave to call it now. In half-open this is the one trial call, which ends with `observe` or `release` of its ticket."""
         breaker = self._breakers.get(model)
-        return Ticket() if breaker is None else breaker.admit(self._clock())
+        return _NO_TRIAL if breaker is None else breaker.admit(self._clock())
 
     def observe(
         self,
@@ -79,14 +79,17 @@ class Health:
         ticket: Ticket | None = None,
         tokens: int | None = None,
         asked: int = 0,
-    ) -> None:
-        """What a call came to; `fault` is `None` where it succeeded. Only the trial's own ticket is the trial's verdict.
+    ) -> bool:
+        """What a call came to, `fault` is `None` where it succeeded; whether that is news. Only the trial's own ticket is its verdict.
 
         `took_ms`: until the first token, or, with the `tokens` that it has, until the answer was whole. `asked`: tokens of the request:
         long ones take longer, and are compared with long ones.
         """
         size = (_FIRST_TOKEN if tokens is None else max(0, tokens).bit_length(), max(0, asked).bit_length() // 2)
-        self._breaker(model).observe(self._clock(), fault, took_ms, retry_after_s, ticket or _NO_TRIAL, size)
+        breaker, now_s = self._breaker(model), self._clock()
+        before = breaker.state(now_s)
+        breaker.observe(now_s, fault, took_ms, retry_after_s, ticket or _NO_TRIAL, size)
+        return fault is not None or before != "closed" or breaker.state(now_s) != before
 
     def hold_back(self, model: str, for_s: float) -> bool:
         """Nothing more may be asked of it for so long, says its last good answer; whether that is news."""
@@ -165,7 +168,7 @@ class _Breaker:
         if state == "open" or (state == "half_open" and self.trial_until_s is not None and now_s < self.trial_until_s):
             return None
         if state == "closed":
-            return Ticket()
+            return _NO_TRIAL
         self.trial_until_s = now_s + self.settings.cooldown_s
         self.trials += 1
         return Ticket(self.trials)

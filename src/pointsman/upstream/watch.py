@@ -56,9 +56,7 @@ class Watch:
     ) -> None:
         """A call ended, well or with a failure of the upstream's. `took_ms`: see `Health.observe`; our own slowness is not counted."""
         took_ms = None if took_ms is None or self.lag.is_felt() else took_ms
-        before = self.health.state(model)
-        self.health.observe(model, fault, took_ms, retry_after_s, ticket, tokens, asked)
-        if fault is not None or before != "closed" or self.health.state(model) != before:
+        if self.health.observe(model, fault, took_ms, retry_after_s, ticket, tokens, asked):
             for tell in self.changed:
                 tell()
 
