@@ -246,22 +246,24 @@ def _predictions(row: Row, columns: Mapping[str, int]) -> tuple[Prediction, ...]
 
     unit = 10.0**_DECIMALS
     quality, low = (np.rint(np.minimum(np.maximum((row.quality, np.minimum(row.low, row.quality)), 0), 1) * unit) / unit).tolist()
-    evidence, tokens, latency = row.evidence.tolist(), _whole(row.output_tokens, _MOST_TOKENS), _whole(row.latency_s * 1000, _MOST_MS)
+    tokens, latency = _whole(row.output_tokens, _MOST_TOKENS), _whole(row.latency_s * 1000, _MOST_MS)
     cost: Sequence[int | None] = (None,) * len(tokens)
     if None in tokens:
         cost = [known if length is None else None for known, length in zip(_whole(row.cost_usd * PICO, _MOST_PICOUSD), tokens, strict=True)]
-    return tuple(
-        [
-            Prediction(model, quality[at], low[at], max(1, round(evidence[at])), tokens[at], cost[at], latency[at])
-            for model, at in columns.items()
-            if evidence[at] > 0
-        ]
-    )
+    evidence = np.maximum(np.rint(row.evidence), row.evidence > 0).astype(np.int64).tolist()
+    told = tuple(zip(quality, low, evidence, tokens, cost, latency, strict=True))
+    return tuple([Prediction(model, *told[at]) for model, at in columns.items() if evidence[at]])
 
 
 def _whole(values: Vector, most: int) -> Sequence[int | None]:
     """Whole numbers from 0 to the most that can be meant, and `None` for what is not known."""
-    return [None if value != value else round(min(max(value, 0), most)) for value in values.tolist()]
+    import numpy as np
+
+    found = np.rint(np.minimum(np.maximum(values, 0), most))
+    known: list[int | None] = np.nan_to_num(found).astype(np.int64).tolist()
+    if (unknown := np.isnan(found)).any():
+        known = [None if without else one for one, without in zip(known, unknown.tolist(), strict=True)]
+    return known
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:
