@@ -66,7 +66,7 @@ def test_measurements_are_believed_where_there_are_enough_of_them(sla, task, fou
     ],
 )
 def test_an_sla_says_by_what_it_is_missed(sla, sentence):
-    assert missed(sla, MEASURED, Model("m"), "code", EXPECTED) == sentence
+    assert missed(sla, MEASURED, Model("m", speed=Speed(source="stated")), "code", EXPECTED) == sentence
 
 
 FAST = Model("fast", speed=Speed(ttft_ms=10, ms_per_output_token=0.1), quality={"general": Prior(0.6, 50)}, price=Price(input=5, output=5))

@@ -104,7 +104,7 @@ def missed(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Es
 
     >>> estimate = Estimate(0.9, 0.9, 0, 0, 200.0, 800.0, 1600.0, None, 10, "chars")
     >>> missed(Sla(500), {}, Model("m"), "chat", estimate)
-    'p95 is expected to be 1,600 ms (a prior: fewer than 30 calls are measured), SLA is 500 ms'
+    'p95 is expected to be 1,600 ms (a guess, as its `speed` is not stated, and fewer than 30 calls are measured), SLA is 500 ms'
     >>> missed(Sla(500), {("m", "whole", "chat"): Measured(143, 812.4)}, Model("m"), "chat", estimate)
     'p95 for `chat` is 812 ms (143 calls measured), SLA is 500 ms'
     """
@@ -114,7 +114,8 @@ def missed(sla: Sla, latencies: Latencies, model: Model, task: str, estimate: Es
     what, calls = ("p95", "calls") if sla.of == "whole" else ("p95 of the first token", "streams")
     took, limit = _apart(found.p95_ms, sla.p95_ms)
     if not found.samples:
-        return f"{what} is expected to be {took} ms (a prior: fewer than {sla.min_samples} {calls} are measured), SLA is {limit} ms"
+        why = "a guess, as its `speed` is not stated, and" if model.speed.source == "default" else "a prior:"
+        return f"{what} is expected to be {took} ms ({why} fewer than {sla.min_samples} {calls} are measured), SLA is {limit} ms"
     about = "over all task classes" if found.task is None else f"for `{found.task}`"
     like = f" of up to {found.tokens:,} tokens" if found.tokens else ""
     return f"{what} {about} is {took} ms ({found.samples} {calls}{like} measured), SLA is {limit} ms"
