@@ -70,6 +70,7 @@ class Failure(NamedTuple):
     code: str
     status: int  #: what it would have been for the client
     call: int = 0  #: number of the call; 0: it was not made
+    check: str | None = None  #: which its answer failed, of `invalid_output`
 
 
 class PointsmanError(Exception):
@@ -94,7 +95,10 @@ class PointsmanError(Exception):
 
     def failures_told(self) -> list[dict[str, object]]:
         """The calls that led to it, for the body of an answer."""
-        return [{"model": failure.model, "code": failure.code, "status": failure.status} for failure in self.failures]
+        return [
+            {"model": failure.model, "code": failure.code, "status": failure.status, **({"check": failure.check} if failure.check else {})}
+            for failure in self.failures
+        ]
 
 
 class ConfigError(PointsmanError):
@@ -300,6 +304,9 @@ class ShuttingDown(PointsmanError):
     status = 503
     code = "shutting_down"
 
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
 
 class UpstreamError(PointsmanError):
     """The model's server failed; `fault` says whether the same or another model may answer. `retry_after_s`: when, if that was said."""
@@ -309,6 +316,7 @@ class UpstreamError(PointsmanError):
     fault: Fault = "broken"
     retry_after_s: float | None = None
     sent: bool = True  #: a call may have gone out, and cost something; not: certainly none has
+    check: str | None = None  #: which the answer failed, of `InvalidOutput`
 
 
 class UpstreamRefused(UpstreamError):
@@ -395,6 +403,10 @@ class InvalidOutput(UpstreamError):
 
     code = "invalid_output"
     fault = "invalid_output"
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 def _retry_after(seconds: float | None) -> Mapping[str, str]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.models import model_of
+from pointsman.build.service import open_service
 from pointsman.catalogue import prices
 from pointsman.config.models import ModelConfig
+from pointsman.config.schema import Config, StoreConfig
 from pointsman.errors import ConfigError
 from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.client import Endpoint
@@ -26,6 +31,7 @@ CLAUDE = ModelConfig(
     model="claude-sonnet-4-5@20250929",
     base_url="https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1",
 )
+OWN = ModelConfig(id="own", provider="openai-compatible", base_url="http://127.0.0.1:9/v1")
 MISSING = {name: not importlib.util.find_spec(name) for name in ("botocore", "google")}
 
 
@@ -56,11 +62,22 @@ def test_vertex_is_asked_where_its_address_says():
     assert (found.address, found.spelled) == (CLAUDE.base_url, None)
 
 
-@pytest.mark.parametrize(
-    ("config", "library", "extra"), [(NOVA, "botocore", "aws"), (CLAUDE, "google", "google")], ids=["bedrock", "vertex"]
-)
-def test_a_library_that_is_missing_is_named(monkeypatch, config, library, extra):
-    for name in (f"{library}.session", f"{library}.eventstream", f"{library}.auth.transport.requests"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigError, match=rf"pip install 'pointsman\[{extra}\]'"):
-        endpoint(config)
+@pytest.mark.skipif(MISSING["botocore"] or MISSING["google"], reason="needs the extras `aws` and `google`")
+def test_what_is_missing_is_refused_at_the_start_and_at_a_reload_which_changes_nothing(monkeypatch, tmp_path):
+    store = StoreConfig(path=str(tmp_path / "test.db"))
+    config = Config(version=1, models=(OWN,), routes={}, store=store)
+
+    async def reloading() -> str:
+        async with aclosing(await open_service(config)) as service:
+            before = service.gateway.live
+            for name in ("botocore", "google.auth"):
+                monkeypatch.setitem(sys.modules, name, None)
+            with pytest.raises(ConfigError) as raised:
+                await service.reload(replace(config, models=(OWN, NOVA, CLAUDE)))
+            assert service.gateway.live is before
+        return str(raised.value)
+
+    cure = "whose library is not installed here: pip install 'pointsman[aws,google]'"
+    assert asyncio.run(reloading()) == f"`nova` has `provider: bedrock`, {cure}\n`claude` has `provider: vertex`, {cure}"
+    with pytest.raises(ConfigError, match="`nova` has `provider: bedrock`, .*'pointsman\\[aws\\]'"):
+        asyncio.run(open_service(replace(config, models=(NOVA,))))

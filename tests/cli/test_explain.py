@@ -19,8 +19,10 @@ from pointsman.core.answer import Course, Weighed
 from pointsman.core.budget import Spend, Subjects, payers
 from pointsman.core.codec import from_json, to_json
 from pointsman.core.decide import decide
+from pointsman.core.latency import Measured
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
+from pointsman.core.plan import Ensemble, Execution
 from pointsman.core.premium import PremiumShare
 from pointsman.core.record import DecisionRecord, record, remake
 from pointsman.core.request import Caller, Request
@@ -190,6 +192,70 @@ def test_the_head_says_who_answered_where_the_first_choice_did_not(capsys, folde
     assert "masked" not in out
 
 
+def test_what_was_dropped_and_why_an_answer_was_unfit_is_told_of_each_call(capsys, folder):
+    unfit = Outcome("dec_a1", 1, "big", "error", error="invalid_output", fault="invalid_output", check="schema")
+    asyncio.run(recorded(folder / "pointsman.yaml", unfit, Outcome("dec_a1", 2, "own", "ok", dropped=("seed", "answer.citations"))))
+    lines = run(capsys, "--decision", "dec_a1")[1].splitlines()
+    first, second, dropped = lines[lines.index("calls") + 1 :][:3]
+    assert first.startswith("  1. big  error (invalid_output: schema)  ")
+    assert second.startswith("  2. own  ok ")
+    assert dropped == "     dropped: seed, answer.citations"
+
+
+@pytest.mark.parametrize(("route", "warned"), [("auto", False), ("odd", True), ("big", False)])
+def test_a_warning_about_a_route_is_told_where_that_route_is_explained(capsys, folder, route, warned):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}  odd: {{models: [big], plan: hedge}}\n")
+    err = run(capsys, "hello", "--route", route)[2]
+    assert "`SOME_KEY` is not set" in err
+    assert ("routes.odd.plan: `hedge` needs a second model" in err) == warned
+
+
+def test_where_nobody_but_a_person_is_left_the_plan_says_so(capsys, folder):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}  asked: {{models: [big], quality_floor: 0.95, on_none: human}}\n")
+    assert "\nplan      review by a person\n" in run(capsys, "hello", "--route", "asked")[1]
+
+
+def test_who_misses_what_is_asked_was_not_refused_by_gates(capsys, folder):
+    (folder / "pointsman.yaml").write_text(f"{CONFIG}  asked: {{models: [big], quality_floor: 0.95, on_none: least_bad}}\n")
+    because = run(capsys, "hello", "--route", "asked")[1].splitlines()[1]
+    assert because.startswith("because   no candidate keeps what is asked; `big` misses it least: ")
+    assert "refused by gates" not in because
+
+
+def test_of_a_plan_that_looks_at_answers_the_first_token_comes_when_they_are_whole():
+    route = Route("auto", ("own", "new"), plan="ensemble", execution=Execution(ensemble=Ensemble(members=("own", "new"))))
+    world = snapshot((Model("own"), Model("new")), route, latencies={("own", "whole", None): Measured(50, 20_000.0)})
+    lines = describe(explanation(decide(Request("d", "auto"), Signals(), world, route, 0), world)).splitlines()
+    assert "time      p95 20,000 ms (partly measured), of the first token 20,000 ms (partly measured)" in lines
+
+
+@pytest.mark.parametrize(
+    ("measured", "told"),
+    [
+        ({}, ("p95 8,780 ms (prior), of the first token 1,100 ms (prior)", None)),
+        (
+            {"whole": 11.0},
+            ("p95 11 ms (measured), of the first token 11 ms (measured)", "measured: own p95 11 ms (50 calls)"),
+        ),
+        (
+            {"whole": 5_000.0},
+            ("p95 5,000 ms (measured), of the first token 1,100 ms (prior)", "measured: own p95 5,000 ms (50 calls)"),
+        ),
+        (
+            {"first_token": 9_000.0},
+            ("p95 9,000 ms (measured), of the first token 9,000 ms (measured)", "measured: own p95 of the first token 9,000 ms (50 calls)"),
+        ),
+    ],
+)
+def test_it_says_which_times_were_measured_and_no_first_token_comes_after_the_last(measured, told):
+    latencies = {("own", of, None): Measured(50, p95_ms) for of, p95_ms in measured.items()}
+    world = snapshot((Model("own"),), latencies=latencies)
+    lines = describe(explanation(decide(Request("d", "auto"), Signals(), world, world.routes["auto"], 0), world)).splitlines()
+    assert f"time      {told[0]}" in lines
+    assert "(n): graded answers behind the quality; times are priors" in "\n".join(lines)
+    assert [line for line in lines if line.startswith("measured")] == [line for line in told[1:] if line]
+
+
 def test_the_beginning_of_an_id_is_enough_where_one_begins_so(capsys, folder):
     asyncio.run(recorded(folder / "pointsman.yaml", *(Outcome(name, 1, "big", "ok") for name in ("dec_a1", "dec_a2", "dec_b1", "dec_b11"))))
     assert run(capsys, "--decision", "dec_a2")[1].startswith("decision  dec_a2")
@@ -247,9 +313,9 @@ def test_the_plan_says_that_a_person_approves(capsys, folder):
 @pytest.mark.parametrize(
     ("plan", "told"),
     [
-        ("single", "p95 8,780 ms, of the first token 1,100 ms"),
-        ("ensemble, ensemble: {members: [big], samples: 3}", "p95 17,560 ms, of the first token 17,560 ms"),
-        ("cascade, cascade: {tiers: [big, own], stream_first: true}", "p95 17,560 ms, of the first token 9,880 ms"),
+        ("single", "p95 8,780 ms (prior), of the first token 1,100 ms (prior)"),
+        ("ensemble, ensemble: {members: [big], samples: 3}", "p95 17,560 ms (prior), of the first token 17,560 ms (prior)"),
+        ("cascade, cascade: {tiers: [big, own], stream_first: true}", "p95 17,560 ms (prior), of the first token 9,880 ms (prior)"),
     ],
 )
 def test_it_says_how_long_a_plan_takes(capsys, folder, plan, told):

@@ -51,6 +51,22 @@ def trained(data: Path) -> Path:
     return data
 
 
+@pytest.mark.parametrize("queries", [1, 20])
+def test_of_few_queries_it_is_said_that_they_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str], queries: int) -> None:
+    data = outcomes(tmp_path / "outcomes.jsonl", World(queries=queries, models=2))
+    assert main(["train", "quality", str(data), "-o", str(tmp_path / "a")]) == 0
+    told = "too few queries to tell whether choosing by query is worth it: 40 judged answers of a model are the least"
+    assert capsys.readouterr().out.splitlines()[-1] == f"  {told}"
+
+
+@pytest.mark.parametrize("command", [("train", "quality", "-o", "x"), ("eval",)])
+def test_rows_without_quality_name_the_column(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+    data = tmp_path / "outcomes.jsonl"
+    data.write_text("".join(f'{{"query_id": "q", "model": "{name}", "prompt": "2 + 2?", "cost_usd": 1}}\n' for name in "ab"))
+    assert main([*command, str(data)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"{data}: no quality is recorded: add the column `quality`, 0 to 1 (docs/evals.md)"
+
+
 def test_a_bundle_is_written_and_its_verdict_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = outcomes(tmp_path / "outcomes.jsonl", World(queries=60, models=3))
     for name in ("a", "b"):

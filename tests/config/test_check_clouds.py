@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+
 import pytest
 
 from pointsman.config.check import problems
+from pointsman.config.check_clouds import missing_extras
 from pointsman.config.models import ModelConfig
 from pointsman.config.problem import dotted
 from pointsman.config.schema import Config
@@ -12,7 +16,14 @@ from pointsman.config.schema import Config
 BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com"
 VPC = "https://vpce-0a-1b.bedrock-runtime.eu-central-1.vpce.amazonaws.com"
 VERTEX = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1"
+CLAUDE = {"provider": "vertex", "model": "claude-sonnet-5"}
+OWN = {"provider": "openai-compatible"}
+ASKED_AT = "write `base_url: https://bedrock-runtime.{}.amazonaws.com`, the host alone"
 GLOBAL = "https://aiplatform.googleapis.com/v1/projects/p/locations/global"
+MISSING = [
+    f"`m{at}` has `{said}`, whose library is not installed here: pip install"
+    for at, said in enumerate(("provider: bedrock", "auth: aws", "provider: vertex", "auth: google"))
+]
 
 
 def wrong(**model: object) -> list[tuple[str, str]]:
@@ -38,10 +49,16 @@ def wrong(**model: object) -> list[tuple[str, str]]:
         {"base_url": BEDROCK, "region": "eu", "model": "eu.amazon.nova-lite-v1:0"},
         {"base_url": BEDROCK, "model": "global.anthropic.claude-sonnet-5-v1:0"},
         {"region": "eu-central-1", "model": "ai21.jamba-1-5-large-v1:0"},
-        {"provider": "vertex", "base_url": VERTEX, "model": "claude-sonnet-5"},
-        {"provider": "vertex", "base_url": VERTEX, "region": "europe-west1"},
-        {"provider": "vertex", "base_url": VERTEX, "region": "eu"},
-        {"provider": "vertex", "base_url": GLOBAL},
+        {**CLAUDE, "base_url": VERTEX},
+        {**CLAUDE, "base_url": VERTEX, "region": "europe-west1"},
+        {**CLAUDE, "base_url": VERTEX, "region": "eu"},
+        {**CLAUDE, "base_url": GLOBAL},
+        {"model": "", "id": "amazon.nova-lite-v1:0", "region": "eu-central-1"},
+        {"model": "a-profile", "region": "eu-central-1"},
+        {**OWN, "auth": "aws", "base_url": f"{BEDROCK}/openai/v1"},
+        {**OWN, "auth": "aws", "base_url": "https://bedrock-mantle.us-east-1.api.aws/v1"},
+        {**OWN, "auth": "aws", "base_url": "https://bedrock-runtime-fips.us-west-2.amazonaws.com/openai/v1"},
+        {"region": "eu-west-1", "base_url": "https://bedrock-runtime.eu-west-1.amazonaws.com"},
     ],
 )
 def test_what_is_accepted(model):
@@ -57,23 +74,41 @@ def test_what_is_accepted(model):
         ({"base_url": "https://bedrock.internal", "region": "eu"}, "models[0]", "needs a `region` of AWS"),
         ({"base_url": "https://bedrock.internal", "region": "eu", "api_key": "k", "auth": "aws"}, "models[0]", "needs a `region` of AWS"),
         ({"base_url": BEDROCK, "region": "us-east-1"}, "models[0].region", "`us-east-1` is not where `base_url` leads, which is `eu-central-1`"),
-        ({"base_url": f"{BEDROCK}/openai/v1"}, "models[0].base_url", "leave out the path"),
+        ({"base_url": f"{BEDROCK}/openai/v1"}, "models[0].base_url", "the host of `bedrock-runtime` alone"),
+        ({"base_url": "https://bedrock-mantle.eu-central-1.api.aws"}, "models[0].base_url", "the host of `bedrock-runtime` alone"),
         ({"base_url": "ftp://x", "region": "eu-central-1"}, "models[0].base_url", "is not a URL"),
         ({"region": "eu-central-1", "auth": "google"}, "models[0].auth", "takes `aws`"),
         ({"region": "eu-central-1", "apis": ("chat",)}, "models[0].apis", "asked in `messages`"),
         ({"region": "eu-central-1", "model": "amazon.titan-embed-text-v2:0"}, "models[0]", "no embeddings"),
         # Where a profile answers from several regions, one of them would be a promise that nobody keeps.
-        ({"region": "eu-central-1", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", "write `region: eu`"),
+        ({"region": "eu-central-1", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", "write `region: eu`, and " + ASKED_AT.format("eu-central-1")),
+        ({"region": "eu", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", "from others: " + ASKED_AT.format("eu-central-1")),
+        ({"base_url": BEDROCK, "region": "eu-central-1", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", "from others: write `region: eu`"),
+        ({"model": "eu.amazon.nova-lite-v1:0"}, "models[0]", "write `region: eu`, and " + ASKED_AT.format("eu-central-1")),
+        ({"model": "apac.amazon.nova-lite-v1:0"}, "models[0]", "write `region: apac`, and " + ASKED_AT.format("ap-southeast-2")),
+        ({"model": "global.anthropic.claude-sonnet-5-v1:0"}, "models[0]", "from anywhere: " + ASKED_AT.format("eu-central-1")),
+        ({"region": "us-west-2", "model": "global.anthropic.claude-sonnet-5-v1:0"}, "models[0].region", "leave `region` out, and " + ASKED_AT.format("us-west-2")),
         ({"region": "us-east-1", "model": "us.meta.llama4-scout-17b-instruct-v1:0"}, "models[0].region", "write `region: us`"),
         ({"region": "us-gov-west-1", "model": "us-gov.anthropic.claude-sonnet-5-v1:0"}, "models[0].region", "write `region: us-gov`"),
-        ({"region": "ap-southeast-2", "model": "arn:aws:bedrock:ap-southeast-2:1:inference-profile/apac.amazon.nova-lite-v1:0"}, "models[0].region", "several regions"),
+        ({"region": "ap-southeast-2", "model": "arn:aws:bedrock:ap-southeast-2:1:inference-profile/apac.amazon.nova-lite-v1:0"}, "models[0].region", "write `region: apac`, and " + ASKED_AT.format("ap-southeast-2")),
         ({"base_url": BEDROCK, "region": "eu", "model": "global.anthropic.claude-sonnet-5-v1:0"}, "models[0].region", "from anywhere"),
-        ({"provider": "vertex"}, "models[0]", "needs a `base_url`"),
-        ({"provider": "vertex", "base_url": f"{VERTEX}/endpoints/openapi"}, "models[0]", "needs a `base_url`"),
-        ({"provider": "vertex", "base_url": VERTEX, "region": "us-east5"}, "models[0].region", "which is `europe-west1`"),
-        ({"provider": "vertex", "base_url": GLOBAL, "region": "eu"}, "models[0].region", "from anywhere"),
-        ({"provider": "vertex", "base_url": VERTEX, "api_key": "k"}, "models[0].api_key", "a token of Google's"),
-        ({"provider": "vertex", "base_url": VERTEX, "auth": "aws"}, "models[0].auth", "a token of Google's"),
+        ({"base_url": "bedrock.internal", "region": "eu-central-1"}, "models[0].base_url", f"write it like `{BEDROCK}`"),
+        ({"base_url": "https://bedrock-runtime.<region>.amazonaws.com"}, "models[0].base_url", "has a `<` or `>` in it"),
+        ({"model": "", "region": "eu-central-1"}, "models[0]", "needs `model`, as Bedrock calls it"),
+        ({**CLAUDE}, "models[0]", "needs a `base_url`"),
+        ({**CLAUDE, "base_url": f"{VERTEX}/endpoints/openapi"}, "models[0]", "needs a `base_url`"),
+        ({**CLAUDE, "base_url": VERTEX, "region": "us-east5"}, "models[0].region", "which is `europe-west1`"),
+        ({**CLAUDE, "base_url": GLOBAL, "region": "eu"}, "models[0].region", "from anywhere"),
+        ({**CLAUDE, "base_url": VERTEX, "api_key": "k"}, "models[0].api_key", "a token of Google's"),
+        ({**CLAUDE, "base_url": VERTEX, "auth": "aws"}, "models[0].auth", "a token of Google's"),
+        ({**CLAUDE, "base_url": "https://<location>-aiplatform.googleapis.com/v1/projects/p/locations/<location>"}, "models[0].base_url", "has a `<` or `>` in it"),
+        ({**CLAUDE, "base_url": VERTEX, "model": "gemini-4-argon"}, "models[0].model", "has Claude only"),
+        ({**CLAUDE, "base_url": VERTEX, "model": ""}, "models[0]", "has Claude only"),
+        # Signatures are for Bedrock: nobody else gets one.
+        ({**OWN, "auth": "aws", "base_url": "https://foo.example/v1"}, "models[0].auth", "needs a `base_url` of Bedrock"),
+        ({**OWN, "auth": "aws", "base_url": "https://evil-bedrock-runtime.example.com"}, "models[0].auth", "needs a `base_url` of Bedrock"),
+        ({**OWN, "auth": "aws", "base_url": "http://127.0.0.1:1/v1"}, "models[0].auth", "needs a `base_url` of Bedrock"),
+        ({"provider": "openai", "auth": "aws", "api_key": "k"}, "models[0].auth", "needs a `base_url` of Bedrock"),
     ],
 )  # fmt: skip
 def test_what_is_refused(model, at, says):
@@ -84,3 +119,24 @@ def test_what_is_refused(model, at, says):
 def test_a_slip_in_the_providers_name_is_answered_with_it():
     [(_, sentence)] = wrong(provider="bedrok", region="eu-central-1")
     assert "`bedrock`" in sentence
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ((), []),
+        (("botocore",), [f"models[{at}]: {what} 'pointsman[aws]'" for at, what in enumerate(MISSING[:2])]),
+        (("requests",), [f"models[2]: {MISSING[2]} 'pointsman[google]'", f"models[3]: {MISSING[3]} 'pointsman[google]'"]),
+        (("google", "botocore"), [f"models[{at}]: {what} 'pointsman[aws,google]'" for at, what in enumerate(MISSING)]),
+    ],
+    ids=repr,
+)
+@pytest.mark.skipif(not all(map(find_spec, ("botocore", "google", "requests"))), reason="needs the extras `aws` and `google`")
+def test_every_extra_that_is_missing_here_is_named_at_once(monkeypatch, gone, said):
+    if "google" in gone:
+        monkeypatch.setitem(sys.modules, "google.auth", None)
+    for name in gone:
+        monkeypatch.setitem(sys.modules, name, None)
+    clouds = (("bedrock", "key"), ("own", "aws"), ("vertex", "key"), ("own", "google"), ("own", "key"), ("local", "aws"))
+    models = [ModelConfig(id=f"m{at}", provider=provider, auth=auth) for at, (provider, auth) in enumerate(clouds)]
+    assert [str(problem) for problem in missing_extras(models)] == said

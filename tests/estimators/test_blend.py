@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pointsman.estimators.blend import LEAST, Blend
+from pointsman.estimators.blend import Blend
 from pointsman.estimators.outcomes import Query
+from pointsman.estimators.stack import LEAST
 from pointsman.evals.calibration import coverage
 from pointsman.evals.synthetic import World, generate
 from pointsman.testing.estimators import sample_outcomes

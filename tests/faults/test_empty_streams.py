@@ -56,13 +56,16 @@ async def test_it_is_delivered_where_nobody_is_left_or_nobody_minds(serve: Serve
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_where_the_others_fail_too_it_is_the_first_failure_that_is_told(serve: Serve, stream):
+async def test_where_the_others_fail_too_it_is_the_first_failure_that_is_told(serve: Serve, stream, caplog):
     models = [model("first", "empty-content"), model("second", "error-500")]
     async with serve(models, routes=auto()) as gateway:
         answer = await gateway.chat("auto", stream=stream)
         assert (answer.status, answer.json["error"]["message"]) == (502, "the answer is empty")
-        assert [attempt["model"] for attempt in answer.json["error"]["attempts"]] == ["first", "second"]
+        attempts = answer.json["error"]["attempts"]
+        assert [(attempt["model"], attempt.get("check")) for attempt in attempts] == [("first", "empty"), ("second", None)]
+        assert [outcome.check for outcome in await gateway.outcomes()] == ["empty", None]
         assert answer.headers["x-should-retry"] == "false"
+        assert "a call of `first` failed: invalid_output: its answer fails the check `empty` (dec_" in caplog.text
 
 
 async def test_what_was_not_reported_is_estimated(serve: Serve):

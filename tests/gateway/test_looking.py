@@ -104,9 +104,9 @@ async def test_a_tool_call_that_is_none_goes_on_to_the_next(serve: Serve, plan: 
         assert isinstance(json.loads("".join(call["function"].get("arguments", "") for call in told)), dict)
         kept = await course(served, answered)
         assert fates(kept) == [*([] if checks else [("small", "escalated")]), ("large", "accepted")]
-        assert [(outcome.model, outcome.error) for outcome in await served.outcomes()] == [
-            ("small", "invalid_output" if checks else None),
-            ("large", None),
+        assert [(outcome.model, outcome.error, outcome.check) for outcome in await served.outcomes()] == [
+            ("small", "invalid_output" if checks else None, "tool_calls" if checks else None),
+            ("large", None, None),
         ]
 
 

@@ -56,7 +56,8 @@ EXPRESSION = {
 
 
 def judged(schema, answer):
-    return unfit(("schema",), answer if isinstance(answer, str) else json.dumps(answer), empty=False, truncated=False, schema=schema)
+    found = unfit(("schema",), answer if isinstance(answer, str) else json.dumps(answer), empty=False, truncated=False, schema=schema)
+    return None if found is None else found.why
 
 
 @pytest.mark.parametrize(

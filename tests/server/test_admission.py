@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pointsman.server.admission import MOST_WAITING, TURN_S, Admission
+from pointsman.server.admission import MOST_WAITING, TURN_S, Admission, Refusals
 from pointsman.upstream.lag import Lag
 from tests.server.coroutines import pytest_pyfunc_call as pytest_pyfunc_call
 
@@ -74,3 +74,15 @@ async def test_turns_are_followed_as_long_as_somebody_is_refused_and_no_longer(l
     for _ in range(5):
         await asyncio.sleep(0)
     assert not loop.admission._following
+
+
+async def test_the_operator_hears_once_that_some_are_refused_and_once_how_many_were(caplog):
+    refusals = Refusals()
+    for _ in range(300):
+        refusals.note("too many")
+    refusals.look(1)  # there were more since it began
+    assert caplog.messages == ["requests are refused with 429: too many"]
+    refusals.look(300)
+    assert caplog.messages[1:] == ["no request is refused any more: 300 were, with 429"]
+    refusals.note("again")
+    assert caplog.messages[2:] == ["requests are refused with 429: again"]

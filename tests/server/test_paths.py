@@ -105,6 +105,13 @@ async def test_a_revoked_or_expired_key_opens_nothing_from_the_next_request_on(s
         ("GET", "/" + "x" * 4_000, 404, "unknown_url"),
         ("GET", "/%ff%00%0d%0a", 404, "unknown_url"),
         ("GET", "/v1/models/unknown", 404, "model_not_found"),
+        *[
+            (method, f"/v1/responses/{path}", 404, "unknown_url")
+            for method in ("GET", "POST", "DELETE")
+            for path in ("input_tokens", "compact", "resp_1/cancel", "x/foo", "x/")
+        ],
+        ("POST", "/v1/responses/resp_1", 405, "method_not_allowed"),
+        ("POST", "/v1/responses/resp_1/input_items", 405, "method_not_allowed"),
         ("BREW", "/v1/models", 400, None),
     ],
 )
@@ -131,7 +138,7 @@ async def test_what_can_be_got_has_a_head(serve: Serve, method):
                 assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
 
 
-async def test_health_needs_no_key_and_never_waits_for_others(serve: Serve):
+async def test_health_needs_no_key_and_never_waits_for_others(serve: Serve, caplog):
     async with serve([model("inside", "hang")], limits=Limits(max_concurrent=2)) as gateway:
         for _ in range(2):
             connection = await gateway.connect()
@@ -140,6 +147,7 @@ async def test_health_needs_no_key_and_never_waits_for_others(serve: Serve):
         for _ in range(3):
             full = await gateway.chat("inside")
             assert (full.status, full.error["code"], full.headers["retry-after"]) == (429, "rate_limit_exceeded", "1")
+        assert caplog.messages == ["requests are refused with 429: 2 requests are in progress already"]
         for path in OPEN:
             assert (await gateway.ask(path, key=None)).json["status"] == "ok"
         gateway.upstream.release.set()
@@ -192,6 +200,13 @@ async def test_requests_on_one_connection_are_answered_in_order(serve: Serve):
         for n in range(10):
             await connection.request("/v1/chat/completions", chat("inside", f"number {n}"), key=OPERATOR)
             assert (await connection.answered()).json["choices"][0]["message"]["content"] == f"number {n}"
+
+
+async def test_a_gateway_that_is_being_stopped_says_when_to_ask_again(serve: Serve):
+    async with serve() as gateway:
+        gateway.app.draining = True
+        answer = await gateway.chat("inside")
+        assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, "shutting_down", "1")
 
 
 async def test_shutting_down_closes_what_was_opened(serve: Serve):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pointsman.errors import ConfigError, UpstreamError, UpstreamStreamBroken
+from pointsman.errors import UpstreamError, UpstreamStreamBroken
 from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.signed import AwsSigner, SignedTransport
@@ -53,7 +53,7 @@ async def read(reply: Reply) -> bytes:
 
 
 def signing(url: str) -> Transport:
-    return ConverseTransport(SignedTransport(url, HttpTransport(url, Pool()), AwsSigner(url, "eu-central-1")))
+    return ConverseTransport(SignedTransport(url, HttpTransport(url, Pool()), AwsSigner("bedrock", "eu-central-1"), "nova"))
 
 
 def client(url: str) -> Any:
@@ -223,12 +223,6 @@ async def test_an_answer_without_end_is_given_up(monkeypatch):
     monkeypatch.setattr("pointsman.upstream.bedrock._MOST_BYTES", 100)
     with pytest.raises(UpstreamError, match="larger than 100 bytes"):
         await answer_to(b"x" * 60, b"x" * 60, stream=False)
-
-
-@pytest.mark.skipif(bool(importlib.util.find_spec("botocore")), reason="the extra `aws` is installed")
-def test_a_library_that_is_missing_is_named():
-    with pytest.raises(ConfigError, match="pip install 'pointsman\\[aws\\]'"):
-        ConverseTransport(Canned())
 
 
 @pytest.mark.parametrize(("stream", "verb"), [(False, "rawPredict"), (True, "streamRawPredict")])

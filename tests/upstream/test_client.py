@@ -55,6 +55,19 @@ def test_nothing_goes_out_without_a_clearance_for_this_request():
     assert asyncio.run(attempts()) == 0
 
 
+@pytest.mark.parametrize(("key", "cure"), [("", "it has no `api_key`: set one"), ("k", "its `api_key` is not accepted: set another")])
+async def test_the_log_tells_the_cure_once_where_a_key_is_not_accepted(caplog, key, cure):
+    async with ScriptedUpstream() as upstream:
+        egress = Egress({"a": Endpoint(HttpTransport(upstream.base_url, Pool()), "error-401", key)})
+        for each in ("one", "two"):
+            made = request(id=each)
+            reply = await egress.call(cleared(made), made, egress.write("a", made))
+            assert reply.status == 401
+            await reply.aclose()
+        await egress.aclose()
+    assert caplog.messages == [f"`a` does not accept who calls (status 401): {cure}, or see `auth` in docs/apis.md"]
+
+
 def test_the_key_and_the_address_are_taken_out_of_errors():
     endpoint = Endpoint(None, "m", "sk-provider-key", address="https://gpu-7.internal:8443/v1")
     error = UpstreamRefused(

@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import importlib.util
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -17,15 +18,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pointsman.errors import ConfigError, UpstreamUnavailable
+from pointsman.config.providers import aws_place
+from pointsman.errors import UpstreamUnavailable
 from pointsman.upstream.http import HttpTransport, Pool
-from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
+from pointsman.upstream.signed import AwsSigner, GoogleSigner, NoProof, SignedTransport
 
 AWS = pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="needs the extra `aws` (botocore)")
 GOOGLE = pytest.mark.skipif(
     not (importlib.util.find_spec("google") and importlib.util.find_spec("google.auth")), reason="needs the extra `google` (google-auth)"
 )
-BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1"
+PLACE = ("bedrock", "eu-central-1")
 SAID = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 SECRET = "wJalrXUtnFEMI"
 
@@ -93,7 +95,7 @@ async def test_a_call_is_signed_as_it_arrives(pool, aws, headers, token):
     if token is not None:
         aws.setenv("AWS_SESSION_TOKEN", token)
     async with server(lambda _: (200, b"{}")) as (url, asked):
-        transport = SignedTransport(f"{url}/openai/v1", HttpTransport(f"{url}/openai/v1", pool), AwsSigner(BEDROCK))
+        transport = SignedTransport(f"{url}/openai/v1", HttpTransport(f"{url}/openai/v1", pool), AwsSigner(*PLACE), "claude")
         for body in (b'{"model":"m"}', '{"said":"\u00e9"}'.encode()):
             reply = await transport.send("/chat/completions", headers, body)
             assert reply.status == 200
@@ -121,26 +123,54 @@ async def test_a_call_is_signed_as_it_arrives(pool, aws, headers, token):
     ],
 )
 def test_the_address_says_for_which_service_and_region(aws, base_url, scope):
-    assert scope in AwsSigner(base_url).sign(f"{base_url}/messages", SAID, b"{}")["authorization"]
+    assert scope in AwsSigner(*aws_place(base_url)).sign(f"{base_url}/messages", SAID, b"{}")["authorization"]
 
 
-@AWS
-@pytest.mark.parametrize("base_url", ["https://api.openai.com/v1", "https://evil-bedrock-runtime.example.com", "http://127.0.0.1:1/v1"])
-def test_addresses_that_are_not_bedrocks_are_refused(base_url):
-    with pytest.raises(ConfigError, match="`base_url` of Bedrock"):
-        AwsSigner(base_url)
-
-
-@AWS
-async def test_without_credentials_nothing_is_sent(pool, aws):
-    aws.delenv("AWS_ACCESS_KEY_ID")
-    aws.delenv("AWS_SECRET_ACCESS_KEY")
-    async with server(lambda _: (200, b"{}")) as (url, asked):
-        transport = SignedTransport(url, HttpTransport(url, pool), AwsSigner(BEDROCK))
-        with pytest.raises(UpstreamUnavailable, match="no credentials of AWS were found"):
+async def refused(transport: SignedTransport, caplog: pytest.LogCaptureFixture) -> str:
+    """What the log says of two calls that could not be signed: one line."""
+    for _ in range(2):
+        with pytest.raises(UpstreamUnavailable, match="^`claude` is unavailable$"):
             await transport.send("/chat/completions", SAID, b"{}")
+    [said] = caplog.messages
+    caplog.clear()
+    return said
+
+
+@AWS
+async def test_without_credentials_nothing_is_sent_and_the_log_tells_the_cure_once(pool, aws, caplog):
+    aws.delenv("AWS_ACCESS_KEY_ID")
+    async with server(lambda _: (200, b"{}")) as (url, asked):
+        transport = SignedTransport(url, HttpTransport(url, pool), AwsSigner(*PLACE), "claude")
+        cures = {
+            "AWS_SECRET_ACCESS_KEY": r"no credentials of AWS were found: set AWS_ACCESS_KEY_ID and .* `aws sts get-caller-identity`",
+            "none": r"the credentials of AWS could not be used: ProfileNotFound: .*\(nobody\).*: see what `aws sts get-caller-identity`",
+        }
+        for gone, cure in cures.items():
+            aws.delenv(gone, raising=False)
+            assert re.match(rf"`claude` is unavailable: {cure}", await refused(transport, caplog))
+            aws.setenv("AWS_PROFILE", "nobody")
+            transport = SignedTransport(url, HttpTransport(url, pool), AwsSigner(*PLACE), "claude")
         assert asked == []
         await transport.aclose()
+
+
+@AWS
+async def test_credentials_that_are_lost_again_are_told_again(pool, aws, caplog):
+    given = iter([{}, None, SAID, None])
+
+    class Fickle:
+        def sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+            if (found := next(given)) is None:
+                raise NoProof("why")
+            return found
+
+    async with server(lambda _: (200, b"{}")) as (url, _):
+        transport = SignedTransport(url, HttpTransport(url, pool), Fickle(), "m")
+        for fails in (False, True, False, True):
+            with pytest.raises(UpstreamUnavailable) if fails else nullcontext():
+                await (await transport.send("/chat/completions", SAID, b"{}")).aclose()
+        await transport.aclose()
+    assert caplog.messages == ["`m` is unavailable: why"] * 2
 
 
 def account(folder: Path, token_uri: str) -> Path:
@@ -167,7 +197,7 @@ async def test_a_token_is_fetched_once_and_again_before_it_runs_out(pool, monkey
     async with server(answer) as (url, asked):
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account(tmp_path, f"{url}/token")))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner())
+        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner(), "claude")
         for _ in range(3):
             await (await transport.send("/chat/completions", SAID, b"{}")).aclose()
         await transport.aclose()
@@ -178,21 +208,21 @@ async def test_a_token_is_fetched_once_and_again_before_it_runs_out(pool, monkey
 
 
 @GOOGLE
-@pytest.mark.parametrize("broken", ["refused", "no file"])
-async def test_without_a_token_nothing_is_sent(pool, monkeypatch, tmp_path, broken):
+@pytest.mark.parametrize(
+    ("broken", "why", "cure"),
+    [
+        ("refused", "no token could be had from Google: RefreshError: ", "`gcloud auth application-default print-access-token`"),
+        ("no file", "no credentials of Google were found: DefaultCredentialsError: ", "GOOGLE_APPLICATION_CREDENTIALS"),
+    ],
+)
+async def test_without_a_token_nothing_is_sent_and_the_log_tells_the_cure_once(pool, monkeypatch, tmp_path, caplog, broken, why, cure):
     async with server(lambda asked: (400, b'{"error":"invalid_grant"}') if asked.path == "/token" else (200, b"{}")) as (url, asked):
         file = account(tmp_path, f"{url}/token") if broken == "refused" else tmp_path / "none.json"
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner())
-        with pytest.raises(UpstreamUnavailable, match="no token could be had from Google: [A-Za-z]+$") as raised:
-            await transport.send("/chat/completions", SAID, b"{}")
-        assert str(tmp_path) not in raised.value.message
-        assert [call.path for call in asked] == (["/token"] if broken == "refused" else [])
+        transport = SignedTransport(url, HttpTransport(url, pool), GoogleSigner(), "claude")
+        said = await refused(transport, caplog)
+        assert said.startswith(f"`claude` is unavailable: {why}")
+        assert cure in said.removeprefix(f"`claude` is unavailable: {why}")
+        assert {call.path for call in asked} == ({"/token"} if broken == "refused" else set())
         await transport.aclose()
-
-
-@pytest.mark.skipif(bool(importlib.util.find_spec("botocore")), reason="the extra `aws` is installed")
-def test_a_library_that_is_missing_is_named():
-    with pytest.raises(ConfigError, match="pip install 'pointsman\\[aws\\]'"):
-        AwsSigner(BEDROCK)

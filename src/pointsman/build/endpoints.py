@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pointsman.build.models import apis_of, refusals_of
+from pointsman.config.check_clouds import missing_extras
 from pointsman.config.models import ModelConfig
-from pointsman.config.providers import BEDROCK, LOCAL, PROVIDERS, VERTEX
+from pointsman.config.providers import BEDROCK, LOCAL, PROVIDERS, VERTEX, AwsPlace, aws_place
+from pointsman.errors import ConfigError
 from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.client import Endpoint, Timeouts
 from pointsman.upstream.http import HttpTransport, Pool
@@ -99,6 +101,12 @@ def _weights(models: Sequence[ModelConfig]) -> dict[str, _Weights]:
     return {model.id: _Weights(model.weights, longest[model.weights]) for model in local}
 
 
+def refuse_missing_extras(models: Sequence[ModelConfig]) -> None:
+    """Raise `ConfigError` where a library that a model's cloud needs is not installed."""
+    if missing := [problem.sentence for problem in missing_extras(models)]:
+        raise ConfigError("\n".join(missing))
+
+
 def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> dict[str, Endpoint]:
     """An endpoint for each model, by its id."""
     weights = _weights(models)
@@ -122,15 +130,20 @@ def _http(model: ModelConfig, pool: Pool) -> Transport:
     plain = HttpTransport(url, pool)
     if model.provider == BEDROCK:
         keyed = model.api_key and model.auth == "key"
-        return ConverseTransport(plain if keyed else SignedTransport(url, plain, AwsSigner(url, model.region)))
+        return ConverseTransport(plain if keyed else _signed_for_aws(url, plain, model))
     if model.provider == VERTEX:
-        return VertexTransport(SignedTransport(url, plain, GoogleSigner()))
+        return VertexTransport(SignedTransport(url, plain, GoogleSigner(), model.id))
     match model.auth:
         case "aws":
-            return SignedTransport(url, plain, AwsSigner(url))
+            return _signed_for_aws(url, plain, model)
         case "google":
-            return SignedTransport(url, plain, GoogleSigner())
+            return SignedTransport(url, plain, GoogleSigner(), model.id)
     return plain
+
+
+def _signed_for_aws(url: str, plain: Transport, model: ModelConfig) -> Transport:
+    place = aws_place(url) or AwsPlace("bedrock", model.region)
+    return SignedTransport(url, plain, AwsSigner(*place), model.id)
 
 
 def _base_url(model: ModelConfig) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from pointsman.build.audit import Auditor
 from pointsman.build.budgets import budgets_of, strangers
 from pointsman.build.call_times import call_times
-from pointsman.build.endpoints import Engines, endpoints
+from pointsman.build.endpoints import Engines, endpoints, refuse_missing_extras
 from pointsman.build.learning import NOTHING, Learning, learning_of
 from pointsman.build.premium import premium_remarks, tally_of
 from pointsman.build.promises import refuse_broken_promises
@@ -109,6 +109,7 @@ class Service:
         """
         async with self._one_at_a_time:
             before = self.gateway.live
+            refuse_missing_extras(config.models)
             self.engines.add(config.models)
             learning = await asyncio.to_thread(_learning, config)
             snapshot, body = await asyncio.to_thread(current_snapshot, config, learning)
@@ -128,7 +129,7 @@ class Service:
             egress = Egress(endpoints(config.models, self.engines, self._pool))
             self.gateway.live = Live(world, egress, watch, self.till, self.reviews, contents, tally_of(config, snapshot, before.tally))
             self.replays.ttl_s, self.gateway.responses.ttl_s = config.store.idempotency_ttl_s, config.store.responses_ttl_s
-            self.gateway.responses.seals = _seals_responses(config)
+            self.gateway.responses.seals = config.store.seals_responses
             self._config = config
 
     def follow_health(self) -> None:
@@ -183,6 +184,7 @@ class Service:
 
 async def open_service(config: Config) -> Service:
     """Open everything a configuration names. Local models load in the background. Raises `ConfigError` and `RecordError`."""
+    refuse_missing_extras(config.models)
     engines, pool = Engines(), Pool()
     engines.add(config.models)
     learning = _learning(config)
@@ -203,18 +205,13 @@ async def open_service(config: Config) -> Service:
     contents = audit.contents() if config.store.content else None
     reviews = reviews_of(config, log, audit.contents())
     live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents, tally_of(config, snapshot))
-    responses = Responses(config.store.responses_ttl_s, SqliteResponses(log, audit.contents()), _seals_responses(config))
+    responses = Responses(config.store.responses_ttl_s, SqliteResponses(log, audit.contents()), config.store.seals_responses)
     gateway = Gateway(live, log, snapshot_of, responses)
     engines.load()
     service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)
     watch.changed.append(service.follow_health)
     service.lag.start()
     return service
-
-
-def _seals_responses(config: Config) -> bool:
-    """Whether responses may be written to disk: where contents are, or where it was asked for."""
-    return config.store.responses == "sealed" or (config.store.responses == "auto" and config.store.content)
 
 
 def _learning(config: Config) -> Learning:

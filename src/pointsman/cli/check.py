@@ -20,9 +20,11 @@ from pointsman.build.reviews import webhooks_wrong
 from pointsman.build.snapshot import scope_of
 from pointsman.build.world import current_snapshot, offline_world
 from pointsman.cli.check_plans import plan_remarks
+from pointsman.cli.check_slas import sla_remarks
 from pointsman.cli.matrix_page import HEADS, Evidence, cells, page
 from pointsman.cli.source import argument, source
 from pointsman.cli.table import table
+from pointsman.config.check_clouds import missing_extras
 from pointsman.config.load import load_tests, test_warnings
 from pointsman.config.policies import PolicyTestConfig
 from pointsman.config.schema import Config
@@ -55,7 +57,8 @@ def run(given: argparse.Namespace) -> int:
     snapshot = world.snapshot
     tests, doubts = _tests(given.tests, config)
     remarks = (*premium_remarks(config, snapshot), *approval_remarks(config, snapshot), *plan_remarks(config, snapshot))
-    doubts += [f"warning: {remark}" for remark in remarks]
+    doubts += [f"warning: {remark}" for remark in (*remarks, *sla_remarks(world))]
+    doubts += [f"warning: {found.origin}: {missing}; `pointsman serve` refuses it here" for missing in missing_extras(config.models)]
     apart = classes(snapshot, (scope_of(promise.scope) for promise in config.promises)) if given.matrix or given.html else (ANYONE,)
     reach = list(matrix(snapshot, apart))
     policies, promises, tried = policies_seen(snapshot), promises_seen(config, snapshot), tests_seen(tests, world)

@@ -17,7 +17,7 @@ from pointsman.cli import embedding
 from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
 from pointsman.cli.table import table
-from pointsman.cli.train import NO_QUALITY, doubted_argument, recorded, words_argument
+from pointsman.cli.train import doubted_argument, no_quality, recorded, words_argument
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, 
     if given.assume_output_tokens:
         outcomes = assume_cost(outcomes, collection.prices(given.data), given.assume_output_tokens)
     if np.isnan(outcomes.quality).all():
-        raise ConfigError(f"{given.data}: {NO_QUALITY}")
+        raise ConfigError(no_quality(given.data))
     kept = whole(outcomes, drop=given.drop_incomplete, shares=given.assume_output_tokens is None)
     return kept.outcomes, Origin(str(given.data), kept.outcomes.models, kept.models, kept.queries, splits)
 

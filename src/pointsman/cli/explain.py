@@ -33,6 +33,7 @@ from pointsman.stores.sqlite import SqliteLog
 from pointsman.wire.explanation import explanation
 
 _TERMS = ("quality", "cost", "latency", "security", "energy")
+_NAMES = {"whole": "p95", "first_token": "p95 of the first token"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +59,9 @@ def run(given: argparse.Namespace) -> int:
     if sum(asked) != 1:
         raise ConfigError("name one thing to explain: a text, --request FILE or --decision ID")
     found = source(given, secrets=False)
-    tell(found.notes)
+    tell(tuple(note for note in found.notes if note not in found.routes))
     shown = asyncio.run(_recorded(found.config, given.decision)) if given.decision is not None else _fresh(found.config, given)
+    tell(tuple(note for note in found.notes if found.routes.get(note) == shown["route"]))
     print(json.dumps(shown, indent=2) if given.json else describe(shown))
     return 0 if shown["model"] else 1
 
@@ -231,8 +233,7 @@ def _about(shown: Mapping[str, Any]) -> Iterator[str]:
 def _asked(level: Mapping[str, Any]) -> str:
     """Floor and SLAs, and what happens where nobody keeps them."""
     floor = [f"quality at least {level['quality_floor']:g}"] if level["quality_floor"] else []
-    names = {"whole": "p95", "first_token": "p95 of the first token"}
-    slas = [f"{names[sla['of']]} at most {sla['p95_ms']:g} ms ({sla['breach']})" for sla in level["sla"]]
+    slas = [f"{_NAMES[sla['of']]} at most {sla['p95_ms']:g} ms ({sla['breach']})" for sla in level["sla"]]
     return "; ".join((*floor, *slas, f"on_none {level['on_none']}")) if floor or slas else ""
 
 
@@ -249,7 +250,16 @@ def _ranking(shown: Mapping[str, Any]) -> str:
     terms = [term for term in _TERMS if shown["weights"][term]]
     head = ("", "model", "quality", "(n)", "cost $", "ttft ms", "p50 ms", "p95 ms", *(f"w*{term}" for term in terms), "total")
     rows = [_row(at, candidate, terms) for at, candidate in enumerate(ranked, 1)]
-    return table([head, *rows], right=frozenset(range(2, len(head))))
+    return "\n".join((table([head, *rows], right=frozenset(range(2, len(head)))), *_legend(shown, ranked)))
+
+
+def _legend(shown: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the table does not say of its figures."""
+    exact = all(count["exact"] for count in shown["signals"]["tokens"]["counts"])
+    yield f"(n): graded answers behind the quality; times are priors{'' if exact else '; ~: tokens are estimated'}"
+    for candidate in ranked:
+        if said := [f"{_NAMES[one['of']]} {one['p95_ms']:,.0f} ms ({one['samples']:,} calls)" for one in candidate["measured"]]:
+            yield f"measured: {candidate['model']} {', '.join(said)}"
 
 
 def _row(at: int, candidate: Mapping[str, Any], terms: Sequence[str]) -> tuple[str, ...]:
@@ -286,9 +296,10 @@ def _reasons(verdicts: Sequence[Mapping[str, Any]]) -> str:
 def _call(call: Mapping[str, Any]) -> str:
     usage = call["usage"] or {}
     tokens = f"{usage.get('input_tokens', '?')} in, {usage.get('output_tokens', '?')} out ({call['usage_source']})"
-    ending = call["finish_reason"] or call["error"] or "-"
+    ending = call["finish_reason"] or (f"{call['error']}: {call['check']}" if call["check"] else call["error"]) or "-"
     cost = f"${call['cost_usd']}" if call["cost_usd"] else "cost unknown"
     if not call["attempt"]:
         return f"  -  {call['model']}  not called ({ending})"
     masked = f"  masked values: {call['masked']}" if call["masked"] else ""
+    masked += f"\n     dropped: {', '.join(call['dropped'])}" if call["dropped"] else ""
     return f"  {call['attempt']}. {call['model']}  {call['status']} ({ending})  {tokens}  {cost}  {call['total_ms']:,.0f} ms{masked}"

@@ -1,6 +1,7 @@
 """Start a model server that misbehaves on demand, to test your own policies and clients with.
 
-What it does to a call is in the name of the model that the call asks for. It listens to anyone who can reach it, and asks for no key.
+What it does to a call is in the name of the model that the call asks for. It listens to anyone who can reach it, and asks for no key
+(but in the Messages API, as Anthropic does: give models with `apis: [messages]` any `api_key`).
 """
 
 from __future__ import annotations

@@ -13,13 +13,15 @@ def plan_lines(plan: Mapping[str, Any] | None) -> Iterator[str]:
     if len(plan["models"]) > 1 or any(plan[word] for word in ("spares", "resort", "helpers", "human", "approval")):
         yield f"plan      {_asked(plan)}"
     if plan["p95_ms"] is not None:
-        yield f"time      p95 {plan['p95_ms']:,.0f} ms, of the first token {plan['first_token_p95_ms']:,.0f} ms"
+        whole, first = (f"{plan[f'{of}p95_ms']:,.0f} ms ({plan[f'{of}p95_source']})" for of in ("", "first_token_"))
+        yield f"time      p95 {whole}, of the first token {first}"
 
 
 def _asked(plan: Mapping[str, Any]) -> str:
     then = [f"then {', '.join(plan['spares'])}"] if plan["spares"] else []
     resort = [f"last of all {', '.join(plan['resort'])}, out of service now"] if plan["resort"] else []
     helped = [f"helped by {', '.join(plan['helpers'])}"] if plan["helpers"] else []
-    person = ["then a person"] if plan["human"] else []
+    person = ["then a person"] if plan["human"] and plan["models"] else []
     approved = ["a person approves what is answered"] if plan["approval"] else []
-    return "; ".join((f"{plan['kind']} of {', '.join(plan['models']) or 'nobody'}", *helped, *then, *resort, *person, *approved))
+    whom = f"of {', '.join(plan['models'])}" if plan["models"] else "by a person"
+    return "; ".join((f"{plan['kind']} {whom}", *helped, *then, *resort, *person, *approved))

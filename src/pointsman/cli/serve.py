@@ -14,9 +14,11 @@ from pathlib import Path
 
 import uvloop
 
+from pointsman.build.endpoints import refuse_missing_extras
 from pointsman.build.promises import refuse_broken_promises
 from pointsman.build.world import current_snapshot
 from pointsman.cli.source import Source, argument, probe, source, tell
+from pointsman.config.load import warnings
 from pointsman.config.schema import Config
 from pointsman.core.snapshot import Snapshot
 from pointsman.errors import ConfigError
@@ -68,6 +70,7 @@ def _serve(found: Source, further_key: bool) -> int:
 
 def _serve_with_workers(found: Source, further_key: bool) -> int:
     config = found.config
+    refuse_missing_extras(config.models)
     snapshot, _ = current_snapshot(config)
     refuse_broken_promises(config, snapshot)
     listeners = bind_shared(config.server.host, config.server.port, config.server.workers)
@@ -105,7 +108,9 @@ def _located(found: Source, given: argparse.Namespace) -> Source:
     if given.workers is not None and given.workers < 1:
         raise ConfigError(f"--workers takes 1 or more, not {given.workers}")
     wanted = {name: value for name in ("host", "port", "workers") if (value := getattr(given, name)) is not None}
-    return replace(found, config=replace(found.config, server=replace(server, **wanted)))
+    config = replace(found.config, server=replace(server, **wanted))
+    known = warnings(found.config)
+    return replace(found, config=config, notes=(*found.notes, *(f"warning: {said}" for said in warnings(config) if said not in known)))
 
 
 def _log(form: str) -> None:
@@ -128,5 +133,5 @@ def _announce(found: Source, snapshot: Snapshot, port: int, key: str | None) -> 
     else:
         root = f"the value of {KEY_VARIABLE}, which is root: may do everything"
         lines.append(f"  key     {root if _operator() else 'made earlier; `--new-key` makes another'}")
-    lines.append(f"  ready   when http://{shown}:{port}/readyz answers 200")
+    lines.append(f"  ready   when http://{shown}:{port}/readyz answers 200; people review answers at /ui/reviews")
     print("\n".join(lines), flush=True)

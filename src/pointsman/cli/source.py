@@ -7,8 +7,8 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pointsman.config.defaults import default_config
@@ -27,6 +27,7 @@ class Source:
     origin: str
     notes: tuple[str, ...]
     path: Path | None = None  #: the file that was read, if any
+    routes: Mapping[str, str] = field(default_factory=dict)  #: of notes that are about one route, which
 
 
 def argument(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,9 @@ def source(arguments: argparse.Namespace, servers: Sequence[FoundServer] | None 
         return Source(config, "the built-in pool", tuple(notes))
     config, unset = (load_file(path, os.environ), ()) if secrets else load_without_secrets(path, os.environ)
     missing = [f"environment variable `{name}` is not set: `pointsman serve` refuses the file without it" for name in unset]
-    return Source(config, str(path), tuple(f"warning: {path}: {said}" for said in (*missing, *warnings(config))), path)
+    doubts = {f"warning: {path}: {doubt}": doubt.path for doubt in warnings(config)}
+    routes = {note: str(place[1]) for note, place in doubts.items() if len(place) > 1 and place[0] == "routes"}
+    return Source(config, str(path), (*(f"warning: {path}: {said}" for said in missing), *doubts), path, routes)
 
 
 def tell(notes: tuple[str, ...]) -> None:

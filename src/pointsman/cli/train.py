@@ -190,14 +190,15 @@ def read_outcomes(
     if splits:
         outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])
     if np.isnan(outcomes.quality).all():
-        raise ConfigError(f"{path}: {NO_QUALITY}")
+        raise ConfigError(no_quality(path))
     return outcomes
 
 
-NO_QUALITY = (
-    "no quality is recorded: have people judge answers (a route's `review.sample` draws some, `pointsman review` decides them),"
-    " or name another file"
-)
+def no_quality(path: Path) -> str:
+    """What to do where none is known."""
+    judge = "have people judge answers (a route's `review.sample` draws some, `pointsman review` decides them), or name another file"
+    cure = judge if path.suffix == ".db" else "add the column `quality`, 0 to 1 (docs/evals.md)"
+    return f"{path}: no quality is recorded: {cure}"
 
 
 def recorded(path: Path, keys: Path | None, *, answers: bool = False, drop_doubted: bool = False) -> Outcomes:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pointsman.config.check_budgets import budget_problems
-from pointsman.config.check_clouds import cloud_problems
+from pointsman.config.check_clouds import cloud_problems, signing_problems
 from pointsman.config.check_plans import check_problems, named_by, plan_problems
 from pointsman.config.check_premium import premium_problems
 from pointsman.config.check_rules import (
@@ -33,7 +33,7 @@ from pointsman.config.check_signals import signal_problems
 from pointsman.config.kinds import HUMAN
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.providers import CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS
+from pointsman.config.providers import BEDROCK, CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS
 from pointsman.config.routes import BoundsConfig, RouteConfig, TaskConfig
 from pointsman.config.schema import AuditConfig, Config
 from pointsman.core.prices import per_mtok, picousd
@@ -63,6 +63,7 @@ def problems(config: Config) -> list[Problem]:
         *premium_problems(config),
         *sensitivity_problems(config),
         *_audit(config),
+        *_workers(config),
     ]
 
 
@@ -96,9 +97,9 @@ def _endpoint(model: ModelConfig, path: Path) -> Problems:
         yield warning((*path, "tries"), f"only models of provider `{LOCAL}` try more than once: it has no effect")
     wrong = list(_base_url(model, (*path, "base_url"))) if model.base_url else []
     yield from wrong
-    if model.provider in CLOUDS:
-        yield from () if any(problem.severity == "error" for problem in wrong) else cloud_problems(model, path)
-    elif not model.base_url and model.provider not in PROVIDERS:
+    if not any(problem.severity == "error" for problem in wrong):
+        yield from (cloud_problems if model.provider in CLOUDS else signing_problems)(model, path)
+    if not model.base_url and model.provider not in PROVIDERS and model.provider not in CLOUDS:
         known = (LOCAL, OPENAI_COMPATIBLE, *PROVIDERS, *CLOUDS)
         what = "needs" if model.provider == OPENAI_COMPATIBLE else "is not a known one and needs"
         hint = "" if model.provider == OPENAI_COMPATIBLE else did_you_mean(model.provider, known)
@@ -128,7 +129,10 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
     if url.username is not None or url.password is not None:
         yield Problem(path, "has a user name or password in it: a key belongs into `api_key`")
     elif url.scheme not in ("http", "https") or not host:
-        yield Problem(path, "is not a URL with scheme and host: write it like `https://host/v1`")
+        like = "https://bedrock-runtime.eu-central-1.amazonaws.com" if model.provider == BEDROCK else "https://host/v1"
+        yield Problem(path, f"is not a URL with scheme and host: write it like `{like}`")
+    elif "<" in model.base_url or ">" in model.base_url:
+        yield Problem(path, "has a `<` or `>` in it: put your own words in their place, such as `eu-central-1` for `<region>`")
     elif url.query or url.fragment:
         yield Problem(path, "has a `?` or `#` part, which calls would lose: leave it out")
     elif any(c.isspace() or not c.isprintable() for c in model.base_url):
@@ -258,3 +262,11 @@ def _audit(config: Config) -> Problems:
         for name in ("checkpoint_every", "interval_s"):
             if getattr(audit, name) != getattr(defaults, name):
                 yield warning(("audit", name), "without `audit.key` the gateway signs nothing: it has no effect")
+
+
+def _workers(config: Config) -> Problems:
+    store = config.store
+    if config.server.workers > 1 and not store.seals_responses and store.responses_ttl_s:
+        cure = "write `store.responses: sealed` or `store.content: true`, or `store.responses_ttl_s: 0` to keep none"
+        what = "each keeps answers of the Responses API in its own memory: going on from one works by chance only"
+        yield warning(("server", "workers"), f"{what}: {cure}")

@@ -81,7 +81,7 @@ class ModelConfig:
     id: Annotated[Name, says("the name routes, policies and clients use")]
     provider: Annotated[Name, says("`local`, `openai-compatible`, or a known provider such as `openai` or `anthropic`")]
     model: Annotated[str, says("what the provider calls it; default: the id")] = ""
-    base_url: Annotated[str, says("URL up to and including `/v1`; known providers have one")] = ""
+    base_url: Annotated[str, says("URL up to and including `/v1`, of `bedrock` the host alone; known providers have one")] = ""
     api_key: Annotated[str, says("the provider's key, as ${NAME} from the environment")] = field(default="", repr=False)
     auth: Annotated[Literal["key", "aws", "google"], says("how calls prove who calls; see docs/apis.md")] = "key"
     refuses: Annotated[tuple[str, ...] | None, says("fields that it answers with an error; unset: known by its name")] = None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pointsman.core.apis import Api
@@ -25,7 +25,8 @@ CLOUDS: Final[Mapping[str, str]] = MappingProxyType({BEDROCK: "aws", VERTEX: "go
 """Clouds that are asked in a format of their own, into which Messages is translated; each one's name in the price catalogue."""
 
 AWS_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
-_BEDROCK_HOST = re.compile(rf"(?:^|\.)bedrock-runtime(?:-fips)?\.({AWS_REGION.pattern})\.")
+_AWS_HOST = re.compile(rf"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.({AWS_REGION.pattern})\.")
+_AWS_SERVICES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}
 
 PACKAGED_CONTEXT: Final[Mapping[str, int]] = MappingProxyType({"smollm2-135m": 2_048})
 """Context, in tokens, in which packaged weights are used."""
@@ -184,14 +185,21 @@ _ALL = (
 PROVIDERS: Final[Mapping[str, KnownProvider]] = MappingProxyType({provider.id: provider for provider in _ALL})
 
 
-def bedrock_region(base_url: str) -> str:
-    """The region in an address of Bedrock's; empty where the address is another.
+class AwsPlace(NamedTuple):
+    """What a signature is for."""
 
-    >>> bedrock_region("https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com")
-    'eu-central-1'
+    service: str  #: as signatures call it
+    region: str
+
+
+def aws_place(base_url: str) -> AwsPlace | None:
+    """Where an address of Bedrock's leads; `None` where the address is another.
+
+    >>> aws_place("https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com")
+    AwsPlace(service='bedrock', region='eu-central-1')
     """
-    found = _BEDROCK_HOST.search(urlsplit(base_url).hostname or "")
-    return found[1] if found else ""
+    found = _AWS_HOST.search(urlsplit(base_url).hostname or "")
+    return AwsPlace(_AWS_SERVICES[found[1]], found[2]) if found else None
 
 
 def catalogue_id(provider: str) -> str | None:

@@ -101,6 +101,11 @@ class StoreConfig:
     ] = "auto"
     responses_ttl_s: Annotated[float, Meta(ge=0), says("how long they can be gone on from and read; 0: never")] = 3_600.0
 
+    @property
+    def seals_responses(self) -> bool:
+        """Whether responses may be written to disk: where contents are, or where it was asked for."""
+        return self.responses == "sealed" or (self.responses == "auto" and self.content)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditConfig:

@@ -36,6 +36,7 @@ class Outcome:
     answer_digest: str | None = None  #: SHA-256, in hex, of what was handed to the client; `None`: nothing was
     masked: int = 0  #: values that the model got a placeholder for
     sent: bool = True  #: something of the call may have reached the upstream; not: there was no connection, or no call
+    check: str | None = None  #: name of the check that the answer failed, of `invalid_output`
     dropped: tuple[str, ...] = ()  #: what the other API has no words for, as the client was told; of the answer: `answer.…`
 
     @property

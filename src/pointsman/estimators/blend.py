@@ -22,7 +22,7 @@ from pointsman.estimators.learned import Predicted
 from pointsman.estimators.mixture import Expected, Mixture
 from pointsman.estimators.neighbours import Neighbour
 from pointsman.estimators.outcomes import Outcomes, Query
-from pointsman.estimators.stack import Verdict
+from pointsman.estimators.stack import LEAST, Verdict
 from pointsman.estimators.steady import ending
 from pointsman.estimators.table import Table, Tabled
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-LEAST = 40  #: queries below which there is nothing but the table
 _WARM = 0.4  # of the most labels that a model has: those with fewer borrow from the others
 
 

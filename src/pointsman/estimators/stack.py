@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
 
 
+LEAST = 40  #: judged answers of a model below which nothing but the table is fitted to it
 _TASKS = 10  # over fewer, the bound failed: one of BFCL's six, left out, lost five points
 
 
@@ -88,6 +89,8 @@ class Verdict:
     @property
     def said(self) -> str:
         """In a sentence."""
+        if not self.queries:
+            return f"too few queries to tell whether choosing by query is worth it: {LEAST} judged answers of a model are the least"
         gain = f"{self.advantage:+.4f} (at least {self.low:+.4f} with 90 % confidence, one-sided)"
         figures = f"{gain} over a mix of single models on {self.queries:,} queries"
         return (

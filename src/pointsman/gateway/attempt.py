@@ -173,7 +173,7 @@ class Attempt:
         if must_speak and not stream.spoken:
             stream.ended()
             self._completion = Completion(stream.finish_reason, stream.usage, text="", empty=True)
-            raise InvalidOutput("the answer is empty")
+            raise InvalidOutput("empty", "the answer is empty")
 
     async def _whole(self, reply: Reply) -> bytes:
         body, pieces = bytearray(), reply.body
@@ -214,13 +214,13 @@ class Attempt:
         wanted = wanted_schema(request.content) if request.response_format == "json_schema" else None
         truncated = read.finish_reason == "length"
         if (why := unfit(checks, content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
-            raise InvalidOutput(why)
+            raise InvalidOutput(*why)
         # The others take reading the answer as a whole.
         further = [name for name in checks if name not in QUICK and (name != "tool_calls" or request.tools)]
         if further:
             failed = failing(further, answer_of(self._events_of(body)), asked_of(request), self._live.world.own_checks)
             if failed is not None:
-                raise InvalidOutput(failed)
+                raise InvalidOutput(*failed)
 
     def _events_of(self, body: bytes) -> list[Event]:
         dialect, unmasking = DIALECTS[self._letter.api], self._unmasking
@@ -390,6 +390,7 @@ class Attempt:
             http_status=None if self._reply is None else self._reply.status,
             error=self._why if status == "aborted" else None if error is None else _name(error),
             fault=error.fault if isinstance(error, UpstreamError) else None,
+            check=error.check if isinstance(error, UpstreamError) else None,
             finish_reason=code_of(said.finish_reason) if said is not None and status == "ok" else None,
             usage=usage,
             usage_source=source,
@@ -476,7 +477,10 @@ def _name(error: Exception) -> str:
 
 
 def _cause(error: UpstreamError) -> str:
-    """What an operator needs to mend it: why there was no connection, or the status with which the provider turned the gateway away."""
+    """What an operator needs to mend it: which check an answer fails, why there was no connection, or the status with which the provider
+    turned the gateway away."""
+    if error.check:
+        return f": its answer fails the check `{error.check}`"
     cause = error.__cause__
     if isinstance(cause, OSError):
         return f": {cause.strerror or cause or type(cause).__name__}"

@@ -298,7 +298,9 @@ class Driver:
     def _told(self) -> tuple[Failure, ...]:
         """The calls that failed, as clients and reviewers hear of them."""
         # An upstream may call anything a code, even the client's own words.
-        return tuple(Failure(model, code_of(error.code) or error.fault, error.status, number) for model, error, number in self._failures)
+        return tuple(
+            Failure(model, code_of(error.code) or error.fault, error.status, number, error.check) for model, error, number in self._failures
+        )
 
     async def _failed(self) -> PointsmanError:
         model, refusal, _ = self._failures[0]

@@ -9,6 +9,7 @@ for Congestion Avoidance in Computer Networks", 1989). What waits for the disk m
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -24,6 +25,34 @@ MOST_WAITING: Final = 32
 _FIRST = 8.0  # let in a turn, until its turns have been measured
 _LESS, _MORE = 0.8, 1.0
 _CALM_S = 1.0  # without a refusal, after which all are let in again
+_QUIET_S = 10.0  # without a refusal, after which the operator hears how many there were
+
+_log = logging.getLogger("pointsman.server")
+
+
+class Refusals:
+    """Tells the operator that requests are refused, once, and how many were, once that has ended."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def note(self, why: str) -> None:
+        """One more, because of that."""
+        self._count += 1
+        if self._count == 1:
+            _log.warning("requests are refused with 429: %s", why)
+            self._look_after(1)
+
+    def _look_after(self, count: int) -> None:
+        asyncio.get_running_loop().call_later(_QUIET_S, self.look, count)
+
+    def look(self, before: int) -> None:
+        """Whether there were more than so many, by now; else it has ended."""
+        if self._count > before:
+            self._look_after(self._count)
+            return
+        _log.warning("no request is refused any more: %d were, with 429", self._count)
+        self._count = 0
 
 
 class Admission:

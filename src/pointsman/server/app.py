@@ -32,7 +32,7 @@ from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.reviews import Desk
 from pointsman.server import pages
 from pointsman.server.admin import Admin
-from pointsman.server.admission import MOST_WAITING, Admission
+from pointsman.server.admission import MOST_WAITING, Admission, Refusals
 from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, body_here, client_of, headers_of, respond, wait_for_body
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
@@ -90,6 +90,7 @@ class App:
         self.draining = False  #: not ready, and nothing new is begun
         self.limits = limits
         self.admission = Admission(Lag())  #: by how late the event loop is
+        self._refusals = Refusals()
         self.problem: Callable[[], str | None] = _none  #: what is wrong with the configuration's file, if anything
         self.audit: Callable[[], str | None] = _none  #: what is wrong with the proofs of the log, or the end of contents
         self._tables: tuple[Table[Any], ...] = ()
@@ -108,7 +109,7 @@ class App:
         self._under: dict[str, dict[str, Handler]] = {
             "/v1/decisions/": {"GET": self._decision},
             "/v1/models/": {"GET": self._model},
-            "/v1/responses/": {"GET": self._response, "DELETE": self._delete_response},
+            _RESPONSES: {"GET": self._response, "DELETE": self._delete_response},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +125,7 @@ class App:
         """The body of the 429 that a request for this path gets unbegun while the gateway is behind. Administration goes on."""
         if self._in_progress < MOST_WAITING or path not in self._exact or self.admission.admits():
             return None
+        self._refusals.note(_LATE)
         return _BEHIND[path.startswith("/v1/messages")]
 
     def administer(self, keys: SqliteKeys, desk: Desk) -> None:
@@ -141,7 +143,9 @@ class App:
             if self.draining:
                 raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
             if self._in_progress > self.limits.max_concurrent:
-                raise Overloaded(f"{self.limits.max_concurrent:,} requests are in progress already")
+                full = f"{self.limits.max_concurrent:,} requests are in progress already"
+                self._refusals.note(full)
+                raise Overloaded(full)
             await self._answer(scope, receive, send)
         except ClientLeftError:
             pass
@@ -185,7 +189,7 @@ class App:
             found = dict([exact])
         else:
             prefix = next((prefix for prefix in self._under if path.startswith(prefix) and len(path) > len(prefix)), None)
-            if prefix is None:
+            if prefix is None or (prefix == _RESPONSES and not _is_response(path[len(prefix) :])):
                 raise NotFound(f"no such path: `{path[:200]}`", code="unknown_url")
             found, name = self._under[prefix], path[len(prefix) :]
         handler = found.get("GET" if method == "HEAD" else method)
@@ -216,14 +220,12 @@ class App:
 
     async def _response(self, call: Call) -> None:
         require_models(call.caller.key, call.caller.role)
-        named, slash, rest = call.name.partition("/")
-        if slash and rest != "input_items":
-            raise NotFound(f"no such path: `{call.scope['path'][:200]}`", code="unknown_url")
+        named, items, _ = call.name.partition("/")
         query = call.scope["query_string"].decode("latin-1")
         if ("stream", "true") in parse_qsl(query):
             raise RequestError("`stream`: what is kept is read whole", param="stream")
         kept = await self._gateway.responses.read(call.caller.key, named)
-        await respond(call.send, 200, msgspec.json.encode(input_items(kept.items(), query)) if slash else bytes(kept.answer), {})
+        await respond(call.send, 200, msgspec.json.encode(input_items(kept.items(), query)) if items else bytes(kept.answer), {})
 
     async def _delete_response(self, call: Call) -> None:
         require_models(call.caller.key, call.caller.role)
@@ -286,6 +288,16 @@ class App:
         self._strangers.note((scope.get("client") or ("",))[0])
 
 
+def _is_response(name: str) -> bool:
+    """Whether a kept answer may be called so, or its `input_items`: other paths of OpenAI's are not served.
+
+    >>> [_is_response(name) for name in ("resp_1", "resp_1/input_items", "resp_1/cancel", "input_tokens")]
+    [True, True, False, False]
+    """
+    named, slash, rest = name.partition("/")
+    return named not in ("input_tokens", "compact") and rest == ("input_items" if slash else "")
+
+
 def _none() -> None:
     return None
 
@@ -302,13 +314,15 @@ def _counted(name: str, text: str) -> str:
     return f"{_WRONG[name]} ({count} problem{'s' if count > 1 else ''}; root and the gateway's admins and auditors are told which)"
 
 
+_RESPONSES = "/v1/responses/"
 _STOPPING = "the gateway is being stopped"
 _WRONG = {
     "waiting_for": "not everything is ready",
     "config": "the saved configuration is not in force",
     "audit": "signing or erasing fails",
 }
-_BEHIND = tuple(DIALECTS[api].error_body(Overloaded("the gateway is behind with its work")) for api in ("chat", "messages"))
+_LATE = "the gateway is behind with its work"
+_BEHIND = tuple(DIALECTS[api].error_body(Overloaded(_LATE)) for api in ("chat", "messages"))
 _HEALTH = {
     "/livez": "live",
     "/healthz": "live",

@@ -74,7 +74,8 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --host and --port") from error
+        cure = "choose another with --host and --port (`make run PORT=8123`)"
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}; {cure}") from error
     return listener
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from pointsman.errors import ConfigError, UpstreamError, UpstreamStreamBroken
+from pointsman.errors import UpstreamError, UpstreamStreamBroken
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.bedrock_converse import ConverseEvents, to_message
 from pointsman.wire.headers import bearer
@@ -27,11 +27,9 @@ class ConverseTransport:
     """Posts letters that `to_converse` wrote; what comes back reads as an answer of the Messages API."""
 
     def __init__(self, transport: Transport) -> None:
-        """`transport` posts to Bedrock's address, and signs unless there is a key. Raises `ConfigError` without the extra `aws`."""
-        try:
-            from botocore.eventstream import EventStreamBuffer
-        except ImportError as error:
-            raise ConfigError("provider `bedrock` needs a library: pip install 'pointsman[aws]'") from error
+        """`transport` posts to Bedrock's address, and signs unless there is a key. Needs the extra `aws`."""
+        from botocore.eventstream import EventStreamBuffer
+
         self._transport = transport
         self._new_buffer: Callable[[], Any] = EventStreamBuffer
 

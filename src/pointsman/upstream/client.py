@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.output_limit import limited
 from pointsman.wire.parameters import accepted
 from pointsman.wire.thought_signatures import signed, wants_signatures
+
+_log = logging.getLogger("pointsman.calls")
 
 _SHORTEST_SECRET = 6  # shorter ones are no secrets, and stand in too many words
 _ANY = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -75,6 +78,7 @@ class Egress:
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
+        self._turned_away: set[str] = set()  # of whom the log has told the cure
 
     def timeouts(self, model: str) -> Timeouts:
         """The clocks of a call to this model."""
@@ -126,7 +130,12 @@ class Egress:
         dialect = DIALECTS[letter.api]
         # Built from nothing: of the client's headers only those travel on that are part of the API itself, and only in that API.
         said = request.content.headers if request.content is not None and letter.api == request.api else {}
-        return await endpoint.transport.send(dialect.path, {**_ANY, **dialect.headers(endpoint.api_key), **said}, letter.body)
+        reply = await endpoint.transport.send(dialect.path, {**_ANY, **dialect.headers(endpoint.api_key), **said}, letter.body)
+        if reply.status == 401 and clearance.model not in self._turned_away:
+            self._turned_away.add(clearance.model)
+            key = "its `api_key` is not accepted: set another" if endpoint.api_key else "it has no `api_key`: set one"
+            _log.error("`%s` does not accept who calls (status 401): %s, or see `auth` in docs/apis.md", clearance.model, key)
+        return reply
 
     def redact(self, model: str, error: PointsmanError) -> None:
         """Take out of an error what the upstream should not have said in it: the gateway's key, and where the model is."""

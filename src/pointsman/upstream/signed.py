@@ -7,18 +7,22 @@ calls is different, so nothing is translated, and calls go over our own connecti
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from pointsman.errors import ConfigError, UpstreamUnavailable
+from pointsman.errors import UpstreamUnavailable
 from pointsman.upstream.transport import Reply, Transport
 
-_BEDROCK = re.compile(r"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.")
-_SERVICES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}  # what signatures call them
+_log = logging.getLogger("pointsman.calls")
+
+_MOST_CHARS = 300  # of what a cloud's library says
 _GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+class NoProof(Exception):
+    """Nothing proves who calls: why, and the cure. For the operator, not for clients: it names files and addresses."""
 
 
 class Signer(Protocol):
@@ -27,20 +31,28 @@ class Signer(Protocol):
     def sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """Every header of this call. Looks for credentials and renews them, and so may wait: for threads.
 
-        Raises `UpstreamUnavailable` where there are none.
+        Raises `NoProof` where there are none.
         """
 
 
 class SignedTransport:
     """A transport whose calls carry a proof that is made for each."""
 
-    def __init__(self, base_url: str, transport: Transport, signer: Signer) -> None:
-        """`transport` posts to `base_url`."""
-        self._base_url, self._transport, self._signer = base_url.rstrip("/"), transport, signer
+    def __init__(self, base_url: str, transport: Transport, signer: Signer, model: str) -> None:
+        """`transport` posts to `base_url`; `model`: what the log calls it."""
+        self._base_url, self._transport, self._signer, self._model = base_url.rstrip("/"), transport, signer, model
+        self._told = False
 
     async def send(self, url_path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Sign and post `body`. Raises as the transport does, and `UpstreamUnavailable` without credentials."""
-        signed = await asyncio.to_thread(self._signer.sign, self._base_url + url_path, headers, body)
+        """Sign and post `body`. Raises as the transport does, and `UpstreamUnavailable` without credentials: the log says why, once."""
+        try:
+            signed = await asyncio.to_thread(self._signer.sign, self._base_url + url_path, headers, body)
+        except NoProof as error:
+            if not self._told:
+                _log.error("`%s` is unavailable: %s", self._model, error)
+            self._told = True
+            raise UpstreamUnavailable(f"`{self._model}` is unavailable") from error
+        self._told = False
         return await self._transport.send(url_path, signed, body)
 
     async def aclose(self) -> None:
@@ -51,18 +63,11 @@ class SignedTransport:
 class AwsSigner:
     """Signature Version 4, with the credentials that AWS's tools find: variables, profiles, roles of containers and machines."""
 
-    def __init__(self, base_url: str, region: str = "") -> None:
-        """`region` is for an address that does not say it. Raises `ConfigError` if neither does, and without the extra `aws`."""
-        found = _BEDROCK.search(urlsplit(base_url).hostname or "")
-        if found is None and not region:
-            raise ConfigError(
-                "`auth: aws` needs a `base_url` of Bedrock, such as `https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1`"
-            )
-        self._service, self._region = (_SERVICES[found[1]], found[2]) if found else ("bedrock", region)
-        try:
-            from botocore.session import Session
-        except ImportError as error:
-            raise ConfigError("`auth: aws` needs a library: pip install 'pointsman[aws]'") from error
+    def __init__(self, service: str, region: str) -> None:
+        """`service`: as signatures call it. Needs the extra `aws`."""
+        from botocore.session import Session
+
+        self._service, self._region = service, region
         self._session = Session()
         self._lock = threading.Lock()
 
@@ -77,10 +82,14 @@ class AwsSigner:
             with self._lock:  # looked for once
                 credentials = self._session.get_credentials()
             if credentials is None:
-                raise UpstreamUnavailable("no credentials of AWS were found: see what `aws sts get-caller-identity` says")
+                raise NoProof(
+                    "no credentials of AWS were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine"
+                    " a role; `aws sts get-caller-identity` says what is found"
+                )
             SigV4Auth(credentials.get_frozen_credentials(), self._service, self._region).add_auth(request)
-        except BotoCoreError as error:  # its sentences name files and addresses
-            raise UpstreamUnavailable(f"the credentials of AWS could not be used: {type(error).__name__}") from error
+        except BotoCoreError as error:
+            cure = "see what `aws sts get-caller-identity` says"
+            raise NoProof(f"the credentials of AWS could not be used: {_said(error)}: {cure}") from error
         return {name.lower(): str(value) for name, value in request.headers.items()}
 
 
@@ -88,11 +97,9 @@ class GoogleSigner:
     """A token of the account that Google's tools find: a file's, a login's, or the machine's own."""
 
     def __init__(self) -> None:
-        """Raises `ConfigError` without the extra `google`."""
-        try:
-            from google.auth.transport.requests import Request
-        except ImportError as error:
-            raise ConfigError("`auth: google` needs a library: pip install 'pointsman[google]'") from error
+        """Needs the extra `google`."""
+        from google.auth.transport.requests import Request
+
         self._request = Request()
         self._credentials: Any = None
         self._lock = threading.Lock()
@@ -100,7 +107,7 @@ class GoogleSigner:
     def sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """The headers, with a token that holds for some minutes at least."""
         import google.auth
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
         sent = dict(headers)
         try:
@@ -108,6 +115,15 @@ class GoogleSigner:
                 if self._credentials is None:
                     self._credentials, _ = google.auth.default(scopes=[_GOOGLE_SCOPE])
                 self._credentials.before_request(self._request, "POST", url, sent)
-        except GoogleAuthError as error:  # its sentences name files and addresses
-            raise UpstreamUnavailable(f"no token could be had from Google: {type(error).__name__}") from error
+        except DefaultCredentialsError as error:
+            cure = "name a service account's file in GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`"
+            raise NoProof(f"no credentials of Google were found: {_said(error)}: {cure}") from error
+        except GoogleAuthError as error:
+            cure = "see what `gcloud auth application-default print-access-token` says"
+            raise NoProof(f"no token could be had from Google: {_said(error)}: {cure}") from error
         return {name.lower(): value for name, value in sent.items()}
+
+
+def _said(error: Exception) -> str:
+    """On one line, and no longer than a line should be."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_MOST_CHARS]}".rstrip(".")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from pointsman.core.candidate import Candidate
 from pointsman.core.codec import to_builtins
 from pointsman.core.decide import untried_of
 from pointsman.core.decision import Decision
 from pointsman.core.gate import Ask
-from pointsman.core.latency import Sla, reading
+from pointsman.core.latency import Of, Reading, Sla, reading
 from pointsman.core.model import Model
 from pointsman.core.outcome import Outcome
-from pointsman.core.plan import Plan
-from pointsman.core.plan_time import Took
+from pointsman.core.plan import LOOKING, Plan
 from pointsman.core.planning import kind_of, p95_of
 from pointsman.core.prices import usd
 from pointsman.core.score import Estimate, Score
@@ -69,7 +69,7 @@ def reason(decision: Decision, snapshot: Snapshot) -> str:
         return f"`{plan.models[0]}` is the first of the plan's {order}, whatever ranks first: that is `{first.model}` ({among})"
     if first.set_aside:
         short = ", ".join(verdict.reason for verdict in first.set_aside)
-        return f"no candidate keeps what is asked; `{first.model}` misses it least: {short} ({among})"
+        return f"no candidate keeps what is asked; `{first.model}` misses it least: {short}{f' ({among})' if refused else ''}"
     if len(survivors) == 1:
         return f"`{first.model}` is the only candidate left ({among})"
     second = survivors[1]
@@ -114,6 +114,7 @@ def _last(first: Score, untried: Sequence[Candidate], second: Candidate) -> str:
 
 
 _NO_SLA = Sla(float("inf"))
+_TIMED: tuple[Of, ...] = ("whole", "first_token")
 _TERMS = ("quality", "cost", "latency", "security", "energy")
 
 
@@ -121,21 +122,58 @@ def _plan(decision: Decision, snapshot: Snapshot) -> dict[str, Any] | None:
     """Who is asked, whether a person has to approve what they answer, and how long all of it takes."""
     if decision.plan is None:
         return None
-    route, took = _route(decision, snapshot), _took(decision.plan, decision, snapshot)
+    route = _route(decision, snapshot)
+    whole, first = _took(decision.plan, decision, snapshot)
     return {
         **to_builtins(decision.plan),
         "approval": route.execution.review.approval,
-        "p95_ms": None if took is None else round(took.whole_ms, 3),
-        "first_token_p95_ms": None if took is None else round(took.first_token_ms, 3),
+        "p95_ms": whole[0],
+        "p95_source": whole[1],
+        "first_token_p95_ms": first[0],
+        "first_token_p95_source": first[1],
     }
 
 
-def _took(plan: Plan, decision: Decision, snapshot: Snapshot) -> Took | None:
-    """As the first SLA reckons it, where there is one."""
-    route, task = _route(decision, snapshot), snapshot.tasks.get(decision.ruling.task, TaskPolicy())
-    sla = next(iter(snapshot.slas(route, task).wanted), _NO_SLA)
+Source = Literal["measured", "partly measured", "prior"]
+"""Where a time comes from, of which there may be several in one."""
+
+_UNTIMED: tuple[None, None] = (None, None)
+
+
+def _took(plan: Plan, decision: Decision, snapshot: Snapshot) -> Sequence[tuple[float, Source] | tuple[None, None]]:
+    """The whole answer and the first token, as the first SLA reckons them, where there is one.
+
+    One is measured of some calls and the other of others, or of none: where they contradict each other what is measured holds for both.
+    """
+    route = _route(decision, snapshot)
     ask = Ask(decision.request, decision.signals, decision.ruling, route.name)
-    return p95_of(plan, sla, ask, route, snapshot, decision.estimate)
+    took = p95_of(plan, _first_sla(decision, snapshot), ask, route, snapshot, decision.estimate)
+    if took is None:
+        return _UNTIMED, _UNTIMED
+    # A plan that looks at answers gives no token before some of them are whole.
+    whole = round(took.whole_ms, 3), _source(("whole",), plan, decision, snapshot)
+    first = round(took.first_token_ms, 3), _source(_TIMED if plan.kind in LOOKING else ("first_token",), plan, decision, snapshot)
+    if first[0] < whole[0]:
+        return whole, first
+    return (whole, whole) if first[0] == whole[0] or first[1] == "prior" else (first, first)
+
+
+def _source(timed: Sequence[Of], plan: Plan, decision: Decision, snapshot: Snapshot) -> Source:
+    asked = (*plan.models, *plan.helpers) if plan.kind in LOOKING else plan.models[:1]
+    known = [(of, snapshot.models[name], decision.estimate(name)) for name in asked for of in timed]
+    measured = [bool(found.samples) for each in known if (found := _timed(*each, decision, snapshot))]
+    return "prior" if not any(measured) else "measured" if all(measured) else "partly measured"
+
+
+def _timed(of: Of, model: Model, estimate: Estimate | None, decision: Decision, snapshot: Snapshot) -> Reading | None:
+    """What is measured of a model, or else expected, as the first SLA counts."""
+    sla = replace(_first_sla(decision, snapshot), of=of)
+    return None if estimate is None else reading(sla, snapshot.latencies, model, decision.ruling.task, estimate)
+
+
+def _first_sla(decision: Decision, snapshot: Snapshot) -> Sla:
+    task = snapshot.tasks.get(decision.ruling.task, TaskPolicy())
+    return next(iter(snapshot.slas(_route(decision, snapshot), task).wanted), _NO_SLA)
 
 
 def _service_level(decision: Decision, snapshot: Snapshot) -> dict[str, Any]:
@@ -191,6 +229,11 @@ def _candidate(candidate: Candidate, decision: Decision, snapshot: Snapshot) -> 
         "total": None if points is None else points.total,
         "price": None if price is None else _price(to_builtins(price)),
         "quality_source": "learned" if told is not None else prior.source,
+        "measured": [
+            {"of": of, "p95_ms": round(found.p95_ms, 3), "samples": found.samples}
+            for of in _TIMED
+            if (found := _timed(of, model, estimate, decision, snapshot)) is not None and found.samples
+        ],
         "output_tokens": None if told is None else told.output_tokens,
         "prior": to_builtins(prior),
         "latency_source": model.speed.source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pointsman.core.answer import Answer
 from pointsman.core.plan import Check
@@ -16,28 +16,35 @@ QUICK = ("empty", "schema", "truncated")
 """Checks that `unfit` makes."""
 
 
-def failing(checks: Iterable[str], answer: Answer, asked: Asked, own: Mapping[str, Made]) -> str | None:
-    """The first of the other checks that is at 0, as a sentence; `None` where none is."""
+class Unfit(NamedTuple):
+    """Why an answer is not delivered."""
+
+    check: str  #: name of the check that it fails
+    why: str  #: a sentence
+
+
+def failing(checks: Iterable[str], answer: Answer, asked: Asked, own: Mapping[str, Made]) -> Unfit | None:
+    """The first of the other checks that is at 0; `None` where none is."""
     for grade in grades(checks, answer, asked, own):
         if grade.value == 0:
-            return f"the answer fails the check `{grade.check}`: {grade.reason}"
+            return Unfit(grade.check, f"the answer fails the check `{grade.check}`: {grade.reason}")
     return None
 
 
-def unfit(checks: Sequence[Check], content: str | None, *, empty: bool, truncated: bool, schema: Mapping[str, Any] | None) -> str | None:
-    """The first check that an answer fails, as a sentence; `None` where it is fit. `schema`: the JSON schema that was asked for.
+def unfit(checks: Sequence[Check], content: str | None, *, empty: bool, truncated: bool, schema: Mapping[str, Any] | None) -> Unfit | None:
+    """The first check that an answer fails; `None` where it is fit. `schema`: the JSON schema that was asked for.
 
     What cannot be judged at a small cost refuses nothing.
 
     >>> unfit(("empty",), "", empty=True, truncated=False, schema=None)
-    'the answer is empty'
-    >>> unfit(("schema",), "{}", empty=False, truncated=False, schema={"required": ["id"]})
-    'the answer does not keep to the JSON schema that was asked for'
+    Unfit(check='empty', why='the answer is empty')
+    >>> unfit(("schema",), "{}", empty=False, truncated=False, schema={"required": ["id"]}).check
+    'schema'
     """
     if empty and "empty" in checks:
-        return "the answer is empty"
+        return Unfit("empty", "the answer is empty")
     if truncated and "truncated" in checks:
-        return "the answer was cut off at its limit"
+        return Unfit("truncated", "the answer was cut off at its limit")
     if schema is not None and content is not None and "schema" in checks and keeps(schema, content) is False:
-        return "the answer does not keep to the JSON schema that was asked for"
+        return Unfit("schema", "the answer does not keep to the JSON schema that was asked for")
     return None
