@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pointsman.core.request import Content
 from pointsman.signals.sensitivity.texts import MARKS, TURNS, pieces
@@ -27,7 +28,7 @@ _INVISIBLE = re.compile(
     "[*`~\u0000-\u0008\u000e-\u001b\u007f-\u009f\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-_BEYOND_ASCII = re.compile("([^\x00-\x7f]+)")
+_BEYOND_ASCII = bytes([32] * 128 + [*range(128, 256)])  # nothing else but spaces is left
 _ASCII_CHARS = 8  # beside each run of others: where there are fewer, it is quicker to go word by word
 _EMPHASIS, _GAPS = "*`~", "_-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _UNSEEN = "".join(chr(code) for code in range(128) if _INVISIBLE.match(chr(code)))
@@ -92,7 +93,7 @@ def plain(text: str, invisible: str = "") -> str:
 def _normal(text: str, invisible: str) -> str:
     """Compatibility forms folded, and nothing invisible. Of ASCII only a letter is looked at, to which an accent may belong."""
     text = _replaced(text, _UNSEEN, invisible)
-    parts = _BEYOND_ASCII.split(text)
+    parts = _parted(text)
     if _ASCII_CHARS * len(parts) > len(text):
         text = _INVISIBLE.sub(invisible, text)
         return " ".join([word if word.isascii() else _normalised(word) for word in text.split()])
@@ -100,6 +101,20 @@ def _normal(text: str, invisible: str) -> str:
         before = parts[at - 1]
         parts[at - 1], parts[at] = before[:-1], _normalised(before[-1:] + _INVISIBLE.sub(invisible, parts[at]))
     return "".join(parts)
+
+
+def _parted(text: str) -> list[str]:
+    """ASCII and what is beyond it in turns, ASCII first and last, though it be empty. A quarter of the time that a pattern takes.
+
+    >>> _parted("naïve über")
+    ['na', 'ï', 've ', 'ü', 'ber']
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    cuts = [0]
+    for run in raw.translate(_BEYOND_ASCII).split():
+        begin = raw.index(run, cuts[-1])
+        cuts += (begin, begin + len(run))
+    return [raw[begin:end].decode("utf-8", "surrogatepass") for begin, end in pairwise((*cuts, len(raw)))]
 
 
 def _normalised(word: str) -> str:
