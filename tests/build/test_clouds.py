@@ -55,6 +55,20 @@ def test_bedrock_is_asked_where_the_region_says():
     assert found.spelled is to_converse
 
 
+@pytest.mark.skipif(MISSING["botocore"], reason="needs the extra `aws` (botocore)")
+def test_a_region_in_capitals_is_the_same():
+    assert endpoint(replace(NOVA, region="EU-CENTRAL-1")).address == endpoint(NOVA).address
+
+
+@pytest.mark.skipif(MISSING["botocore"] or MISSING["google"], reason="needs the extras `aws` and `google`")
+def test_models_in_one_place_look_for_credentials_together():
+    models = [replace(model, id=f"{model.id} {at}") for model in (NOVA, CLAUDE) for at in range(2)]
+    models.append(replace(NOVA, id="away", region="us-east-1"))
+    found = endpoints(models, Engines(), Pool())
+    signers = [found[model.id].transport._transport._signer for model in models]
+    assert [signers.index(signer) for signer in signers] == [0, 0, 2, 2, 4]
+
+
 @pytest.mark.skipif(MISSING["google"], reason="needs the extra `google` (google-auth)")
 def test_vertex_is_asked_where_its_address_says():
     found = endpoint(CLAUDE)

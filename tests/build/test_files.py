@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -32,17 +33,17 @@ def test_a_mount_that_hangs_is_given_up_and_read_again_once_it_answers(tmp_path,
     mended, plain, asked = threading.Event(), os.open, []
 
     def hangs(name, *more, **others):
-        if str(name) == str(path):
+        if Path(name).resolve() == path.resolve():
             asked.append(threading.current_thread())
             mended.wait()
         return plain(name, *more, **others)
 
     monkeypatch.setattr(files, "PATIENCE_S", 0.01)
     monkeypatch.setattr(os, "open", hangs)
-    for _ in range(3):
+    for spelling in (path, path, tmp_path / "." / "folder" / ".." / "file", Path(os.path.relpath(path))):
         with pytest.raises(OSError, match="nothing has come of it for 0.01 s, as if its mount hung"):
-            content(path)
-    assert len(asked) == 1, "one waits for it, however often it is asked for"
+            content(spelling)
+    assert len(asked) == 1, "one waits for it, however often it is asked for, and by whatever name"
     mended.set()
     asked[0].join()
     monkeypatch.setattr(files, "PATIENCE_S", 10.0)

@@ -16,6 +16,8 @@ from pointsman.config.schema import Config
 BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com"
 VPC = "https://vpce-0a-1b.bedrock-runtime.eu-central-1.vpce.amazonaws.com"
 VERTEX = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1"
+US = "https://bedrock-runtime.us-east-1.amazonaws.com"
+ARN = "arn:aws:bedrock:us-east-1:123456789012"
 CLAUDE = {"provider": "vertex", "model": "claude-sonnet-5"}
 OWN = {"provider": "openai-compatible"}
 ASKED_AT = "write `base_url: https://bedrock-runtime.{}.amazonaws.com`, the host alone"
@@ -59,6 +61,24 @@ def wrong(**model: object) -> list[tuple[str, str]]:
         {**OWN, "auth": "aws", "base_url": "https://bedrock-mantle.us-east-1.api.aws/v1"},
         {**OWN, "auth": "aws", "base_url": "https://bedrock-runtime-fips.us-west-2.amazonaws.com/openai/v1"},
         {"region": "eu-west-1", "base_url": "https://bedrock-runtime.eu-west-1.amazonaws.com"},
+        {"region": "EU-CENTRAL-1"},
+        {"region": "EU", "base_url": BEDROCK},
+        {"region": "cn-north-1", "base_url": "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"},
+        {"region": "eu-central-1", "base_url": "https://bedrock-lb-1.eu-central-1.elb.example"},
+        {"region": "apac", "model": "apac.amazon.nova-lite-v1:0", "base_url": "https://bedrock-runtime.ap-southeast-2.amazonaws.com"},
+        {"region": "us-east-1", "model": f"{ARN}:provisioned-model/abc"},
+        {"region": "us", "model": f"{ARN}:inference-profile/us.amazon.nova-lite-v1:0", "base_url": US},
+        {**CLAUDE, "base_url": "https://us-aiplatform.googleapis.com/v1/projects/p/locations/us", "region": "us"},
+        {**CLAUDE, "base_url": "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu", "region": "eu"},
+        {**CLAUDE, "base_url": "https://europe-west1-aiplatform-own.p.googleapis.com/v1/projects/p/locations/europe-west1"},
+        {**CLAUDE, "base_url": "https://aiplatform-own.p.googleapis.com/v1/projects/p/locations/europe-west1"},
+        *(
+            {**CLAUDE, "base_url": f"http://{host}/v1/projects/p/locations/europe-west1"}
+            for host in ("127.0.0.1:9", "[::1]:9", "localhost")
+        ),
+        *({**CLAUDE, "base_url": f"https://{host}/v1/projects/p/locations/us-east5"} for host in ("10.0.0.7", "vertex.internal", "vertex")),
+        {**OWN, "auth": "google", "base_url": f"{VERTEX}/endpoints/openapi", "region": "eu"},
+        {"provider": "google", "auth": "google", "model": "gemini-4-argon", "api_key": "k"},
     ],
 )
 def test_what_is_accepted(model):
@@ -109,6 +129,33 @@ def test_what_is_accepted(model):
         ({**OWN, "auth": "aws", "base_url": "https://evil-bedrock-runtime.example.com"}, "models[0].auth", "needs a `base_url` of Bedrock"),
         ({**OWN, "auth": "aws", "base_url": "http://127.0.0.1:1/v1"}, "models[0].auth", "needs a `base_url` of Bedrock"),
         ({"provider": "openai", "auth": "aws", "api_key": "k"}, "models[0].auth", "needs a `base_url` of Bedrock"),
+        ({**OWN, "auth": "aws", "base_url": f"{BEDROCK}.evil.example/openai/v1"}, "models[0].auth", "needs a `base_url` of Bedrock"),
+        # An area is how the names of its regions begin, and what a profile's name says.
+        ({"base_url": US, "region": "eu"}, "models[0].region", "`eu` is not where `base_url` leads, which is `us-east-1`"),
+        ({"base_url": US, "region": "EU-CENTRAL-1"}, "models[0].region", "`EU-CENTRAL-1` is not where `base_url` leads"),
+        ({"base_url": US, "region": "u"}, "models[0].region", "`u` is not where"),
+        ({"base_url": US, "region": "eu", "model": "us.amazon.nova-lite-v1:0"}, "models[0].region", "a profile of `us` is asked in one region"),
+        ({"base_url": US, "region": "eu", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", "`eu` is not where `base_url` leads"),
+        ({"region": "eu-central-1", "model": "us-gov.amazon.nova-lite-v1:0"}, "models[0].region", ASKED_AT.format("us-gov-west-1")),
+        ({"region": "EU-CENTRAL-1", "model": "eu.amazon.nova-lite-v1:0"}, "models[0].region", ASKED_AT.format("eu-central-1")),
+        ({"region": "eu-central-1", "model": f"{ARN}:provisioned-model/abc"}, "models[0].model", "an ARN of `us-east-1`, and is asked in `eu-central-1`"),
+        ({"base_url": BEDROCK, "model": f"{ARN}:provisioned-model/abc"}, "models[0].model", "an ARN of `us-east-1`, and is asked in `eu-central-1`"),
+        ({"base_url": "https://bedrock.internal", "api_key": "k", "region": "eu", "model": f"{ARN}:provisioned-model/abc"}, "models[0].region", "`eu` is not where"),
+        ({"base_url": f"{BEDROCK}.evil.example", "region": "eu-central-1"}, "models[0].base_url", "is no host of Bedrock's"),
+        ({**OWN, "auth": "aws", "base_url": f"{US}/openai/v1", "region": "eu"}, "models[0].region", "`eu` is not where `base_url` leads"),
+        ({**OWN, "api_key": "k", "base_url": f"{US}/openai/v1", "region": "eu"}, "models[0].region", "`eu` is not where `base_url` leads"),
+        ({**OWN, "auth": "aws", "base_url": f"{US}/openai/v1", "region": "us-east-1", "model": "us.meta.llama4-v1:0"}, "models[0].region", "write `region: us`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("//europe-west1", "//us-central1")}, "models[0].base_url", "a host of `us-central1` and a path of location `europe-west1`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("europe-west1-", "")}, "models[0].base_url", "a host of `global`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("europe-west1", "us-central1"), "region": "eu"}, "models[0].region", "which is `us-central1`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("europe-west1", "us"), "region": "eu"}, "models[0].region", "which is `us`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("google", "evilgoogle")}, "models[0].base_url", "needs a host of `googleapis.com`"),
+        ({**CLAUDE, "base_url": VERTEX.replace(".com", ".com.evil.example")}, "models[0].base_url", "needs a host of `googleapis.com`"),
+        ({**CLAUDE, "base_url": "https://8.8.8.8/v1/projects/p/locations/us"}, "models[0].base_url", "needs a host of `googleapis.com`"),
+        ({**CLAUDE, "base_url": VERTEX.replace("https", "http")}, "models[0].base_url", "sends a token of Google's unencrypted"),
+        ({**OWN, "auth": "google", "base_url": "https://foo.example/v1"}, "models[0].auth", "needs a host of `googleapis.com`"),
+        ({"provider": "openai", "auth": "google", "api_key": "k"}, "models[0].auth", "needs a host of `googleapis.com`"),
+        ({**OWN, "auth": "google", "base_url": f"{VERTEX}/endpoints/openapi", "region": "us"}, "models[0].region", "which is `europe-west1`"),
     ],
 )  # fmt: skip
 def test_what_is_refused(model, at, says):

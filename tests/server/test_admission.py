@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from pointsman.server.admission import MOST_WAITING, TURN_S, Admission, Refusals
+from pointsman.core.request import Caller
+from pointsman.errors import Overloaded
+from pointsman.server.admission import MOST_WAITING, TURN_S, Admission, Places, Refusals
 from pointsman.upstream.lag import Lag
 from tests.server.coroutines import pytest_pyfunc_call as pytest_pyfunc_call
 
@@ -86,3 +88,34 @@ async def test_the_operator_hears_once_that_some_are_refused_and_once_how_many_w
     assert caplog.messages[1:] == ["no request is refused any more: 300 were, with 429"]
     refusals.note("again")
     assert caplog.messages[2:] == ["requests are refused with 429: again"]
+
+
+@pytest.mark.parametrize(("most", "share"), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4), (8, 6), (1_000, 750)])
+async def test_one_key_has_three_quarters_of_the_places_and_root_all(most, share):
+    for caller, its in ((Caller("k"), share), (Caller("env", role="root"), most)):
+        places = Places("requests", Refusals())
+        assert taken(places, caller, most) == its
+        assert taken(places, Caller("other"), most) == min(share, most - its)
+        places.give_back(caller)
+        assert taken(places, caller, most) == 1
+
+
+async def test_who_has_given_everything_back_is_forgotten():
+    places = Places("requests", Refusals())
+    for name in ("a", "b", "a"):
+        places.take(Caller(name), 10)
+    for name in ("a", "a", "b"):
+        places.give_back(Caller(name))
+    assert (places._taken, places._of) == (0, {})
+
+
+def taken(places: Places, caller: Caller, most: int) -> int:
+    """How many this caller gets before he is refused."""
+    got = 0
+    while True:
+        try:
+            places.require_room(most)
+            places.take(caller, most)
+        except Overloaded:
+            return got
+        got += 1

@@ -322,7 +322,83 @@ async def test_two_requests_in_one_send_end_both() -> None:
         assert len(run.app.asked) == 1
 
 
-# 5. What is not HTTP.
+# 5. While requests are refused unbegun.
+
+
+class Shedding(Protocol):
+    said = b"behind"
+    shed: list[str]
+
+    @classmethod
+    def telling(cls, said: bytes = said, **limits: float) -> type[Shedding]:
+        """Refuses every request in these words; `shed` is what was asked for."""
+        shed: list[str] = []
+
+        def sheds(path: str) -> bytes:
+            shed.append(path)
+            return said
+
+        return type("Telling", (cls,), {"sheds": staticmethod(sheds), "said": said, "shed": shed, **limits})
+
+
+LARGE = b"x" * 20_000_000  # more than the system takes for a client that does not read
+
+
+@SENDS
+async def test_one_refused_request_after_the_other_keeps_the_connection_and_a_head_has_no_body(pieces: Any) -> None:
+    async with running(Shedding.telling()) as run:
+        connection = await run.connect()
+        for method in ("HEAD", "GET", "HEAD", "HEAD", "POST"):
+            await tell(connection, pieces(GET.replace(b"GET", method.encode())))
+            head = await connection.reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 429 ")
+            assert b"content-length: 6\r\n" in head
+            if method != "HEAD":
+                assert await connection.reader.readexactly(6) == b"behind"
+        assert run.app.asked == []
+
+
+async def test_a_request_that_is_read_together_with_a_refused_one_ends_both() -> None:
+    telling = Shedding.telling()
+    async with running(telling) as run:
+        connection = await run.connect()
+        await connection.send(GET * 100)
+        assert (await ends(connection)).count(b"HTTP/1.1") <= 1
+        assert telling.shed == ["/"]
+
+
+async def test_who_goes_on_asking_and_reads_nothing_is_cut_off_before_his_answers_fill_the_memory() -> None:
+    telling = Shedding.telling(b"x" * 1_000_000)
+    async with running(telling) as run:
+        connection, most = await run.connect(), 0
+        await soon(lambda: run.state.connections)
+        (served,) = run.state.connections
+        while run.state.connections and len(telling.shed) < 100:
+            telling.shed.append("asked")
+            connection.writer.write(GET)
+            await soon(lambda: telling.shed[-1] == "/" or not run.state.connections)
+            most = max(most, served.transport.get_write_buffer_size())
+        assert not run.state.connections
+        assert most < 2_000_000
+
+
+async def test_who_does_not_take_his_refusal_is_cut_off() -> None:
+    async with running(Shedding.telling(LARGE, send_timeout_s=0.03)) as run:
+        connection = await run.connect()
+        await connection.send(GET)
+        assert (await connection.head())[0] == 429
+        await soon(lambda: not run.state.connections)
+
+
+async def test_who_has_taken_his_refusal_and_says_no_more_is_cut_off() -> None:
+    async with running(Shedding.telling(LARGE, header_timeout_s=0.03)) as run:
+        connection = await run.connect()
+        await connection.send(GET)
+        assert (await ends(connection)).startswith(b"HTTP/1.1 429")
+        await soon(lambda: not run.state.connections)
+
+
+# 6. What is not HTTP.
 
 MALFORMED = {
     "noise": b"\x16\x03\x01\x02\x00\x01",
@@ -363,7 +439,7 @@ async def test_an_error_is_never_written_into_or_after_an_answer(path: str) -> N
         assert b"HTTP/1.1" not in await ends(connection)
 
 
-# 6. How many connections.
+# 7. How many connections.
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once_and_others_can_come_later() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
 from pointsman.config.load import load
+from pointsman.gateway.responses import Responses
 from pointsman.stores.retention import retain
 from tests.server.conftest import Serve
 from tests.server.served import model
@@ -149,3 +151,51 @@ async def test_what_may_be_kept_changes_with_the_configuration_and_what_is_kept_
             assert gateway.service.gateway.responses.seals is (responses == "sealed")
             for kept in (first, made):
                 assert (await gateway.ask(f"{PATH}/{kept['id']}")).status == 200
+
+
+@pytest.mark.parametrize("store", [SEALED, {"content": True}], ids=["sealed", "content"])
+async def test_erasing_an_end_user_erases_all_that_went_on_from_its_words(serve: Serve, store):
+    async with serve(POOL, store=store) as gateway:
+        made = (await gateway.ask(PATH, {"model": "m", "input": "a canary", "user": "ada"})).json
+        refused = await gateway.ask(PATH, {"model": "m", "input": "and?", "user": "bea", "previous_response_id": made["id"]})
+        assert (refused.status, refused.error["param"]) == (400, "user")
+        gone_on = (await gateway.ask(PATH, {"model": "m", "input": "and?", "previous_response_id": made["id"]})).json
+        keys, log = gateway.service.audit.contents(), gateway.service.log
+        assert [key.subject for key in keys.find()] == ["env/ada"]
+        await retain(log.path, keys, "asked to", subject="env/ada")
+        for one in (made, gone_on):
+            assert (await gateway.ask(f"{PATH}/{one['id']}/input_items")).status == 404
+        kept = await log.recent(9, kind="content")
+        assert [keys.open(record.decision, record.body) for record in kept] == [None] * (2 if "content" in store else 0)
+
+
+async def test_a_conversation_that_outgrows_a_body_is_refused_with_the_cure(serve: Serve):
+    async with serve(POOL, server={"max_body_bytes": 2_000}) as gateway:
+        made = (await gateway.ask(PATH, {"model": "m", "input": 1_500 * "a"})).json
+        refused = await gateway.ask(PATH, {"model": "m", "input": 1_500 * "a", "previous_response_id": made["id"]})
+        assert (refused.status, refused.error["code"]) == (413, "request_too_large")
+        assert "begin anew" in refused.error["message"]
+
+
+class Watched(Responses):
+    """Remembers which threads conversations were read in."""
+
+    def __init__(self) -> None:
+        super().__init__(60)
+        self.threads: set[threading.Thread] = set()
+
+    def complete(self, key, body):
+        self.threads.add(threading.current_thread())
+        return super().complete(key, body)
+
+
+@pytest.mark.parametrize("field", ["previous_response_id", "previous_response\\u005fid", "\\u0070revious_response_id"])
+async def test_a_conversation_is_read_beside_the_event_loop_however_its_field_is_spelled(serve: Serve, field):
+    async with serve(POOL) as gateway:
+        gateway.service.gateway.responses = watched = Watched()
+        made = (await gateway.ask(PATH, {"model": "m", "input": "x"})).json
+        watched.threads.clear()
+        gone_on = await gateway.ask(PATH, f'{{"model": "m", "input": "y", "{field}": "{made["id"]}"}}'.encode())
+        assert gone_on.json["previous_response_id"] == made["id"]
+        assert len(watched.threads) == 1
+        assert threading.current_thread() not in watched.threads

@@ -7,18 +7,21 @@ import importlib.util
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from struct import pack
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 import pytest
 
 from pointsman.errors import UpstreamError, UpstreamStreamBroken
-from pointsman.upstream.bedrock import ConverseTransport
+from pointsman.upstream.bedrock import ConverseTransport, _Streamed
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.signed import AwsSigner, SignedTransport
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.upstream.vertex import VertexTransport
 from pointsman.wire.anthropic_messages import MESSAGES
+from pointsman.wire.bedrock_converse import ConverseEvents
 from pointsman.wire.events import Finished, Text, ToolArguments, ToolBegan
 from tests.upstream.bedrock_server import BEGIN, NOVA, Answer, answered, bedrock, delta, ending, event, exception, frame, said, stop, tool
 from tests.upstream.test_signed import Asked as Signed
@@ -216,6 +219,40 @@ async def test_messages_of_other_kinds_mean_nothing_and_errors_are_told():
     told = await answer_to(BEGIN, frame(b"", message_type="error", error_code="InternalError", error_message="it broke"))
     assert json.loads(told.rpartition(b"data: ")[2])["error"] == {"message": "it broke", "type": "InternalError"}
     assert b"throttlingException" in await answer_to(BEGIN, exception("throttlingException", "slow down"))
+
+
+def prelude(size: int) -> bytes:
+    """What a frame of this size begins with."""
+    said = pack("!II", size, 0)
+    return said + pack("!I", crc32(said))
+
+
+@AWS
+@pytest.mark.parametrize("size", [0, 12, 15, 16_000_001, 2**32 - 1])
+@pytest.mark.parametrize("cut", [1, 12, 10_000])
+async def test_a_frame_of_no_possible_size_is_refused_by_its_beginning(size, cut):
+    whole = BEGIN + prelude(size)
+    with pytest.raises(UpstreamStreamBroken):
+        await answer_to(*(whole[at : at + cut] for at in range(0, len(whole), cut)))
+
+
+@AWS
+async def test_a_large_frame_is_put_together_once():
+    """AWS's buffer copies what it holds each time it gets something: of a frame in many pieces it gets the beginning, and the rest at once."""
+    from botocore.eventstream import EventStreamBuffer
+
+    class Counted(EventStreamBuffer):
+        added = 0
+
+        def add_data(self, data: bytes) -> None:
+            self.added += 1
+            super().add_data(data)
+
+    buffer, whole = Counted(), b"".join([BEGIN, delta(0, text="x" * 1_000_000)])
+    stream = _Streamed(buffer, ConverseEvents("req", NOVA))
+    told = b"".join(stream.take(whole[at : at + 1_400]) for at in range(0, len(whole), 1_400))
+    assert (stream.error, buffer.added) == (None, 4)
+    assert b"x" * 1_000_000 in told
 
 
 @AWS

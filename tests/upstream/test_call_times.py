@@ -210,3 +210,19 @@ def test_where_nobody_says_how_long_the_prompt_was_the_call_counts_for_every_len
     timed = Timed(Sla(500, min_samples=30))
     timed.ended(*[900.0] * 30)
     assert "900 ms" in timed.refused(5)
+
+
+@pytest.mark.parametrize("usage", [Usage(input_tokens=1, output_tokens=10), None], ids=["reports one token", "reports nothing"])
+def test_a_long_prompt_counts_as_one_whatever_its_upstream_reports(usage):
+    timed = Timed(Sla(500, min_samples=30))
+    timed.asked(50, *[80.0] * 30)
+    timed.ended(*[9_000.0] * 300, usage=usage, reckoned_input_tokens=30_000)
+    assert timed.refused(40) == ""
+    assert "9,000 ms" in timed.refused(25_000)
+
+
+def test_what_its_upstream_reports_counts_where_it_is_more_than_was_reckoned():
+    timed = Timed(Sla(500, min_samples=30))
+    timed.asked(50, *[80.0] * 30)
+    timed.asked(30_000, *[9_000.0] * 300, reckoned_input_tokens=2)
+    assert timed.refused(40) == ""

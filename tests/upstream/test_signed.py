@@ -8,8 +8,11 @@ import hmac
 import importlib.util
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -20,8 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pointsman.config.providers import aws_place
 from pointsman.errors import UpstreamUnavailable
+from pointsman.upstream import signed
 from pointsman.upstream.http import HttpTransport, Pool
-from pointsman.upstream.signed import AwsSigner, GoogleSigner, NoProof, SignedTransport
+from pointsman.upstream.signed import AwsSigner, GoogleSigner, LookUps, NoProof, SignedTransport
 
 AWS = pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="needs the extra `aws` (botocore)")
 GOOGLE = pytest.mark.skipif(
@@ -122,8 +126,8 @@ async def test_a_call_is_signed_as_it_arrives(pool, aws, headers, token):
         ("https://vpce-0a-1b.bedrock-runtime.ap-southeast-2.vpce.amazonaws.com/openai/v1", "/ap-southeast-2/bedrock/"),
     ],
 )
-def test_the_address_says_for_which_service_and_region(aws, base_url, scope):
-    assert scope in AwsSigner(*aws_place(base_url)).sign(f"{base_url}/messages", SAID, b"{}")["authorization"]
+async def test_the_address_says_for_which_service_and_region(aws, base_url, scope):
+    assert scope in (await AwsSigner(*aws_place(base_url)).sign(f"{base_url}/messages", SAID, b"{}"))["authorization"]
 
 
 async def refused(transport: SignedTransport, caplog: pytest.LogCaptureFixture) -> str:
@@ -159,7 +163,7 @@ async def test_credentials_that_are_lost_again_are_told_again(pool, aws, caplog)
     given = iter([{}, None, SAID, None])
 
     class Fickle:
-        def sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        async def sign(self, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
             if (found := next(given)) is None:
                 raise NoProof("why")
             return found
@@ -171,6 +175,99 @@ async def test_credentials_that_are_lost_again_are_told_again(pool, aws, caplog)
                 await (await transport.send("/chat/completions", SAID, b"{}")).aclose()
         await transport.aclose()
     assert caplog.messages == ["`m` is unavailable: why"] * 2
+
+
+class Hanging:
+    """A look-up that takes until it is ended."""
+
+    def __init__(self) -> None:
+        self.asked, self._end = [], threading.Event()
+
+    def __call__(self, *_: object) -> None:
+        self.asked.append(threading.current_thread())
+        self._end.wait()
+
+    def end(self) -> None:
+        self._end.set()
+        for thread in self.asked:
+            thread.join()
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    yield (look := Hanging())
+    look.end()
+
+
+async def waiting(look_ups: LookUps, number: int) -> list[asyncio.Task[None]]:
+    """Who waits for a look-up by now."""
+    tasks = [asyncio.create_task(look_ups.wait()) for _ in range(number)]
+    await asyncio.wait(tasks, timeout=0)
+    return tasks
+
+
+async def test_a_look_up_that_hangs_is_shared_by_who_waits_and_keeps_nobody_else_waiting(hanging):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    first, *others = await waiting(LookUps("hangs", hanging), 12)
+    assert await asyncio.to_thread(lambda: "answers") == "answers"
+    first.cancel()
+    await asyncio.wait([first])
+    assert not any(task.done() for task in others), "who gives up leaves the others waiting"
+    hanging.end()
+    await asyncio.gather(*others)
+    assert len(hanging.asked) == 1
+
+
+async def test_a_reload_leaves_no_more_threads_behind_than_one(hanging):
+    looked = threading.Event()
+    [before] = await waiting(LookUps("reloaded", hanging), 1)
+    after = [task for _ in range(9) for task in await waiting(LookUps("reloaded", looked.set), 2)]
+    LookUps("reloaded", looked.set).renew()
+    assert not looked.is_set()
+    assert [thread.name for thread in threading.enumerate()].count("looks for reloaded") == 1
+    hanging.end()
+    await asyncio.gather(before, *after)
+    assert looked.is_set(), "what it found is the other's: it looks for itself"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(NoProof("why"), "^why$"), (OSError(5, "broken"), r"^credentials could not be looked for: OSError: \[Errno 5\] broken$")],
+)
+async def test_a_look_up_that_failed_is_believed_for_a_while(monkeypatch, error, says):
+    asked = []
+
+    def fails() -> None:
+        asked.append(1)
+        raise error
+
+    look_ups = LookUps("fails", fails)
+    for remembered_s, looked in ((3600, 1), (0, 4)):
+        monkeypatch.setattr(signed, "REMEMBERED_S", remembered_s)
+        for _ in range(3):
+            with pytest.raises(NoProof, match=says):
+                await look_ups.wait()
+        assert len(asked) == looked
+
+
+@AWS
+async def test_credentials_that_still_hold_are_used_while_their_renewal_hangs(aws, hanging):
+    from botocore.credentials import RefreshableCredentials
+
+    signer, now = AwsSigner("bedrock", "eu-west-3"), datetime.now(UTC)
+    signer._session._credentials = lent = RefreshableCredentials("AKID", SECRET, "t", now + timedelta(hours=1), hanging, "a role")
+    assert "AKID" in (await signer.sign("https://host", SAID, b"{}"))["authorization"]
+    assert hanging.asked == []
+    lent._expiry_time = now + timedelta(minutes=5)
+    for _ in range(3):
+        assert "AKID" in (await signer.sign("https://host", SAID, b"{}"))["authorization"]
+    lent._expiry_time = now
+    late = asyncio.create_task(signer.sign("https://host", SAID, b"{}"))
+    await asyncio.wait([late], timeout=0)
+    assert (len(hanging.asked), late.done()) == (1, False)
+    hanging.end()
+    with pytest.raises(NoProof, match="CredentialRetrievalError"):
+        await late
 
 
 def account(folder: Path, token_uri: str) -> Path:

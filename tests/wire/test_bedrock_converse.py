@@ -283,6 +283,24 @@ def test_a_whole_answer_is_a_message():
     assert [block["type"] for block in message["content"]] == ["thinking", "redacted_thinking", "text", "text", "tool_use", "tool_use"]
 
 
+@pytest.mark.parametrize("count", [-5, 10**18, 2**70, "1", [], 1.5, True])
+@pytest.mark.parametrize("name", ["inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheDetails"])
+def test_counts_that_cannot_be_meant_are_not_told(name, count):
+    """Neither to the client, whose tokens are estimated as with other providers."""
+    usage = {**ANSWERED["usage"], name: [{"ttl": "1h", "inputTokens": count}] if name == "cacheDetails" else count}
+    assert json.loads(to_message(json.dumps({**ANSWERED, "usage": usage}).encode(), "req", NOVA))["usage"] is None
+    reader = MESSAGES.reader({}, own=True)
+    told = b"".join(reader.feed(bytes_of([*STREAM[:-1], event("metadata", usage=usage)])))
+    assert json.loads(told.rpartition(b"data: ")[2])["usage"] is None
+    assert reader.usage is None
+
+
+def test_lives_of_what_is_cached_that_nobody_knows_are_not_told():
+    usage = {**ANSWERED["usage"], "cacheDetails": [{"ttl": "1h", "inputTokens": 4}, {"ttl": "x" * 100, "inputTokens": 6}, 7]}
+    message = json.loads(to_message(json.dumps({**ANSWERED, "usage": usage}).encode(), "req", NOVA))
+    assert message["usage"]["cache_creation"] == {"ephemeral_1h_input_tokens": 4}
+
+
 @pytest.mark.parametrize(
     ("reason", "finished"),
     [

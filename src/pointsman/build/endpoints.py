@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,9 +111,10 @@ def refuse_missing_extras(models: Sequence[ModelConfig]) -> None:
 def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> dict[str, Endpoint]:
     """An endpoint for each model, by its id."""
     weights = _weights(models)
+    signers = _Signers()
     return {
         model.id: Endpoint(
-            engines.transport(weights[model.id], model.tries) if model.id in weights else _http(model, pool),
+            engines.transport(weights[model.id], model.tries) if model.id in weights else _http(model, pool, signers),
             model.model or model.id,
             model.api_key,
             Timeouts(model.timeout_s, model.first_token_timeout_s, model.idle_timeout_s),
@@ -125,28 +127,36 @@ def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> di
     }
 
 
-def _http(model: ModelConfig, pool: Pool) -> Transport:
+class _Signers:
+    """One for each place, so that credentials are looked for once for all models that are there."""
+
+    def __init__(self) -> None:
+        self.google = cache(GoogleSigner)
+        self.aws = cache(AwsSigner)
+
+
+def _http(model: ModelConfig, pool: Pool, signers: _Signers) -> Transport:
     url = _base_url(model)
     plain = HttpTransport(url, pool)
+
+    def signed_for_aws() -> Transport:
+        place = aws_place(url) or AwsPlace("bedrock", model.region.lower())
+        return SignedTransport(url, plain, signers.aws(*place), model.id)
+
     if model.provider == BEDROCK:
         keyed = model.api_key and model.auth == "key"
-        return ConverseTransport(plain if keyed else _signed_for_aws(url, plain, model))
+        return ConverseTransport(plain if keyed else signed_for_aws())
     if model.provider == VERTEX:
-        return VertexTransport(SignedTransport(url, plain, GoogleSigner(), model.id))
+        return VertexTransport(SignedTransport(url, plain, signers.google(), model.id))
     match model.auth:
         case "aws":
-            return _signed_for_aws(url, plain, model)
+            return signed_for_aws()
         case "google":
-            return SignedTransport(url, plain, GoogleSigner(), model.id)
+            return SignedTransport(url, plain, signers.google(), model.id)
     return plain
-
-
-def _signed_for_aws(url: str, plain: Transport, model: ModelConfig) -> Transport:
-    place = aws_place(url) or AwsPlace("bedrock", model.region)
-    return SignedTransport(url, plain, AwsSigner(*place), model.id)
 
 
 def _base_url(model: ModelConfig) -> str:
     if model.provider == BEDROCK and not model.base_url:
-        return f"https://bedrock-runtime.{model.region}.amazonaws.com"
+        return f"https://bedrock-runtime.{model.region.lower()}.amazonaws.com"
     return model.base_url or PROVIDERS[model.provider].base_url

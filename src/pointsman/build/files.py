@@ -18,7 +18,7 @@ PATIENCE_S = 10.0
 """How long nothing may come of a file before it is given up: of one on a mount that hangs nothing ever does."""
 
 _PIECE = 16_000_000
-_hanging: dict[Path, threading.Thread] = {}  # files that were given up, and who still waits for them
+_hanging: dict[str, threading.Thread] = {}  # files that were given up, and who still waits for them
 
 
 def content(path: Path) -> bytes:
@@ -36,7 +36,8 @@ def answered(path: Path, ask: Callable[[], T], came: Callable[[], int] = int) ->
 
     The thread is left behind: nobody can end it. Until it ends by itself the file is given up at once.
     """
-    if (earlier := _hanging.get(path)) is None or not earlier.is_alive():
+    name = os.path.abspath(path)  # noqa: PTH100  `resolve` would look at the file
+    if (earlier := _hanging.get(name)) is None or not earlier.is_alive():
         found: Future[T] = Future()
         thread = threading.Thread(target=_into, args=(found, ask), name=f"reads {path}", daemon=True)
         thread.start()
@@ -47,7 +48,7 @@ def answered(path: Path, ask: Callable[[], T], came: Callable[[], int] = int) ->
             except TimeoutError:
                 if found.done():
                     raise
-        _hanging[path] = thread
+        _hanging[name] = thread
     raise OSError(0, f"nothing has come of it for {PATIENCE_S:g} s, as if its mount hung")
 
 

@@ -205,7 +205,8 @@ async def open_service(config: Config) -> Service:
     contents = audit.contents() if config.store.content else None
     reviews = reviews_of(config, log, audit.contents())
     live = Live(world, Egress(endpoints(config.models, engines, pool)), watch, till, reviews, contents, tally_of(config, snapshot))
-    responses = Responses(config.store.responses_ttl_s, SqliteResponses(log, audit.contents()), config.store.seals_responses)
+    disk, largest = SqliteResponses(log, audit.contents()), config.server.max_body_bytes
+    responses = Responses(config.store.responses_ttl_s, disk, config.store.seals_responses, most_bytes=largest)
     gateway = Gateway(live, log, snapshot_of, responses)
     engines.load()
     service = Service(config, log, keys, till, reviews, gateway, engines, pool, audit)

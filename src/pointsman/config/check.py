@@ -33,7 +33,7 @@ from pointsman.config.check_signals import signal_problems
 from pointsman.config.kinds import HUMAN
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.providers import BEDROCK, CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS
+from pointsman.config.providers import BEDROCK, CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS, VERTEX
 from pointsman.config.routes import BoundsConfig, RouteConfig, TaskConfig
 from pointsman.config.schema import AuditConfig, Config
 from pointsman.core.prices import per_mtok, picousd
@@ -137,8 +137,13 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
         yield Problem(path, "has a `?` or `#` part, which calls would lose: leave it out")
     elif any(c.isspace() or not c.isprintable() for c in model.base_url):
         yield Problem(path, "has a space or control character in it")
-    elif url.scheme == "http" and model.api_key and not _loopback(host):
-        yield warning(path, "sends the `api_key` unencrypted to another host: use `https`")
+    elif url.scheme == "http" and not _loopback(host) and (proof := _proof(model)):
+        yield warning(path, f"sends {proof} unencrypted to another host: use `https`")
+
+
+def _proof(model: ModelConfig) -> str:
+    """What a call carries that others could use."""
+    return "the `api_key`" if model.api_key else "a token of Google's" if model.provider == VERTEX or model.auth == "google" else ""
 
 
 def _loopback(host: str) -> bool:

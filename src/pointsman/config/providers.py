@@ -25,7 +25,10 @@ CLOUDS: Final[Mapping[str, str]] = MappingProxyType({BEDROCK: "aws", VERTEX: "go
 """Clouds that are asked in a format of their own, into which Messages is translated; each one's name in the price catalogue."""
 
 AWS_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
-_AWS_HOST = re.compile(rf"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.({AWS_REGION.pattern})\.")
+_AWS_HOST = re.compile(
+    rf"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.({AWS_REGION.pattern})"
+    r"\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|(?:vpce\.)?api\.aws|api\.amazonwebservices\.com\.cn)\.?$"
+)
 _AWS_SERVICES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}
 
 PACKAGED_CONTEXT: Final[Mapping[str, int]] = MappingProxyType({"smollm2-135m": 2_048})

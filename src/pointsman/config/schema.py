@@ -128,7 +128,9 @@ class ServerConfig:
     max_body_bytes: Annotated[Count, says("largest request body")] = 20_000_000
     max_json_depth: Annotated[Count, says("deepest nesting of a request body")] = 64
     body_timeout_s: Annotated[float, Meta(gt=0), says("time a client has to send its body")] = 30.0
-    max_concurrent: Annotated[Count, says("requests in progress at once; more get 429")] = 1_000
+    max_concurrent: Annotated[
+        Count, says("requests of models in progress at once, of one key three quarters of them at most; more get 429")
+    ] = 1_000
     send_timeout_s: Annotated[Seconds, says("a client that takes nothing for so long has left")] = 60.0
     keep_alive_s: Annotated[Seconds, says("a stream that waits for its first word gets a comment as often as this")] = 15.0
     drain_s: Annotated[float, Meta(ge=0), says("after SIGTERM, time for requests in progress")] = 30.0

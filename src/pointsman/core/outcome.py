@@ -38,6 +38,7 @@ class Outcome:
     sent: bool = True  #: something of the call may have reached the upstream; not: there was no connection, or no call
     check: str | None = None  #: name of the check that the answer failed, of `invalid_output`
     dropped: tuple[str, ...] = ()  #: what the other API has no words for, as the client was told; of the answer: `answer.…`
+    reckoned_input_tokens: int = 0  #: of the request, as its decision reckoned them; 0: written by an earlier version
 
     @property
     def ok(self) -> bool:

@@ -7,9 +7,9 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import msgspec
 
@@ -40,6 +40,7 @@ from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_body import ErrorBody
 from pointsman.wire.events import Event
 from pointsman.wire.left_out import left_out
+from pointsman.wire.openai_chat.unreadable import MALFORMED
 from pointsman.wire.refused import refused, refused_event
 from pointsman.wire.retry_after import retry_after_s
 from pointsman.wire.translated import Translated
@@ -49,6 +50,8 @@ logger = logging.getLogger("pointsman.calls")
 MAX_ANSWER_BYTES = 64_000_000
 _MAX_ERROR_BYTES = 200_000
 _MAX_HELD_BYTES = 8_000_000
+_MAX_HELD_EVENTS = 100_000  # a small one takes more memory than it has bytes
+_MAX_STREAM_BYTES = 512_000_000  # 128,000 tokens with twenty log-probabilities each come to less than half of it
 _MOST_KEPT_BYTES = 2_000_000  # of a stream that is to be looked at afterwards: what is longer nobody reads
 _REMAINING = (
     "x-ratelimit-remaining-requests",
@@ -56,6 +59,9 @@ _REMAINING = (
     *(f"anthropic-ratelimit-{what}-remaining" for what in ("requests", "tokens", "input-tokens", "output-tokens")),
 )
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Attempt:
@@ -100,6 +106,7 @@ class Attempt:
         self._first: list[bytes] = []
         self._kept: list[bytes] | None = [] if kept and asked.stream else None
         self._kept_bytes = 0
+        self._came_bytes = 0  # of a stream
         self._completion: Completion | None = None
         self._left_out: tuple[str, ...] = ()  # of a whole answer
         self._ttft_ms: float | None = None
@@ -160,20 +167,30 @@ class Attempt:
     async def _read_beginning(self, reply: Reply, stream: Stream) -> None:
         """Read until there is something to deliver. One that only ends is read to its end where an answer must not be empty."""
         # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
-        held, must_speak = 0, "empty" in self._call.checks
+        must_speak = "empty" in self._call.checks
         while not (stream.done or (stream.begun and (stream.spoken or not must_speak))):
+            if self._came_bytes > _MAX_HELD_BYTES or len(self._first) > _MAX_HELD_EVENTS:
+                raise UpstreamStreamBroken(f"the upstream sent {self._came_bytes:,} bytes that say nothing")
             if (chunk := await anext(reply.body, None)) is None:
                 break
-            self._keep(chunk)
-            self._first += stream.feed(chunk)
-            if (held := held + len(chunk)) > _MAX_HELD_BYTES and not stream.begun:
-                raise UpstreamStreamBroken(f"the upstream sent {held:,} bytes that say nothing")
+            self._first += self._fed(stream, chunk)
         if not stream.begun:
             raise UpstreamStreamBroken("the upstream's stream ended before any content")
         if must_speak and not stream.spoken:
-            stream.ended()
+            _understood(stream.ended)
             self._completion = Completion(stream.finish_reason, stream.usage, text="", empty=True)
             raise InvalidOutput("empty", "the answer is empty")
+
+    def _fed(self, stream: Stream, chunk: bytes) -> Iterator[bytes]:
+        """What the client gets of it. Raises as the stream does, and `UpstreamStreamBroken` for what its reader stumbles over."""
+        self._keep(chunk)
+        self._came_bytes += len(chunk)
+        if self._came_bytes > _MAX_STREAM_BYTES:
+            raise UpstreamStreamBroken(f"the upstream sent more than {_MAX_STREAM_BYTES:,} bytes")
+        try:
+            yield from stream.feed(chunk)
+        except MALFORMED as error:
+            raise UpstreamStreamBroken("the upstream sent an event that cannot be read") from error
 
     async def _whole(self, reply: Reply) -> bytes:
         body, pieces = bytearray(), reply.body
@@ -192,7 +209,7 @@ class Attempt:
     def _read_answer(self, body: bytes) -> None:
         request, dialect = self._decision.request, DIALECTS[self._letter.api]
         try:
-            read = self._completion = dialect.read_completion(body)
+            read = self._completion = _understood(dialect.read_completion, body)
         except UpstreamError:
             if ErrorBody(body).is_error:  # some providers say so with status 200
                 raise refused_event(body) from None
@@ -205,7 +222,7 @@ class Attempt:
         elif unmasking is not None or self._letter.api != request.api:
             self._say(self._events_of(body))
         else:
-            self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
+            self.body = _understood(dialect.own_answer, body, None if request.content is None else request.content.previous)
 
     def _check(self, body: bytes, read: Completion) -> None:
         """Raises `InvalidOutput` for an answer that a check says is unfit."""
@@ -218,33 +235,33 @@ class Attempt:
         # The others take reading the answer as a whole.
         further = [name for name in checks if name not in QUICK and (name != "tool_calls" or request.tools)]
         if further:
-            failed = failing(further, answer_of(self._events_of(body)), asked_of(request), self._live.world.own_checks)
+            failed = failing(further, _understood(answer_of, self._events_of(body)), asked_of(request), self._live.world.own_checks)
             if failed is not None:
                 raise InvalidOutput(*failed)
 
     def _events_of(self, body: bytes) -> list[Event]:
         dialect, unmasking = DIALECTS[self._letter.api], self._unmasking
-        events = dialect.read_events(body)
-        return events if unmasking is None else list(unmasking.whole(events))
+        events = _understood(dialect.read_events, body)
+        return events if unmasking is None else _understood(list, unmasking.whole(events))
 
     def _look_at(self, body: bytes) -> None:
         """The answer for the plan, and as the client would get it."""
         request, dialect, own = self._decision.request, DIALECTS[self._letter.api], self._letter.api == self._decision.request.api
         events = self._events_of(body)
-        self.answer = answer_of(events)
+        self.answer = _understood(answer_of, events)
         if request.stream or not own or self._unmasking is not None:
             self._say(events)
         else:
-            self.body = dialect.own_answer(body, None if request.content is None else request.content.previous)
+            self.body = _understood(dialect.own_answer, body, None if request.content is None else request.content.previous)
 
     def _say(self, events: list[Event]) -> None:
         """The answer as the client gets it, in words that are not the upstream's."""
         request = self._decision.request
-        self.body, self.final = written(request, events)
+        self.body, self.final = _understood(written, request, events)
         self._left_out = left_out(events, request.api)
 
     def _keep(self, chunk: bytes) -> None:
-        if self._kept is None:
+        if self._kept is None or not chunk:
             return
         self._kept.append(chunk)
         self._kept_bytes += len(chunk)
@@ -257,8 +274,9 @@ class Attempt:
             return None
         content = self._decision.request.content
         reader = DIALECTS[self._letter.api].reader({} if content is None else cast("dict[str, Any]", content.chat), own=False)
-        events, unmasking = reader.read(b"".join(self._kept)), unmasking_of(self._letter, self._asked)
-        return answer_of(events if unmasking is None else unmasking.whole(events))
+        events = _understood(lambda kept: [*reader.read(kept)], b"".join(self._kept))
+        unmasking = unmasking_of(self._letter, self._asked)
+        return _understood(answer_of, events if unmasking is None else unmasking.whole(events))
 
     def events(self, whole: Callable[[bytes], None], ended: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[bytes]:
         """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it.
@@ -281,11 +299,10 @@ class Attempt:
                 clock.expect(idle_s, "the model's stream stood still for too long")
                 if (chunk := await clock.wait(anext(reply.body, None))) is None:
                     break
-                self._keep(chunk)
-                for event in stream.feed(chunk):
+                for event in self._fed(stream, chunk):
                     handed.update(event)
                     yield event
-            ending = stream.ended()
+            ending = _understood(stream.ended)
             handed.update(ending)
             await self._finish("ok", usage=stream.usage)
         except Exception as error:
@@ -402,6 +419,7 @@ class Attempt:
             masked=len(self._letter.values),
             sent=not isinstance(error, UpstreamError) or error.sent,
             dropped=(*self._letter.dropped, *(self._left_out or getattr(self.stream, "dropped", ()))),
+            reckoned_input_tokens=self._decision.signals.tokens.input_for(self._model.tokenizer).tokens,
         )
 
     def _digest(self) -> str | None:
@@ -490,6 +508,14 @@ def _cause(error: UpstreamError) -> str:
 def code_of(text: str | None) -> str | None:
     """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
     return text if text is not None and _CODE.fullmatch(text) else None
+
+
+def _understood(read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What `read` makes of an answer. Raises as it does, and `UpstreamError` for what it stumbles over."""
+    try:
+        return read(*args, **kwargs)
+    except MALFORMED as error:
+        raise UpstreamError("the upstream sent an answer that cannot be read") from error
 
 
 async def _beginning(reply: Reply, most: int) -> bytes:

@@ -228,7 +228,10 @@ class Gateway:
     async def _seal(self, request: Request, contents: ContentKeys) -> None:
         if request.content is not None:
             subject, body = subject_of(request.caller.key, request.content.body), _encode(request.content.body)
-            await self._log.append("content", request.id, await contents.seal(subject, request.id, body, time.time_ns()))
+            sealed = await contents.seal(subject, request.id, body, time.time_ns())
+            if (previous := request.content.previous) is not None:  # what was erased meanwhile is not sealed again under another key
+                await self.responses.require(request.caller.key, previous)
+            await self._log.append("content", request.id, sealed)
 
     def _driver(self, decision: Decision, live: Live) -> Driver:
         route = live.world.snapshot.route_of(decision.request, decision.route)
@@ -268,7 +271,8 @@ class Gateway:
     async def _keep(self, decision: Decision, answer: bytes) -> None:
         request = decision.request
         if request.api == "responses" and request.content is not None:
-            await self.responses.keep(request.caller.key, request.content.body, answer, decision.ruling.labels)
+            content = request.content
+            await self.responses.keep(request.caller.key, content.body, answer, decision.ruling.labels, content.previous)
 
 
 def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float, read_picousd: int) -> dict[str, str]:
@@ -299,8 +303,8 @@ async def _at_once(events: bytes) -> AsyncIterator[bytes]:
 
 def _takes_long(inquiry: Inquiry, world: World) -> bool:
     """Whether other requests should not wait while this one is understood."""
-    if world.reads_slowly or (inquiry.complete is not None and b"previous_response_id" in inquiry.raw):
-        return True  # a conversation that is gone on from is read from the disk, and searched, however short the rest
+    if world.reads_slowly or (inquiry.complete is not None and (b"previous_response_id" in inquiry.raw or b"\\u" in inquiry.raw)):
+        return True  # a conversation that is gone on from, its field spelled with escapes or not, is read and searched
     if world.signals.search is None:
         return len(inquiry.raw) >= _LARGE_BYTES
     return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES

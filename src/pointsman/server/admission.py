@@ -1,4 +1,5 @@
-"""Who is let in while the event loop is behind: in each turn of it as many as keep its turns short.
+"""Who is let in: of all no more than so many at once, of one key fewer; and while the event loop is behind, in each turn of it as many
+as keep its turns short.
 
 What waits for a loop that is behind waits once for each of its steps, and the more is let in, the longer each turn takes. How many requests
 are in progress says little of it: most of them wait for models. The length of a turn does, whatever the requests are; so it is held by the
@@ -12,8 +13,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
+from pointsman.core.request import Caller
+from pointsman.errors import Overloaded
 from pointsman.upstream.lag import Lag
 
 TURN_S: Final = 0.01
@@ -21,6 +24,9 @@ TURN_S: Final = 0.01
 
 MOST_WAITING: Final = 32
 """Requests that may wait for their decision, for the loop or the log, while some are refused; with fewer in progress none is."""
+
+MOST_BESIDE: Final = 128
+"""Requests at once that ask no model: administration, reviews, and whatever is only read."""
 
 _FIRST = 8.0  # let in a turn, until its turns have been measured
 _LESS, _MORE = 0.8, 1.0
@@ -53,6 +59,43 @@ class Refusals:
             return
         _log.warning("no request is refused any more: %d were, with 429", self._count)
         self._count = 0
+
+
+class Places:
+    """How many requests are in progress, and whose. One key has three quarters of the places at most: it cannot keep everybody else out.
+
+    Root may have all of them. `what`: what such requests are called.
+    """
+
+    def __init__(self, what: str, refusals: Refusals) -> None:
+        self._what, self._refusals = what, refusals
+        self._taken = 0
+        self._of: dict[str, int] = {}
+
+    def require_room(self, most: int) -> None:
+        """Raise `Overloaded` where that many have been taken."""
+        if self._taken >= most:
+            self._refuse(f"{most:,} {self._what} are in progress already")
+
+    def take(self, caller: Caller, most: int) -> None:
+        """One more of that many, for this caller's key, to be given back. Raises `Overloaded` where it has its share."""
+        own, share = self._of.get(caller.key, 0), most - most // 4
+        if own >= share and caller.role != "root":
+            self._refuse(f"{share:,} {self._what} of the key {caller.key} are in progress already, and others have to have room as well")
+        self._of[caller.key] = own + 1
+        self._taken += 1
+
+    def give_back(self, caller: Caller) -> None:
+        """It is over."""
+        self._taken -= 1
+        if (left := self._of[caller.key] - 1) > 0:
+            self._of[caller.key] = left
+        else:
+            del self._of[caller.key]
+
+    def _refuse(self, why: str) -> NoReturn:
+        self._refusals.note(why)
+        raise Overloaded(why)
 
 
 class Admission:

@@ -32,7 +32,7 @@ from pointsman.gateway.idempotency import Replays
 from pointsman.gateway.reviews import Desk
 from pointsman.server import pages
 from pointsman.server.admin import Admin
-from pointsman.server.admission import MOST_WAITING, Admission, Refusals
+from pointsman.server.admission import MOST_BESIDE, MOST_WAITING, Admission, Places, Refusals
 from pointsman.server.asgi import ClientLeftError, Receive, Scope, Send, body_here, client_of, headers_of, respond, wait_for_body
 from pointsman.server.auth import Authenticator
 from pointsman.server.delivery import Delivery
@@ -46,7 +46,6 @@ from pointsman.wire.anthropic_messages.models import model_info, models_page
 from pointsman.wire.dialect import Dialect
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.openai_models import models_list, usable
-from pointsman.wire.openai_responses.input_items import input_items
 
 _log = logging.getLogger("pointsman.server")
 
@@ -100,6 +99,8 @@ class App:
         self._replays = replays
         self._strangers = Strangers()
         self._in_progress = 0
+        self._asking = Places("requests", self._refusals)
+        self._beside = Places("requests that ask no model", self._refusals)
         self._exact: dict[str, tuple[str, Handler]] = {
             **{f"/v1{dialect.path}": ("POST", partial(self._generate, api)) for api, dialect in DIALECTS.items()},
             "/v1/messages/count_tokens": ("POST", self._count_tokens),
@@ -142,10 +143,6 @@ class App:
         try:
             if self.draining:
                 raise ShuttingDown("the gateway is being stopped: ask another, or again in a moment")
-            if self._in_progress > self.limits.max_concurrent:
-                full = f"{self.limits.max_concurrent:,} requests are in progress already"
-                self._refusals.note(full)
-                raise Overloaded(full)
             await self._answer(scope, receive, send)
         except ClientLeftError:
             pass
@@ -164,14 +161,21 @@ class App:
         if pages.holds(path):  # a browser has no key yet
             await pages.serve(scope, send)
             return
+        asks = scope["method"] == "POST" and path in self._exact
+        places, most = (self._asking, self.limits.max_concurrent) if asks else (self._beside, MOST_BESIDE)
+        places.require_room(most)
         headers = headers_of(scope)
         caller = await self._authenticator.caller(headers)
-        for table in self._tables:
-            if table.holds(path):
-                await table(scope, headers, caller, receive, send)
-                return
-        handler, name = self._find(scope["method"], path)
-        await handler(Call(scope, headers, caller, name, receive, send))
+        places.take(caller, most)
+        try:
+            for table in self._tables:
+                if table.holds(path):
+                    await table(scope, headers, caller, receive, send)
+                    return
+            handler, name = self._find(scope["method"], path)
+            await handler(Call(scope, headers, caller, name, receive, send))
+        finally:
+            places.give_back(caller)
 
     async def _failed(self, scope: Scope, send: Send, error: PointsmanError) -> None:
         if isinstance(error, AuthenticationError):
@@ -224,8 +228,12 @@ class App:
         query = call.scope["query_string"].decode("latin-1")
         if ("stream", "true") in parse_qsl(query):
             raise RequestError("`stream`: what is kept is read whole", param="stream")
-        kept = await self._gateway.responses.read(call.caller.key, named)
-        await respond(call.send, 200, msgspec.json.encode(input_items(kept.items(), query)) if items else bytes(kept.answer), {})
+        responses = self._gateway.responses
+        if items:
+            body = await responses.input_items(call.caller.key, named, query)
+        else:
+            body = bytes((await responses.read(call.caller.key, named)).answer)
+        await respond(call.send, 200, body, {})
 
     async def _delete_response(self, call: Call) -> None:
         require_models(call.caller.key, call.caller.role)

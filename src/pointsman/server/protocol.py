@@ -30,6 +30,7 @@ class Protocol(HttpToolsProtocol):
 
     cycle: Cycle
     _shed = b""  # the answer to a request that is not begun
+    _has_shed = False  # one, of what was read just now
     _unread = 0  # bytes since the parser last came to the end of something
     _heading = True  # the next header belongs to a request, not to a trailer
     _refused = False
@@ -55,9 +56,12 @@ class Protocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._keep_waiting()
+        if not self._refused:
+            self._keep_waiting()
+            self._await_headers()
 
     def data_received(self, data: bytes) -> None:
+        self._has_shed = False
         while data and not self._refused and not self.transport.is_closing():
             # A piece is never larger than what is still allowed: what is too large does not reach the parser, which is quadratic in it.
             room = self.max_header_bytes - self._unread
@@ -67,12 +71,12 @@ class Protocol(HttpToolsProtocol):
             piece, data = data[:room], data[room:]
             self._unread += len(piece)
             super().data_received(piece)
-        if self._deadline is None and not self._owes_answer() and not self.transport.is_closing():
-            self._abort_in(self.header_timeout_s)
+        self._await_headers()
 
     def on_message_begin(self) -> None:
-        if self._owes_answer() or self._refused:
-            # Waiting with it would mean to stop reading, and so not to notice when the client leaves.
+        if self._owes_answer() or self._has_shed or self.flow.write_paused or self._refused:
+            # Waiting with it would mean to stop reading, and so not to notice when the client leaves. While writing is paused, the last
+            # answer cannot have been read: who goes on asking would have his answers kept for him, in memory, without bound.
             self.transport.abort()
             raise RequestError("pipelining is not accepted")  # stops the parser
         self._heading = True
@@ -127,9 +131,9 @@ class Protocol(HttpToolsProtocol):
         if self._refused:
             return
         if self._shed:
-            self.transport.write(self._shed)
-            self._shed = b""
             self._keep_waiting()
+            self.transport.write(self._shed)  # which may set the deadline for taking it
+            self._shed, self._has_shed = b"", True
             return
         super().on_message_complete()
         self.flow.resume_reading()  # a large body stops it; only by reading can one see that the client leaves
@@ -148,7 +152,8 @@ class Protocol(HttpToolsProtocol):
         self._heading, self._unread = False, 0
         theirs = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
         ours = b"content-type: application/json\r\nretry-after: 1\r\ncontent-length: %d\r\n" % len(body)
-        answer = b"".join([STATUS_LINE[429], *theirs, ours, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", body])
+        said = b"" if self.scope["method"] == "HEAD" else body
+        answer = b"".join([STATUS_LINE[429], *theirs, ours, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", said])
         if keep_alive:
             self._shed = answer
             return
@@ -180,6 +185,10 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"".join([STATUS_LINE[status], *theirs, ours, body]))
         self.transport.write_eof()  # a close while the client still sends would take the answer away from it
         self._abort_in(self.linger_s)
+
+    def _await_headers(self) -> None:
+        if self._deadline is None and not self._owes_answer() and not self.transport.is_closing():
+            self._abort_in(self.header_timeout_s)
 
     def _abort_in(self, seconds: float) -> None:
         self._keep_waiting()

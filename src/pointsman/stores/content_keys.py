@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +31,8 @@ _EPOCH = date(1970, 1, 1)
 _NONCE_BYTES = 12
 ANY_KEY = "*/"
 """Begins a subject's name that stands for those of every gateway key."""
+
+_LONGEST = 200  # characters of a name as it is: clients choose them
 
 _VERSION = 1  # `PRAGMA user_version`; 0: written before it was kept, with the same table
 _SCHEMA = """
@@ -102,9 +105,10 @@ class ContentKeys:
 
         `None`: of all. `*/ada`: of every subject called `ada` behind the id of a gateway key.
         """
-        ending = None if subject is None or not subject.startswith(ANY_KEY) else subject[1:]
-        chosen = "(?1 IS NULL OR subject = ?1 OR ?3 = substr(subject, instr(subject, '/'))) AND (?2 IS NULL OR day < ?2)"
-        limits = (subject, None if before is None else (before - _EPOCH).days, ending)
+        whose, start = ("substr(subject, instr(subject, '/'))", 1) if subject and subject.startswith(ANY_KEY) else ("subject", 0)
+        chosen = f"(?1 IS NULL OR {whose} IN (?1, ?3)) AND (?2 IS NULL OR day < ?2)"
+        names = (None, None) if subject is None else (_listed(subject)[start:], subject[start:])  # long ones stood there as they were
+        limits = (names[0], None if before is None else (before - _EPOCH).days, names[1])
         with self._lock, border(f"the content keys `{self.path}` cannot be read"):
             rows = self._connection.execute(f"SELECT id, subject, day FROM content_keys WHERE {chosen} ORDER BY day, subject", limits)  # noqa: S608
             return [ContentKey(str(name), str(whose), _EPOCH + timedelta(days=cast("int", day))) for name, whose, day in rows]
@@ -125,7 +129,7 @@ class ContentKeys:
 
     def _seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
         # Read every time, never kept in memory: what another process destroys is gone for all.
-        wanted = subject, at_ns // _DAY_NS
+        wanted = _listed(subject), at_ns // _DAY_NS
         query = "SELECT id, key FROM content_keys WHERE subject = ? AND day = ?"
         with self._lock, border(f"a content key cannot be kept in `{self.path}`"):
             found = self._connection.execute(query, wanted).get
@@ -138,7 +142,8 @@ class ContentKeys:
 
     def _marks(self, subject: str, digest: str) -> list[str]:
         with self._lock, border(f"the content keys `{self.path}` cannot be read"):
-            rows = self._connection.execute("SELECT key FROM content_keys WHERE subject = ? ORDER BY day DESC", (subject,)).fetchall()
+            query = "SELECT key FROM content_keys WHERE subject = ? ORDER BY day DESC"
+            rows = self._connection.execute(query, (_listed(subject),)).fetchall()
         return [hmac.digest(cast("bytes", key), b"said " + digest.encode(), "sha256").hex() for (key,) in rows]
 
     def _secret(self, name: str) -> bytes | None:
@@ -164,6 +169,16 @@ def sealing_key(body: bytes) -> str | None:
     """
     head, _, rest = body.partition(b'","nonce":"')
     return head[8:].decode(errors="replace") if head.startswith(b'{"key":"ck_') and b'","sealed":"' in rest[:40] else None
+
+
+def _listed(subject: str) -> str:
+    """A subject as the file names it: what is longer than anybody's name is stood for by its digest.
+
+    >>> _listed("k3v7/ada"), _listed("k3v7/" + 300 * "a")[:24]
+    ('k3v7/ada', 'k3v7/sha256:9835fa6bf4e2')
+    """
+    key, _, name = subject.partition("/")
+    return subject if len(name) <= _LONGEST else f"{key}/sha256:{sha256(name.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _opened(path: Path, busy_timeout_s: float) -> apsw.Connection:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from typing import NamedTuple
+
+
+class _Row(NamedTuple):
+    key: str
+    until_ns: int
+    body: bytes
 
 
 class MemoryResponses:
-    """As `SqliteResponses` for one process; of more than `most_bytes` the oldest are given up."""
+    """As `SqliteResponses` for one process. Of more than `most_bytes` in all, the gateway key that has most gives up its oldest."""
 
     def __init__(self, most_bytes: int = 64_000_000) -> None:
         self._most_bytes = most_bytes
-        self._bytes = 0
-        self._rows: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # until when, and what
+        self._bytes: Counter[str] = Counter()  # by key
+        self._total = 0
+        self._rows: dict[bytes, _Row] = {}
+        self._ids: dict[str, OrderedDict[bytes, None]] = {}  # of each key, the oldest first
 
     def find(self, id: bytes, now_ns: int) -> bytes | None:
         """What was kept; `None` where nothing is, or its time is over. From any thread."""
-        until_ns, body = self._rows.get(id, (0, b""))
-        return body if until_ns > now_ns else None
+        row = self._rows.get(id)
+        return row.body if row is not None and row.until_ns > now_ns else None
 
-    def keep(self, id: bytes, body: bytes, until_ns: int) -> None:
+    def keep(self, id: bytes, key: str, body: bytes, until_ns: int) -> None:
         """Keep it until then, or until there is no room."""
         self._drop(id)
-        self._rows[id] = until_ns, body
-        self._bytes += len(body)
-        while self._bytes > self._most_bytes:
-            self._drop(next(iter(self._rows)))
+        self._rows[id] = _Row(key, until_ns, body)
+        self._ids.setdefault(key, OrderedDict())[id] = None
+        self._count(key, len(body))
+        while self._total > self._most_bytes:
+            most = max(self._bytes, key=self._bytes.__getitem__)
+            self._drop(next(iter(self._ids[most])))
 
     def delete(self, id: bytes, now_ns: int) -> bool:
         """Delete it; whether there was one."""
@@ -34,9 +45,18 @@ class MemoryResponses:
 
     def purge(self, now_ns: int) -> None:
         """Delete those whose time is over."""
-        for name in [name for name, (until_ns, _) in self._rows.items() if until_ns <= now_ns]:
+        for name in [name for name, row in self._rows.items() if row.until_ns <= now_ns]:
             self._drop(name)
 
     def _drop(self, id: bytes) -> None:
         if (row := self._rows.pop(id, None)) is not None:
-            self._bytes -= len(row[1])
+            del self._ids[row.key][id]
+            if not self._ids[row.key]:
+                del self._ids[row.key]
+            self._count(row.key, -len(row.body))
+
+    def _count(self, key: str, bytes: int) -> None:
+        self._total += bytes
+        self._bytes[key] += bytes
+        if key not in self._ids:
+            del self._bytes[key]

@@ -109,10 +109,20 @@ MIGRATIONS = (
     """
     CREATE TABLE responses(
         id BLOB PRIMARY KEY,
+        key TEXT NOT NULL,  -- whose it is: the id of a gateway key
         until_ns INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,  -- of the body
         body BLOB NOT NULL  -- sealed
     ) STRICT;
     CREATE INDEX responses_until ON responses(until_ns);
+    CREATE INDEX responses_key ON responses(key, until_ns);
+    CREATE TABLE responses_held(key TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER responses_kept AFTER INSERT ON responses BEGIN
+        INSERT INTO responses_held(key, bytes) VALUES (NEW.key, NEW.bytes) ON CONFLICT(key) DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER responses_gone AFTER DELETE ON responses BEGIN
+        UPDATE responses_held SET bytes = bytes - OLD.bytes WHERE key = OLD.key;
+    END;
     """,
     f"""
     DROP INDEX log_tenancy;

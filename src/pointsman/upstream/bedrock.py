@@ -7,7 +7,7 @@ retry, timeout or redirection of its own comes between ours and the model.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,8 +17,12 @@ from pointsman.errors import UpstreamError, UpstreamStreamBroken
 from pointsman.upstream.transport import Reply, Transport
 from pointsman.wire.bedrock_converse import ConverseEvents, to_message
 from pointsman.wire.headers import bearer
+from pointsman.wire.openai_chat.unreadable import MALFORMED
 
 _MOST_BYTES = 64_000_000
+_MOST_FRAME_BYTES = 16_000_000
+_PRELUDE_BYTES = 12  # of a frame: its length, that of its headers, and a checksum of both
+_LEAST_FRAME_BYTES = 16
 _STREAMED = "application/vnd.amazon.eventstream"
 _letter = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -49,6 +53,16 @@ class ConverseTransport:
     async def aclose(self) -> None:
         """As the transport."""
         await self._transport.aclose()
+
+
+def _rest_of_frame(prelude: bytes) -> int:
+    """Bytes that follow it. Raises `UpstreamStreamBroken` for a frame that is none, or too large."""
+    size = int.from_bytes(prelude[:4], "big")
+    if not _LEAST_FRAME_BYTES <= size <= _MOST_FRAME_BYTES:
+        raise UpstreamStreamBroken(
+            f"the upstream sent a frame of {size:,} bytes: Bedrock's have {_LEAST_FRAME_BYTES} to {_MOST_FRAME_BYTES:,}"
+        )
+    return size - len(prelude)
 
 
 class _Body:
@@ -97,23 +111,36 @@ class _Streamed:
     """A stream in AWS's binary frames."""
 
     def __init__(self, buffer: Any, events: ConverseEvents) -> None:
+        """`buffer` copies all it holds whenever it gets more: it gets a frame's prelude, and then the rest of it at once."""
         self._buffer, self._events = buffer, events
+        self._held = bytearray()
+        self._wanted = _PRELUDE_BYTES
+        self._in_frame = False
         self.error: UpstreamError | None = None  #: what comes after what was said
 
     def take(self, piece: bytes) -> bytes:
         """The events that are whole by now. What is damaged, or could not be read, is kept as `error`."""
         from botocore.eventstream import ParserError
 
-        self._buffer.add_data(piece)
+        self._held += piece
         said: list[bytes] = []
         try:
-            said += (self._event(frame.headers, frame.payload) for frame in self._buffer)
+            said += (self._event(frame.headers, frame.payload) for frame in self._frames())
         except UpstreamError as error:
             self.error = error
-        except (ParserError, struct.error, LookupError, UnicodeError) as error:
+        except (ParserError, struct.error, *MALFORMED) as error:
             self.error = UpstreamStreamBroken("the upstream sent something that is not a stream of Bedrock's")
             self.error.__cause__ = error
         return b"".join(said)
+
+    def _frames(self) -> Iterator[Any]:
+        while len(self._held) >= self._wanted:
+            part = bytes(self._held[: self._wanted])
+            del self._held[: self._wanted]
+            self._buffer.add_data(part)
+            yield from self._buffer
+            self._in_frame = not self._in_frame
+            self._wanted = _rest_of_frame(part) if self._in_frame else _PRELUDE_BYTES
 
     def ended(self) -> bytes:
         """What is left to say."""

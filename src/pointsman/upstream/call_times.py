@@ -49,7 +49,8 @@ class CallTimes:
         if not self.settings.slas:
             return False
         now_s = self._clock()
-        asked = 0 if outcome.usage is None else outcome.usage.input_tokens
+        # An upstream that reports too little must not make long prompts count as short ones.
+        asked = max(outcome.reckoned_input_tokens, 0 if outcome.usage is None else outcome.usage.input_tokens)
         tasks = (None, outcome.task) if outcome.task in self.settings.tasks else (None,)
         sizes = (*(size for size in SIZES if asked <= size), _ANY)
         for of, took_ms in _times(outcome):

@@ -37,7 +37,7 @@ def parse_object(body: bytes, max_depth: int = 64) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise RequestError("the body must be a JSON object")
         if len(body) > _QUICKER_TO_WALK or body.count(b"{") + body.count(b"[") > max_depth:
-            _refuse_sprawl(value, max_depth)
+            refuse_sprawl(value, max_depth)
         _refuse_duplicate_keys(body, value)
     except UnicodeDecodeError as error:
         raise RequestError("the body is not UTF-8") from error
@@ -65,8 +65,8 @@ def _refuse_twice(pairs: Iterable[tuple[str, Any]]) -> None:
         seen.add(name)
 
 
-def _refuse_sprawl(value: object, max_depth: int) -> None:
-    """Refuse what is nested too deep, or in too many pieces to look at in reasonable time."""
+def refuse_sprawl(value: object, max_depth: int) -> None:
+    """Refuse what is nested too deep (`RecursionError`), or in too many pieces to look at in reasonable time (`RequestError`)."""
     level: list[object] = [value]
     depth = containers = 0
     while level:

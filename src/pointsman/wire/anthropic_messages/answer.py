@@ -98,19 +98,24 @@ def tier(usage: Any) -> Iterator[Event]:
         yield Served("priority")
 
 
-def citations(told: Any, start: int, end: int) -> Iterator[Event]:
+def cited(words: tuple[str, ...], start: int, end: int) -> Event:
     """What a block of text, from `start` to `end`, goes back to. Pages of the web have a counterpart, documents have none."""
-    for citation in told if isinstance(told, list) else ():
-        found = citation if isinstance(citation, dict) else {}
-        kind, url, title, quote = (_word(found.get(name)) for name in ("type", "url", "title", "cited_text"))
-        if kind == "web_search_result_location" and url:
-            yield Citation(url, start, end, title, quote)
-        else:
-            yield Lost(f"citations.{kind or 'unknown'}")
+    kind, url, title, quote = words
+    if kind == "web_search_result_location" and url:
+        return Citation(url, start, end, title, quote)
+    return Lost(f"citations.{kind or 'unknown'}")
 
 
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def words_of_citations(told: Any) -> list[tuple[str, ...]]:
+    """What is read of each citation: kind, address, title and quote, each empty where it has none."""
+    return [words_of(citation) for citation in told] if isinstance(told, list) else []
+
+
+def words_of(citation: Any) -> tuple[str, ...]:
+    """The same of one."""
+    found = citation if isinstance(citation, dict) else {}
+    words = (found.get(name) for name in ("type", "url", "title", "cited_text"))
+    return tuple(word if isinstance(word, str) else "" for word in words)
 
 
 def finish_reason(reason: str) -> str:
@@ -135,6 +140,8 @@ def _read(body: bytes) -> _Answer:
         raise refused_event(body)
     if answer.content is None:
         raise UpstreamError("the upstream answered with a message that has no content")
+    if not all(isinstance(block.get("type", ""), str) for block in answer.content):
+        raise UpstreamError("the upstream answered with a content block whose type is not text")
     return answer
 
 
@@ -149,7 +156,8 @@ def _events(block: Mapping[str, Any], call: int, start: int) -> Iterator[Event]:
         case "text":
             if text := text_of(block, "text"):
                 yield Text(text)
-            yield from citations(block.get("citations"), start, start + len(text))
+            for words in words_of_citations(block.get("citations")):
+                yield cited(words, start, start + len(text))
         case "thinking":
             if thought := text_of(block, "thinking"):
                 yield Reasoning(thought)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -11,9 +11,11 @@ from msgspec import Struct
 from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
-from pointsman.wire.anthropic_messages.answer import citations, ending, finish_reason, text_of, tier
-from pointsman.wire.anthropic_messages.usage import read_usage
+from pointsman.wire.anthropic_messages.answer import cited, ending, finish_reason, text_of, tier, words_of, words_of_citations
+from pointsman.wire.anthropic_messages.usage import COUNTS, read_usage
 from pointsman.wire.events import Event, Lost, Reasoning, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.fields import kept
+from pointsman.wire.openai_chat.reading import MOST_PARTS
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.refused import refused_event
 
@@ -30,6 +32,7 @@ class _Event(Struct):
 
 _event = msgspec.json.Decoder(_Event).decode
 _NOTHING: Sequence[Event] = ()
+_STOP: Final = ("stop_reason", "stop_sequence", "stop_details")
 
 
 class MessagesStream:
@@ -43,7 +46,8 @@ class MessagesStream:
         self._calls = 0
         self._length = 0  # of the text that was read
         self._text_from = 0  # where the last block of text began
-        self._citations: list[Any] = []  # of that block
+        self._citations: list[tuple[str, ...]] = []  # of that block
+        self._reads = False  # and does not pass on
         self._counts: dict[str, Any] = {}
         self._counted = False  # the last counts have come
         self._stop: dict[str, Any] = {}
@@ -78,6 +82,7 @@ class MessagesStream:
 
     def read(self, data: bytes) -> Iterator[Event]:
         """The events completed by `data`. Raises as `feed` does."""
+        self._reads = True
         for _, _, said in self._follow(data):
             for event in said:
                 if isinstance(event, Text):
@@ -127,7 +132,7 @@ class MessagesStream:
                 return self._start(_index(event), _object(event.content_block, "content_block"))
             case "content_block_stop" if self._citations:
                 told, self._citations = self._citations, []
-                return [*citations(told, self._text_from, self._length)]
+                return [cited(words, self._text_from, self._length) for words in told]
             case "message_start":
                 usage = _object(event.message, "message").get("usage")
                 self._count(usage)
@@ -135,7 +140,7 @@ class MessagesStream:
             case "message_delta":
                 delta = _object(event.delta, "delta")
                 text_of(delta, "stop_reason")
-                self._stop |= {name: value for name, value in delta.items() if value is not None}
+                self._stop |= kept(delta, _STOP)
                 self.begun = self.begun or self.finish_reason is not None
                 self.spoken = self.spoken or delta.get("stop_reason") == "refusal"
                 self._count(event.usage)
@@ -147,11 +152,11 @@ class MessagesStream:
 
     def _start(self, index: int, block: dict[str, Any]) -> Sequence[Event]:
         kind = text_of(block, "type")
+        self._keep(len(self._blocks))
         self._blocks[index] = None
         if kind in {"text", "thinking"}:  # some servers put the first piece in here
             text = text_of(block, kind)
-            noted = block.get("citations")
-            self._text_from, self._citations = self._length, [*noted] if isinstance(noted, list) else []
+            self._text_from, self._citations = self._length, words_of_citations(block.get("citations")) if self._reads else []
             return self._said(Text(text) if kind == "text" else Reasoning(text)) if text else _NOTHING
         self.begun = self.spoken = True
         if kind != "tool_use":
@@ -179,8 +184,9 @@ class MessagesStream:
                 text, call = text_of(delta, "partial_json"), self._blocks[index]
                 said = self._said(ToolArguments(call or 0, text)) if text else _NOTHING
                 return _NOTHING if call is None else said  # of a tool that the provider runs itself
-            case "citations_delta":
-                self._citations.append(delta.get("citation"))
+            case "citations_delta" if self._reads:
+                self._keep(len(self._citations))
+                self._citations.append(words_of(delta.get("citation")))
         return _NOTHING
 
     def _said(self, event: Event) -> Sequence[Event]:
@@ -190,7 +196,13 @@ class MessagesStream:
 
     def _count(self, usage: Any) -> None:
         if isinstance(usage, dict):
-            self._counts |= {name: value for name, value in usage.items() if value is not None}
+            self._counts |= kept(usage, COUNTS)
+
+    @staticmethod
+    def _keep(count: int) -> None:
+        """Raises ValueError where so many are kept already that one more would be too many."""
+        if count >= MOST_PARTS:
+            raise ValueError(f"it is of an answer with more than {MOST_PARTS:,} parts")
 
     def _ending(self) -> Sequence[Event]:
         sequence = self._stop.get("stop_sequence")

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pointsman.core.prices import Usage
 from pointsman.wire.openai_chat.usage import MOST_TOKENS
+
+COUNTS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+    "output_tokens_details",
+)
+"""What is read of a usage object."""
 
 
 def read_usage(reported: Any) -> Usage | None:

@@ -11,9 +11,17 @@ import msgspec
 from msgspec import Struct
 
 from pointsman.errors import UpstreamError
-from pointsman.wire.openai_chat.unreadable import UNREADABLE
+from pointsman.wire.openai_chat.unreadable import MALFORMED
+from pointsman.wire.openai_chat.usage import count
 
 _REASONS: Final[Mapping[str, str]] = {"guardrail_intervened": "refusal", "content_filtered": "refusal"}
+_COUNTS: Final = {
+    "inputTokens": "input_tokens",
+    "outputTokens": "output_tokens",
+    "cacheReadInputTokens": "cache_read_input_tokens",
+    "cacheWriteInputTokens": "cache_creation_input_tokens",
+}
+_LIVES: Final = ("5m", "1h")
 _MALFORMED: Final = {"malformed_model_output": "what it wrote", "malformed_tool_use": "its call of a tool"}
 
 
@@ -39,7 +47,7 @@ def to_message(body: bytes, id: str, model: str) -> bytes:
     try:
         answer = _answer(body)
         content = [made for block in answer.output.message.content for made in _blocks(block)]
-    except (*UNREADABLE, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise UpstreamError("the upstream answered 200 with something that is not an answer of Converse") from error
     reason = stop_reason(answer.stop_reason)
     return msgspec.json.encode(message_of(id, model, content) | {"stop_reason": reason, "usage": usage_of(answer.usage)})
@@ -63,25 +71,26 @@ def stop_reason(reason: str) -> str:
 
 
 def usage_of(reported: Any) -> dict[str, Any] | None:
-    """Token counts as Messages writes them: in both, the input leaves out what the cache had.
+    """Token counts as Messages writes them: in both, the input leaves out what the cache had. `None` where one cannot be meant.
 
     >>> usage_of({"inputTokens": 10, "outputTokens": 5, "totalTokens": 105, "cacheReadInputTokens": 90})
     {'input_tokens': 10, 'output_tokens': 5, 'cache_read_input_tokens': 90}
     """
     if not isinstance(reported, dict):
         return None
-    names = {
-        "inputTokens": "input_tokens",
-        "outputTokens": "output_tokens",
-        "cacheReadInputTokens": "cache_read_input_tokens",
-        "cacheWriteInputTokens": "cache_creation_input_tokens",
-    }
-    said = {name: reported[theirs] for theirs, name in names.items() if reported.get(theirs) is not None}
+    said: dict[str, Any] = {name: count(reported, theirs) for theirs, name in _COUNTS.items() if reported.get(theirs) is not None}
     details = reported.get("cacheDetails")
-    if isinstance(details, list) and details:
-        written = [detail for detail in details if isinstance(detail, dict)]
-        said["cache_creation"] = {f"ephemeral_{detail.get('ttl')}_input_tokens": detail.get("inputTokens") for detail in written}
-    return said
+    lives = {life: _written(details, life) for life in _LIVES} if isinstance(details, list) else {}
+    lives = {f"ephemeral_{life}_input_tokens": tokens for life, tokens in lives.items() if tokens != 0}
+    if None in said.values() or None in lives.values():
+        return None
+    return said | ({"cache_creation": lives} if lives else {})
+
+
+def _written(details: list[Any], life: str) -> int | None:
+    """Tokens that were written to the cache for so long; `None` where that cannot be meant."""
+    written = [count(detail, "inputTokens") for detail in details if isinstance(detail, dict) and detail.get("ttl") == life]
+    return None if None in written else sum(tokens or 0 for tokens in written)
 
 
 def redacted(blob: Any) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire.bedrock_converse.answer import message_of, redacted, stop_reason, usage_of
-from pointsman.wire.openai_chat.unreadable import UNREADABLE
+from pointsman.wire.openai_chat.unreadable import MALFORMED, UNREADABLE
 
 _HEADS: dict[str, dict[str, Any]] = {
     "text": {"type": "text", "text": ""},
@@ -30,7 +30,7 @@ class ConverseEvents:
         try:
             event = msgspec.json.decode(payload)
             return self._take(kind, event)
-        except (*UNREADABLE, KeyError, TypeError, AttributeError) as error:
+        except MALFORMED as error:
             raise UpstreamStreamBroken("the upstream sent an event that is not of Converse") from error
 
     def failed(self, kind: str, payload: bytes) -> bytes:

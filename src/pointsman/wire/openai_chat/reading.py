@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 from pointsman.errors import UpstreamError
 from pointsman.wire.events import Citation, Event, Finished, FinishReason, Lost, Reasoning, Refusal, Served, Text, ToolArguments, ToolBegan
 
-Index = Annotated[int, Meta(ge=0, lt=10_000)]
+MOST_PARTS: Final = 10_000  # choices, calls, items and the like of one answer
+Index = Annotated[int, Meta(ge=0, lt=MOST_PARTS)]
 
 REASONS: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",

@@ -21,6 +21,7 @@ from pointsman.wire.openai_chat.usage import read_usage
 from pointsman.wire.refused import refused_event
 
 KEEP_ALIVE = b": keep-alive\n\n"
+_LONGEST_REASON = 100  # characters: what is longer is no code
 _LESSONS = 3  # attempts at finding out how a stream's usual chunk looks; many begin with one that is a little different
 _BESIDE = (Used, Served)  # events in which nothing is said
 
@@ -212,7 +213,8 @@ class OpenAIStream:
         says = choice.says()
         self.pieces += says
         self.begun = self.begun or says or choice.finish_reason is not None
-        self._finish_reasons[choice.index] = choice.finish_reason or self._finish_reasons.get(choice.index)
+        reason = choice.finish_reason
+        self._finish_reasons[choice.index] = reason[:_LONGEST_REASON] if reason else self._finish_reasons.get(choice.index)
 
     def _without_usage(self, event: sse.Event) -> bytes:
         try:
@@ -257,7 +259,7 @@ def _without_usage(event: sse.Event) -> bytes:
 
 
 class _Passed(Struct):
-    index: int = 0
+    index: Index = 0
     delta: dict[str, Any] | None = None
     finish_reason: str | None = None
 

@@ -14,7 +14,7 @@ from pointsman.wire.openai_completions.logprobs import OldLogprobs, from_old
 
 
 class _Passed(Struct):
-    index: int = 0
+    index: Index = 0
     text: str | None = None
     finish_reason: str | None = None
 

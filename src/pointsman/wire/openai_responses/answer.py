@@ -20,6 +20,7 @@ from pointsman.wire.refused import refused_event
 Json = dict[str, Any]
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _KNOWN = {"message", "reasoning", *CALLS}
+_MOST_LOGPROB = 1e300  # JSON has whole numbers that are no floating-point numbers
 
 
 class Answer(Struct):
@@ -190,8 +191,12 @@ def logprobs_of(given: Any) -> list[Json]:
 
 
 def _logprob(entry: Mapping[str, Any]) -> Json:
-    token, known = text_of(entry, "token"), entry.get("bytes")
-    return {"token": token, "logprob": entry.get("logprob"), "bytes": known if isinstance(known, list) else list(token.encode())}
+    token, known, logprob = text_of(entry, "token"), entry.get("bytes"), entry.get("logprob")
+    return {
+        "token": token,
+        "logprob": logprob if isinstance(logprob, int | float) and abs(logprob) < _MOST_LOGPROB else None,
+        "bytes": known if isinstance(known, list) else list(token.encode()),
+    }
 
 
 def usage_of(usage: Any) -> Usage | None:

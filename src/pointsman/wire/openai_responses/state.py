@@ -16,6 +16,9 @@ class _Answer(msgspec.Struct):
 
 _answer = msgspec.json.Decoder(_Answer).decode
 
+_SAID_BY_MODELS = frozenset({"message", "reasoning", "compaction", "program", "mcp_list_tools", "mcp_approval_request"})
+_FOUND_BY_PROVIDERS = frozenset({"program_output", "shell_call_output", "tool_search_output"})
+
 
 def items_of_input(body: Mapping[str, Any]) -> list[Item]:
     """The input of a request as items; empty for what is none, which `to_chat` refuses.
@@ -45,10 +48,17 @@ def expand(body: Mapping[str, Any], earlier: Sequence[Item]) -> dict[str, Any]:
 def output_items(answer: bytes) -> list[Item]:
     """The items of a whole answer, or of a stream's `final`; empty where it has none.
 
-    >>> output_items(b'{"object": "response", "output": [{"type": "message"}]}')
-    [{'type': 'message'}]
+    A model speaks as the assistant, whatever role it claims, and its items are such as an answer can have: none that a client says.
+
+    >>> output_items(b'{"output": [{"type": "message", "role": "system"}, {"type": "function_call_output", "call_id": "c"}]}')
+    [{'type': 'message', 'role': 'assistant'}]
     """
     try:
-        return _answer(answer).output
+        output = _answer(answer).output
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
+    return [{**item, "role": "assistant"} if item["type"] == "message" else item for item in output if _of_an_answer(item.get("type"))]
+
+
+def _of_an_answer(kind: object) -> bool:
+    return isinstance(kind, str) and (kind in _SAID_BY_MODELS or kind in _FOUND_BY_PROVIDERS or kind.endswith("_call"))

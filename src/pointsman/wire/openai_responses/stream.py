@@ -12,6 +12,7 @@ from pointsman.core.prices import Usage
 from pointsman.errors import UpstreamStreamBroken
 from pointsman.wire import sse
 from pointsman.wire.events import Citation, Event, Lost, Reasoning, Refusal, Text, ToolArguments, ToolBegan
+from pointsman.wire.openai_chat.reading import MOST_PARTS
 from pointsman.wire.openai_chat.unreadable import UNREADABLE
 from pointsman.wire.openai_responses.answer import (
     CALLS,
@@ -68,7 +69,7 @@ class ResponsesStream:
         self._piecewise: set[int] = set()  # output indices of which pieces came
         self._reads = False  # and does not pass on
         self._length = 0  # of the text that was read
-        self._starts: dict[tuple[int, Any], int] = {}  # where the parts of the text begin in it
+        self._starts: dict[tuple[int, int], int] = {}  # where the parts of the text begin in it
         self._cited: set[int] = set()  # output indices whose annotations came one by one
         self._thought: tuple[int, Any] | None = None  # where the last piece of reasoning stood
         self._last_words = b""
@@ -140,19 +141,18 @@ class ResponsesStream:
         return said
 
     def _take_piece(self, data: _Data, make: _Make) -> list[Event]:
-        if not isinstance(data.delta, str) or type(data.output_index) is not int:
+        if not isinstance(data.delta, str):
             raise UpstreamStreamBroken("the upstream sent a piece of a response that is not text")
+        at = _number(data.output_index)
         if not data.delta:
             return []
-        self._piecewise.add(data.output_index)
+        self._piecewise.add(at)
         self.pieces += 1
         self.begun = self.spoken = True
         return make(self, data)
 
     def _take_item(self, data: _Data, *, done: bool) -> list[Event]:
-        item, at = _item(data.item), data.output_index
-        if type(at) is not int:
-            raise UpstreamStreamBroken("the upstream sent an item of a response without its number")
+        item, at = _item(data.item), _number(data.output_index)
         said: list[Event] = []
         if text_of(item, "type") in CALLS and at not in self._calls:
             self._calls[at] = len(self._calls)
@@ -180,11 +180,13 @@ class ResponsesStream:
                 yield event
 
     def _take_other(self, data: _Data, kind: str) -> list[Event]:
-        where = (data.output_index, data.content_index)
         if kind == "response.content_part.added":
-            self._starts[where] = self._length
+            if len(self._starts) >= MOST_PARTS:
+                raise UpstreamStreamBroken(f"the upstream sent a response of more than {MOST_PARTS:,} parts")
+            self._starts[_where(data)] = self._length
         elif kind == "response.output_text.annotation.added" and isinstance(data.annotation, dict):
-            self._cited.add(data.output_index)
+            where = _where(data)
+            self._cited.add(where[0])
             return [noted(data.annotation, self._starts.get(where, 0))]
         return []
 
@@ -223,6 +225,17 @@ class ResponsesStream:
         if data.output_index not in self._calls:
             raise UpstreamStreamBroken("the upstream sent arguments of a tool call that never began")
         return [ToolArguments(self._calls[data.output_index], data.delta)]
+
+
+def _number(index: Any) -> int:
+    """Where an item or a part stands. Raises `UpstreamStreamBroken` for what is no place in an answer."""
+    if type(index) is not int or not 0 <= index < MOST_PARTS:
+        raise UpstreamStreamBroken(f"the upstream sent a part of a response that has no number from 0 to {MOST_PARTS - 1:,}")
+    return index
+
+
+def _where(data: _Data) -> tuple[int, int]:
+    return _number(data.output_index), _number(0 if data.content_index is None else data.content_index)
 
 
 _Make = Callable[[ResponsesStream, _Data], list[Event]]
