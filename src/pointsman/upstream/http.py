@@ -47,9 +47,11 @@ class Pool:
         if not waiting:
             return None
         oldest_s = time.monotonic() - (_IDLE_TLS_S if origin.tls else _IDLE_S)
+        while waiting and waiting[0].idle_since_s <= oldest_s:  # left over from busier times: it is the latest that is taken
+            waiting.pop(0).abort()
         while waiting:
             connection = waiting.pop()
-            if connection.usable and connection.idle_since_s > oldest_s:
+            if connection.usable:
                 return connection
             connection.abort()
         return None
