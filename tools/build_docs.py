@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that this runs as a script, too
 
-from pointsman import cli  # noqa: E402
+from pointsman import cli, native  # noqa: E402
 from pointsman.build.snapshot import snapshot_body, snapshot_of  # noqa: E402
 from pointsman.build.world import signal_settings  # noqa: E402
 from pointsman.catalogue.prices import load as load_catalogue  # noqa: E402
@@ -61,7 +61,7 @@ from tools import build_api_docs, build_benchmarks, build_config_docs, build_fig
 
 DOCS = ROOT / "docs"
 BY = "written by tools/build_docs.py"
-BUILD_TOOLS = {"editables", "hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers"}
+BUILD_TOOLS = {"setuptools"}
 """What `pip install .` needs, and the gateway does not."""
 
 
@@ -201,6 +201,7 @@ def _variables() -> Iterator[str]:
     yield "|---|---|"
     yield f"| `{KEY_VARIABLE}` | {own} |"
     yield f"| {providers} | `init`, and every command without a configuration file: adds models of that provider to the pool |"
+    yield f"| `{native.VARIABLE}` | `0`: do without [the compiled core](architecture.md#the-compiled-core) |"
     yield f"| any other | as `${{NAME}}` in the configuration, see {values} |"
 
 
@@ -250,7 +251,7 @@ def counts() -> Iterator[str]:
     every = installed - BUILD_TOOLS
     yield f"{len(every - local)} distributions are installed for the gateway, {len(every)} with a local model."
     yield "`requirements/run.txt` names each with version and hash; beside them it holds"
-    yield f"the {len(installed & BUILD_TOOLS)} that build the package."
+    yield f"what builds the package: {_listed(sorted(installed & BUILD_TOOLS))}."
 
 
 def _names(requirements: Iterable[str]) -> set[str]:

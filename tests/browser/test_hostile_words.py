@@ -70,7 +70,7 @@ async def names(found: Any, at: int, text: str) -> str:
     """A ticket that is called so in every way. One of two was decided, with those words."""
     review, now_ns = f"rev_{at}", time.time_ns()
     named = dict.fromkeys(("decision", "route", "reason", "org", "team", "key", "task"), text)
-    await found.opened(review, hostile(text), **named, labels=(text,), failures=(Failure(text, text, 500, 1),))
+    await found.opened(review, hostile(text), **named, labels=(text,), failures=(Failure(text, text, 500, 1, text),))
     if at % 2:
         await found.desk.store.act(review, Action("edit", text=text, call=1, note=text), Caller(text, role="root"), now_ns)
     elif at % 4 == 2:

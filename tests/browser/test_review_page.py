@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pointsman.core.labels import close
+from pointsman.errors import Failure
 from tests.browser.chromium import Chromium, Page
 from tests.browser.desks import Desked
 from tests.tickets import ANSWER, WORDS
@@ -78,6 +79,25 @@ async def test_a_reviewer_signs_in_claims_edits_and_releases(scene):
         await page.until("decision.hidden")
         assert_sound(page)
         assert page.refusals == []
+
+
+async def test_what_failed_is_told_with_the_check_that_an_answer_failed(scene):
+    async with scene() as (found, browser):
+        failures = (
+            Failure("small", "invalid_output", 502, 1, "json <b>schema</b>"),
+            Failure("large", "overloaded", 503, 2),
+            Failure("away", "unavailable", 503),
+        )
+        await found.opened(failures=failures)
+        page = await browser.page()
+        await sign_in(page, found.url, await found.reviewer())
+        await choose(page, "rev_1")
+        assert (await page.texts(".history li"))[1:4] == [
+            "call 1: small failed: invalid_output: json <b>schema</b>",
+            "call 2: large failed: overloaded",
+            "not asked: away failed: unavailable",
+        ]
+        assert_sound(page)
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,19 @@ from datetime import date
 
 import pytest
 
+from pointsman.build.clouds import WAYS
 from pointsman.build.endpoints import Engines, endpoints
 from pointsman.build.models import model_of
 from pointsman.build.service import open_service
 from pointsman.catalogue import prices
 from pointsman.config.models import ModelConfig
+from pointsman.config.providers import CLOUDS
 from pointsman.config.schema import Config, StoreConfig
 from pointsman.errors import ConfigError
 from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.client import Endpoint
-from pointsman.upstream.http import Pool
+from pointsman.upstream.http import HttpTransport, Pool
+from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
 from pointsman.upstream.vertex import VertexTransport
 from pointsman.wire.bedrock_converse import to_converse
 
@@ -53,6 +56,31 @@ def test_bedrock_is_asked_where_the_region_says():
     assert (found.address, found.apis) == ("https://bedrock-runtime.eu-central-1.amazonaws.com", ("messages",))
     assert isinstance(found.transport, ConverseTransport)
     assert found.spelled is to_converse
+
+
+def test_every_cloud_has_a_way():
+    assert WAYS.keys() == CLOUDS.keys()
+
+
+@pytest.mark.skipif(MISSING["botocore"] or MISSING["google"], reason="needs the extras `aws` and `google`")
+@pytest.mark.parametrize(
+    ("model", "proof"),
+    [
+        (NOVA, AwsSigner),
+        (replace(NOVA, api_key="k"), None),
+        (replace(NOVA, api_key="k", auth="aws"), AwsSigner),
+        (CLAUDE, GoogleSigner),
+        (replace(CLAUDE, auth="google"), GoogleSigner),
+        (OWN, None),
+        (replace(OWN, auth="aws", base_url="https://bedrock-mantle.us-east-1.api.aws/v1"), AwsSigner),
+        (replace(OWN, auth="google", api_key="k"), GoogleSigner),
+    ],
+)
+def test_who_proves_who_calls(model, proof):
+    found = endpoint(model).transport
+    signing = found._transport if model.provider in CLOUDS else found
+    assert isinstance(signing, HttpTransport if proof is None else SignedTransport)
+    assert proof is None or isinstance(signing._signer, proof)
 
 
 @pytest.mark.skipif(MISSING["botocore"], reason="needs the extra `aws` (botocore)")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import stat
 import threading
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +16,27 @@ from pointsman.build import files
 from pointsman.build.files import answered, content
 
 
-def test_a_file_is_read(tmp_path):
+@pytest.mark.parametrize("size", [0, 1, 99_999, 100_000, 100_001, 1_234_567])
+def test_a_file_is_read(tmp_path, size):
+    (tmp_path / "file").write_bytes(whole := random.Random(size).randbytes(size))
+    assert content(tmp_path / "file") == whole
+
+
+@pytest.mark.parametrize("said", [0, 4, 5, 6, 1_000])
+def test_a_file_that_is_written_meanwhile_is_read_to_its_end(tmp_path, monkeypatch, said):
     (tmp_path / "file").write_bytes(b"whole")
+    monkeypatch.setattr(os, "fstat", lambda _: os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, said, 0, 0, 0)))
     assert content(tmp_path / "file") == b"whole"
+
+
+def test_a_file_is_held_once_while_it_is_read(tmp_path):
+    (tmp_path / "file").write_bytes(bytes(5_000_000))
+    tracemalloc.start()
+    try:
+        assert len(content(tmp_path / "file")) == 5_000_000
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_nothing_is_waited_for_and_nothing_is_read_without_end(tmp_path, monkeypatch):

@@ -113,6 +113,7 @@ def test_what_is_accepted(model):
         ({"region": "ap-southeast-2", "model": "arn:aws:bedrock:ap-southeast-2:1:inference-profile/apac.amazon.nova-lite-v1:0"}, "models[0].region", "write `region: apac`, and " + ASKED_AT.format("ap-southeast-2")),
         ({"base_url": BEDROCK, "region": "eu", "model": "global.anthropic.claude-sonnet-5-v1:0"}, "models[0].region", "from anywhere"),
         ({"base_url": "bedrock.internal", "region": "eu-central-1"}, "models[0].base_url", f"write it like `{BEDROCK}`"),
+        ({**CLAUDE, "base_url": "europe-west1"}, "models[0].base_url", "write it like `https://<location>-aiplatform.googleapis.com/v1/projects/"),
         ({"base_url": "https://bedrock-runtime.<region>.amazonaws.com"}, "models[0].base_url", "has a `<` or `>` in it"),
         ({"model": "", "region": "eu-central-1"}, "models[0]", "needs `model`, as Bedrock calls it"),
         ({**CLAUDE}, "models[0]", "needs a `base_url`"),

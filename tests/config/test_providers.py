@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import date
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+import pointsman
 from pointsman.catalogue import prices
-from pointsman.config.providers import LOCAL, OPENAI_COMPATIBLE, PROVIDERS, STATED_QUALITY, KnownModel, KnownProvider
+from pointsman.config.cloud import Cloud
+from pointsman.config.providers import (
+    CLOUDS,
+    LOCAL,
+    OPENAI_COMPATIBLE,
+    PROVIDERS,
+    STATED_QUALITY,
+    KnownModel,
+    KnownProvider,
+    catalogue_id,
+)
 
+SOURCE = Path(pointsman.__file__).parent
+EXAMPLES = {"bedrock": "amazon.nova-lite-v1:0", "vertex": "claude-sonnet-4-5@20250929"}
 MODELS = [pytest.param(provider, model, id=model.pool_id) for provider in PROVIDERS.values() for model in provider.models]
 
 
@@ -47,3 +63,31 @@ def test_what_a_json_request_needs_is_not_claimed_for_an_endpoint_that_ignores_i
     assert not any(model.json_mode for model in PROVIDERS["anthropic"].models)
     assert all(model.json_schema for model in PROVIDERS["anthropic"].models), "Messages has `output_config.format`"
     assert not any(model.json_schema for model in PROVIDERS["deepseek"].models)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=lambda cloud: cloud.id)
+def test_a_cloud_is_asked_for_by_name_in_its_own_file_and_in_its_lines_of_the_tables_alone(cloud: Cloud) -> None:
+    named = re.compile(rf"['\"`]{cloud.id}['\"`]|\b{cloud.id.upper()}\b")
+    places = [path for folder in ("config", "build") for path in sorted((SOURCE / folder).glob("*.py"))]
+    assert {path.name for path in places if named.search(_code(path))} == {f"{cloud.id}.py", "providers.py", "clouds.py"}
+
+
+def _code(path: Path) -> str:
+    """Without what is said to people."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(ast.Constant(str())):
+                node.value = ast.Constant(None)
+            case ast.Call(ast.Name("says"), [ast.Constant()]):
+                node.args = []
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=lambda cloud: cloud.id)
+def test_a_cloud_can_be_reached_and_its_prices_are_known(cloud: Cloud) -> None:
+    assert cloud.id not in PROVIDERS
+    for address in (cloud.like, cloud.base_url):
+        assert address == "" or (urlsplit(address).scheme, address[-1:] == "/") == ("https", False)
+    assert catalogue_id(cloud.id) == cloud.prices
+    assert prices.load().find(cloud.prices, EXAMPLES[cloud.id], date(2026, 11, 1)) is not None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pointsman.errors import UpstreamError
-from pointsman.gateway import attempt
+from pointsman.gateway import followed
+from pointsman.gateway.careful import careful
 from pointsman.wire.openai_chat.stream import OpenAIStream
 from tests.server.conftest import Serve
 from tests.server.served import ONCE, model
@@ -39,7 +40,7 @@ ENDLESS = {
 @pytest.mark.parametrize("api", ["chat", "messages"])
 @pytest.mark.parametrize("endless", ENDLESS)
 async def test_a_stream_that_is_held_back_is_held_so_long_and_no_longer(serve: Serve, monkeypatch, endless, api):
-    monkeypatch.setattr(attempt, "_MAX_HELD_BYTES", 10_000)
+    monkeypatch.setattr(followed, "_MAX_HELD_BYTES", 10_000)
     body = chunk(role="assistant") + ENDLESS[endless] + chunk("stop", content="too late") + b"data: [DONE]\n\n"
     async with server(lambda _: (200, body)) as (url, _), serve(two(url), routes=ROUTES) as gateway:
         path = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}[api]
@@ -52,14 +53,14 @@ async def test_a_stream_that_is_held_back_is_held_so_long_and_no_longer(serve: S
 
 
 async def test_small_events_are_counted(serve: Serve, monkeypatch):
-    monkeypatch.setattr(attempt, "_MAX_HELD_EVENTS", 1_000)
+    monkeypatch.setattr(followed, "_MAX_HELD_EVENTS", 1_000)
     body = STOP + b":\n\n" * 400_000 + chunk("stop", content="too late") + b"data: [DONE]\n\n"
     async with server(lambda _: (200, body)) as (url, _), serve(two(url), routes=ROUTES) as gateway:
         assert (await gateway.chat("auto", stream=True)).headers["x-pointsman-model"] == "second"
 
 
 async def test_what_is_delivered_is_not_held(serve: Serve, monkeypatch):
-    monkeypatch.setattr(attempt, "_MAX_HELD_BYTES", 10_000)
+    monkeypatch.setattr(followed, "_MAX_HELD_BYTES", 10_000)
     body = chunk(content="a" * 20_000) + chunk(content="b" * 20_000) + STOP + b"data: [DONE]\n\n"
     async with server(lambda _: (200, body)) as (url, _), serve(two(url), routes=ROUTES) as gateway:
         answer = await gateway.chat("auto", stream=True)
@@ -67,7 +68,7 @@ async def test_what_is_delivered_is_not_held(serve: Serve, monkeypatch):
 
 
 async def test_a_stream_without_end_is_broken(serve: Serve, monkeypatch):
-    monkeypatch.setattr(attempt, "_MAX_STREAM_BYTES", 300_000)
+    monkeypatch.setattr(followed, "_MAX_STREAM_BYTES", 300_000)
     body = chunk(content="hello") + chunk(content="x" * 100) * 10_000
     async with server(lambda _: (200, body)) as (url, _), serve(two(url), routes=ROUTES) as gateway:
         answer = await gateway.chat("auto", stream=True)
@@ -128,5 +129,5 @@ def test_the_cause_is_told(error):
         raise error("why")
 
     with pytest.raises(UpstreamError, match="cannot be read") as raised:
-        attempt._understood(read)
+        careful(read)()
     assert isinstance(raised.value.__cause__, error)

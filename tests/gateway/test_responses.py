@@ -12,7 +12,7 @@ import pytest
 from pointsman.errors import NotFound, PayloadTooLarge, RecordError, RequestError
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.subject import subject_of
-from pointsman.stores.content_keys import ContentKeys
+from pointsman.stores.content_keys import ContentKeys, sealing_key
 from pointsman.stores.memory_responses import MemoryResponses
 from pointsman.stores.retention import retain
 from pointsman.stores.sqlite import SqliteLog
@@ -222,14 +222,33 @@ async def test_what_is_erased_while_a_model_answers_does_not_come_back(tmp_path,
     await kept.keep({"input": "x", "user": "ada"}, answer())
     kept.responses.seals = seals
     asked = kept.responses.complete("key", {"input": "y", "previous_response_id": "resp_1"}).body
-    await kept.responses.require("key", "resp_1")
+    sealed_with = await kept.responses.sealed_with("key", "resp_1")
+    assert (sealed_with is None) is (not seals and meanwhile == "deleted")
     await (kept.erase("key/ada") if meanwhile == "erased" else kept.responses.delete("key", "resp_1"))
     await kept.keep(asked, answer("resp_2"), previous="resp_1")
     with pytest.raises(NotFound):
         await kept.responses.read("key", "resp_2")
-    with pytest.raises(RequestError):
-        await kept.responses.require("key", "resp_1")
+    if meanwhile == "erased":
+        assert await kept.responses.sealed_with("key", "resp_1") == sealed_with
+        assert not kept.keys.remaining([sealed_with])
+    else:
+        with pytest.raises(RequestError):
+            await kept.responses.sealed_with("key", "resp_1")
     assert kept.keys.find("key/ada") == ([] if meanwhile == "erased" or not seals else kept.keys.find())
+    await kept.close()
+
+
+async def test_nor_does_the_answer_to_a_first_turn_whose_words_were_sealed_and_erased(tmp_path):
+    kept = Kept(tmp_path, seals=True)
+    asked = {"input": "x", "user": "ada"}
+    sealed_with = sealing_key(await kept.keys.seal("key/ada", "dec_1", b"x", int(NOW_S * 1e9)))
+    await kept.responses.keep("key", asked, answer(), (), sealed_with=sealed_with)
+    await kept.responses.read("key", "resp_1")
+    await kept.erase("key/ada")
+    await kept.responses.keep("key", asked, answer("resp_2"), (), sealed_with=sealed_with)
+    with pytest.raises(NotFound):
+        await kept.responses.read("key", "resp_2")
+    assert kept.keys.find("key/ada") == []
     await kept.close()
 
 

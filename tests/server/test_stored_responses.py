@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 from pointsman.config.load import load
 from pointsman.gateway.responses import Responses
 from pointsman.stores.retention import retain
+from tests.gateway.logs import Holding, Kept
 from tests.server.conftest import Serve
 from tests.server.served import model
 
@@ -169,6 +171,29 @@ async def test_erasing_an_end_user_erases_all_that_went_on_from_its_words(serve:
         assert [keys.open(record.decision, record.body) for record in kept] == [None] * (2 if "content" in store else 0)
 
 
+@pytest.mark.parametrize("held", ["decision", "outcome"])
+@pytest.mark.parametrize("review", [{"approval": True}, {"sample": 1.0}, {}], ids=["approval", "sample", "answer"])
+@pytest.mark.parametrize(("store", "turns"), [(SEALED, 2), ({"content": True}, 1), ({"content": True}, 2)])
+async def test_what_is_erased_while_it_is_answered_is_sealed_nowhere_again(serve: Serve, store, turns, review, held):
+    log = Kept(Holding, held)
+    async with serve(POOL, store=store, routes={"auto": {"dial": 1, "review": review}}, log=log) as gateway:
+        log.log.release.set()
+        made = (await gateway.ask(PATH, {"model": "m", "input": "a canary", "user": "ada"})).json if turns > 1 else {}
+        log.log.release.clear()
+        log.log.asked.clear()
+        asking = asyncio.ensure_future(
+            gateway.ask(PATH, {"model": "auto", "input": "and?", "user": "ada", "previous_response_id": made.get("id")})
+        )
+        await log.log.asked.wait()
+        keys = gateway.service.audit.contents()
+        assert [key.subject for key in keys.find()] == ["env/ada"]
+        await retain(gateway.service.log.path, keys, "asked to", subject="env/ada")
+        log.log.release.set()
+        answered = await asking
+        assert answered.status == (503 if "approval" in review else 200)
+        assert keys.find() == []
+
+
 async def test_a_conversation_that_outgrows_a_body_is_refused_with_the_cure(serve: Serve):
     async with serve(POOL, server={"max_body_bytes": 2_000}) as gateway:
         made = (await gateway.ask(PATH, {"model": "m", "input": 1_500 * "a"})).json
@@ -199,3 +224,12 @@ async def test_a_conversation_is_read_beside_the_event_loop_however_its_field_is
         assert gone_on.json["previous_response_id"] == made["id"]
         assert len(watched.threads) == 1
         assert threading.current_thread() not in watched.threads
+
+
+@pytest.mark.parametrize("previous", [', "previous_response_id": null', ""])
+async def test_what_goes_on_from_nothing_is_understood_at_once(serve: Serve, previous):
+    async with serve(POOL) as gateway:
+        gateway.service.gateway.responses = watched = Watched()
+        said = f'{{"model": "m", "input": "previous_response_id, caf\\u00e9"{previous}}}'
+        assert (await gateway.ask(PATH, said.encode())).status == 200
+        assert watched.threads == {threading.current_thread()}

@@ -149,6 +149,37 @@ def test_after_an_erasure_new_contents_get_a_new_key(places, keys, log):
     assert len(keys.find("olive")) == 1
 
 
+@pytest.mark.parametrize(("subject", "day"), [("olive", 20_000), ("olive", 20_007), ("moira", 20_007)])
+def test_what_was_sealed_is_sealed_again_as_long_as_it_is_not_erased(places, keys, log, subject, day):
+    earlier = sealing_key(asyncio.run(keys.seal("olive", "d", b"words", 20_000 * DAY_NS)))
+    again = asyncio.run(keys.seal_again(subject, "e", b"words", day * DAY_NS, earlier))
+    assert keys.open("e", again) == b"words"
+    erased(places, keys, log, subject="olive")
+    left = keys.find()
+    assert asyncio.run(keys.seal_again(subject, "f", b"words", day * DAY_NS, earlier)) is None
+    assert keys.find() == left, "no key is made that would seal nothing"
+
+
+def test_what_is_sealed_again_before_its_key_is_destroyed_is_erased_as_well(places, keys, log):
+    """A key that is made after the look for keys, by a request that is still allowed to."""
+    earlier, late = keys.find("olive")[0].id, []
+
+    class Overtaken(ContentKeys):
+        def destroy(self, ids):
+            if not late:
+                late.append(asyncio.run(keys.seal_again("olive", "late", b"words", 20_007 * DAY_NS, earlier)))
+                assert keys.open("late", late[0]) == b"words"
+            super().destroy(ids)
+
+    overtaken = Overtaken(places.content_keys)
+    found = asyncio.run(retain(places.log, overtaken, "because", "olive"))
+    overtaken.close()
+    assert (found.keys, len(found.records)) == (4, 2)
+    assert keys.open("late", late[0]) is None
+    assert keys.find("olive") == []
+    assert contents(log, keys).ok
+
+
 def test_every_process_sees_at_once_that_a_key_is_gone(places, keys, log):
     other = ContentKeys(places.content_keys)
     body = asyncio.run(other.seal("olive", "d", b"words", 20_000 * DAY_NS))

@@ -6,10 +6,8 @@ import asyncio
 import importlib.util
 import json
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from struct import pack
 from typing import Any
-from urllib.parse import quote
 from zlib import crc32
 
 import pytest
@@ -23,12 +21,11 @@ from pointsman.upstream.vertex import VertexTransport
 from pointsman.wire.anthropic_messages import MESSAGES
 from pointsman.wire.bedrock_converse import ConverseEvents
 from pointsman.wire.events import Finished, Text, ToolArguments, ToolBegan
+from tests.upstream.aws import assert_signed
 from tests.upstream.bedrock_server import BEGIN, NOVA, Answer, answered, bedrock, delta, ending, event, exception, frame, said, stop, tool
-from tests.upstream.test_signed import Asked as Signed
-from tests.upstream.test_signed import expected, server
+from tests.upstream.test_signed import server
 
 AWS = pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="needs the extra `aws` (botocore)")
-SECRET = "wJalrXUtnFEMI"
 PROFILE = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
 HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01", "anthropic-beta": "x", "accept": "application/json"}
 HI = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
@@ -36,19 +33,6 @@ HI = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
 
 def letter(model: str = NOVA, *, stream: bool = False) -> bytes:
     return json.dumps({"model": model, "stream": stream, **HI}).encode()
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A machine with nothing but these credentials."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    return monkeypatch
 
 
 async def read(reply: Reply) -> bytes:
@@ -84,9 +68,7 @@ async def test_a_call_is_signed_and_named_as_awss_own_client_does_it(aws, model)
     assert ours.model == model
     assert not {"anthropic-version", "anthropic-beta"} & ours.headers.keys(), "what is not Converse's does not travel on"
     for call in there.asked:
-        assert "/eu-central-1/bedrock/aws4_request" in call.headers["authorization"]
-        once_more = Signed(quote(call.path, safe="/-_.~"), call.headers, call.body)  # as AWS wants it of every service but S3
-        assert call.headers["authorization"].rpartition("Signature=")[2] == expected(once_more, SECRET)
+        assert_signed(call.path, call.headers, call.body)
 
 
 @AWS

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import importlib.util
 import json
 import re
@@ -21,11 +19,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pointsman.config.providers import aws_place
+from pointsman.config.bedrock import aws_place
 from pointsman.errors import UpstreamUnavailable
 from pointsman.upstream import signed
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.signed import AwsSigner, GoogleSigner, LookUps, NoProof, SignedTransport
+from tests.upstream.aws import SECRET, assert_signed
 
 AWS = pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="needs the extra `aws` (botocore)")
 GOOGLE = pytest.mark.skipif(
@@ -33,7 +32,6 @@ GOOGLE = pytest.mark.skipif(
 )
 PLACE = ("bedrock", "eu-central-1")
 SAID = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-SECRET = "wJalrXUtnFEMI"
 
 
 class Asked(NamedTuple):
@@ -60,36 +58,9 @@ async def server(answer: Callable[[Asked], tuple[int, bytes]]) -> AsyncIterator[
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", asked
 
 
-def expected(asked: Asked, secret: str) -> str:
-    """The signature of what arrived, worked out by AWS's description of it."""
-    scope, names, _ = (piece.partition("=")[2] for piece in asked.headers["authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", "))
-    _, day, region, service, ending = scope.split("/")
-    lines = "".join(f"{name}:{' '.join(asked.headers[name].split())}\n" for name in names.split(";"))
-    canonical = "\n".join(["POST", asked.path, "", lines, names, hashlib.sha256(asked.body).hexdigest()])
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    text = "\n".join(["AWS4-HMAC-SHA256", asked.headers["x-amz-date"], f"{day}/{region}/{service}/{ending}", digest])
-    key = f"AWS4{secret}".encode()
-    for piece in (day, region, service, ending):
-        key = hmac.digest(key, piece.encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
-
-
 @pytest.fixture
 def pool() -> Pool:
     return Pool()
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A machine with nothing but these credentials."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    return monkeypatch
 
 
 @AWS
@@ -109,8 +80,7 @@ async def test_a_call_is_signed_as_it_arrives(pool, aws, headers, token):
         assert call.path == "/openai/v1/chat/completions"
         assert {name: call.headers[name] for name in headers} == headers
         assert call.headers.get("x-amz-security-token") == token
-        assert "/eu-central-1/bedrock/aws4_request" in call.headers["authorization"]
-        assert call.headers["authorization"].rpartition("Signature=")[2] == expected(call, SECRET)
+        assert_signed(*call)
         assert {"host", "x-amz-date", *headers} <= set(
             call.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
         )

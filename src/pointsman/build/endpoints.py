@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pointsman.build.clouds import WAYS, Signers, Spell
 from pointsman.build.models import apis_of, refusals_of
 from pointsman.config.check_clouds import missing_extras
 from pointsman.config.models import ModelConfig
-from pointsman.config.providers import BEDROCK, LOCAL, PROVIDERS, VERTEX, AwsPlace, aws_place
+from pointsman.config.providers import LOCAL, base_url_of
 from pointsman.errors import ConfigError
-from pointsman.upstream.bedrock import ConverseTransport
 from pointsman.upstream.client import Endpoint, Timeouts
 from pointsman.upstream.http import HttpTransport, Pool
 from pointsman.upstream.local import LocalEngine, LocalModel, find_weights
-from pointsman.upstream.signed import AwsSigner, GoogleSigner, SignedTransport
 from pointsman.upstream.transport import Reply, Transport
-from pointsman.upstream.vertex import VertexTransport
-from pointsman.wire.bedrock_converse import to_converse
 
 _CLOSE_S = 5.0
 
@@ -111,52 +107,28 @@ def refuse_missing_extras(models: Sequence[ModelConfig]) -> None:
 def endpoints(models: Sequence[ModelConfig], engines: Engines, pool: Pool) -> dict[str, Endpoint]:
     """An endpoint for each model, by its id."""
     weights = _weights(models)
-    signers = _Signers()
+    signers = Signers()
     return {
         model.id: Endpoint(
             engines.transport(weights[model.id], model.tries) if model.id in weights else _http(model, pool, signers),
             model.model or model.id,
             model.api_key,
             Timeouts(model.timeout_s, model.first_token_timeout_s, model.idle_timeout_s),
-            "" if model.id in weights else _base_url(model),
+            "" if model.id in weights else base_url_of(model),
             apis_of(model),
             refusals_of(model),
-            to_converse if model.provider == BEDROCK else None,
+            _spelled(model),
         )
         for model in models
     }
 
 
-class _Signers:
-    """One for each place, so that credentials are looked for once for all models that are there."""
-
-    def __init__(self) -> None:
-        self.google = cache(GoogleSigner)
-        self.aws = cache(AwsSigner)
+def _http(model: ModelConfig, pool: Pool, signers: Signers) -> Transport:
+    url, way = base_url_of(model), WAYS.get(model.provider)
+    signed = signers.signed(model, url, HttpTransport(url, pool))
+    return signed if way is None else way.transport(signed)
 
 
-def _http(model: ModelConfig, pool: Pool, signers: _Signers) -> Transport:
-    url = _base_url(model)
-    plain = HttpTransport(url, pool)
-
-    def signed_for_aws() -> Transport:
-        place = aws_place(url) or AwsPlace("bedrock", model.region.lower())
-        return SignedTransport(url, plain, signers.aws(*place), model.id)
-
-    if model.provider == BEDROCK:
-        keyed = model.api_key and model.auth == "key"
-        return ConverseTransport(plain if keyed else signed_for_aws())
-    if model.provider == VERTEX:
-        return VertexTransport(SignedTransport(url, plain, signers.google(), model.id))
-    match model.auth:
-        case "aws":
-            return signed_for_aws()
-        case "google":
-            return SignedTransport(url, plain, signers.google(), model.id)
-    return plain
-
-
-def _base_url(model: ModelConfig) -> str:
-    if model.provider == BEDROCK and not model.base_url:
-        return f"https://bedrock-runtime.{model.region.lower()}.amazonaws.com"
-    return model.base_url or PROVIDERS[model.provider].base_url
+def _spelled(model: ModelConfig) -> Spell | None:
+    way = WAYS.get(model.provider)
+    return None if way is None else way.spelled

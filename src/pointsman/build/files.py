@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ MOST_BYTES = 1_000_000_000
 PATIENCE_S = 10.0
 """How long nothing may come of a file before it is given up: of one on a mount that hangs nothing ever does."""
 
-_PIECE = 16_000_000
+_PIECE = 100_000
 _hanging: dict[str, threading.Thread] = {}  # files that were given up, and who still waits for them
 
 
@@ -26,9 +27,9 @@ def content(path: Path) -> bytes:
 
     Raises `OSError` for what is no regular file (a pipe may be waited for in vain), for what is too large, and as `answered` does.
     """
-    pieces: list[bytes] = []
-    answered(path, partial(_read, path, pieces.append), lambda: len(pieces))
-    return b"".join(pieces)
+    held = BytesIO()
+    answered(path, partial(_read, path, held), held.tell)
+    return held.getvalue()
 
 
 def answered(path: Path, ask: Callable[[], T], came: Callable[[], int] = int) -> T:
@@ -59,14 +60,17 @@ def _into(found: Future[T], ask: Callable[[], T]) -> None:
         found.set_exception(error)
 
 
-def _read(path: Path, take: Callable[[bytes], None]) -> None:
+def _read(path: Path, into: BytesIO) -> None:
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "it is no regular file")
         if found.st_size > MOST_BYTES:
             raise OSError(0, f"it is longer than {MOST_BYTES:,} bytes")
-        left = MOST_BYTES
-        while piece := file.read(min(_PIECE, left)):
-            take(piece)
-            left -= len(piece)
+        # As much memory as it will take, at once, and read in small pieces: what a thread has used and let go stays with the process.
+        into.seek(found.st_size)
+        into.write(b" ")
+        into.seek(0)
+        while piece := file.read(min(_PIECE, MOST_BYTES - into.tell())):
+            into.write(piece)
+        into.truncate()

@@ -25,6 +25,7 @@ from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.prior import wilson_low
 from pointsman.gateway.reading import Guessers, Reader
+from pointsman.native import core
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
 _MOST_TOKENS, _MOST_MS, _MOST_PICOUSD = 10**8, 10**9, 10**6 * PICO  # of one answer: whatever a file says
+_SLOWLY = "learned.bundle: the compiled core is not there, and decisions take half as long again: install pointsman where a C compiler is"
 _UNTRIED = "asked last, by prior alone, but for the share of requests that `learned.explore` names"
 
 
@@ -74,7 +76,7 @@ def learning_of(config: Config) -> Learning:
         confidence="" if judged is None else _name(judged),
     )
     confident, outlook, doubts = (None, None, ()) if judged is None else _confident(config, told, judged)
-    meaning, said = _meaning(config, files, contents, embedder), (*remarks, *doubts)
+    meaning, said = _meaning(config, files, contents, embedder), (*remarks, *doubts, *(() if core or bundle is None else (_SLOWLY,)))
     if config.embedding.kind != "remote":
         return Learning(names, meaning, None if learned is None else learned.using(embedder), confident, outlook, remarks=said)
     reader = None if meaning is None and learned is None else _reader(embedder, meaning, learned)
@@ -260,10 +262,10 @@ def _whole(values: Vector, most: int) -> Sequence[int | None]:
     import numpy as np
 
     found = np.rint(np.minimum(np.maximum(values, 0), most))
-    known: list[int | None] = np.nan_to_num(found).astype(np.int64).tolist()
-    if (unknown := np.isnan(found)).any():
-        known = [None if without else one for one, without in zip(known, unknown.tolist(), strict=True)]
-    return known
+    if not np.isnan(found).any():
+        whole: list[int | None] = found.astype(np.int64).tolist()
+        return whole
+    return [None if one != one else int(one) for one in found.tolist()]
 
 
 def _prediction(model: str, quality: float, low: float, evidence: float) -> Prediction:

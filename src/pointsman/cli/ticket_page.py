@@ -130,7 +130,8 @@ def _failures(told: Mapping[str, Any]) -> Iterator[str]:
     if told["failures"]:
         yield "calls that failed"
     for each in told["failures"]:
-        yield f"  {each['call'] or '-'}. {safe(each['model'])}  {safe(str(each['code']))} ({each['status']})"
+        why = f": {safe(each['check'])}" if each["check"] else ""
+        yield f"  {each['call'] or '-'}. {safe(each['model'])}  {safe(str(each['code']))} ({each['status']}){why}"
 
 
 def _resolution(told: Mapping[str, Any]) -> Iterator[str]:

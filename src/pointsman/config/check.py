@@ -33,7 +33,7 @@ from pointsman.config.check_signals import signal_problems
 from pointsman.config.kinds import HUMAN
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
-from pointsman.config.providers import BEDROCK, CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS, VERTEX
+from pointsman.config.providers import CLOUDS, LOCAL, OPENAI_COMPATIBLE, PROVIDERS, TOKENS, auth_of
 from pointsman.config.routes import BoundsConfig, RouteConfig, TaskConfig
 from pointsman.config.schema import AuditConfig, Config
 from pointsman.core.prices import per_mtok, picousd
@@ -129,7 +129,7 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
     if url.username is not None or url.password is not None:
         yield Problem(path, "has a user name or password in it: a key belongs into `api_key`")
     elif url.scheme not in ("http", "https") or not host:
-        like = "https://bedrock-runtime.eu-central-1.amazonaws.com" if model.provider == BEDROCK else "https://host/v1"
+        like = CLOUDS[model.provider].like if model.provider in CLOUDS else "https://host/v1"
         yield Problem(path, f"is not a URL with scheme and host: write it like `{like}`")
     elif "<" in model.base_url or ">" in model.base_url:
         yield Problem(path, "has a `<` or `>` in it: put your own words in their place, such as `eu-central-1` for `<region>`")
@@ -143,7 +143,7 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
 
 def _proof(model: ModelConfig) -> str:
     """What a call carries that others could use."""
-    return "the `api_key`" if model.api_key else "a token of Google's" if model.provider == VERTEX or model.auth == "google" else ""
+    return "the `api_key`" if model.api_key else TOKENS.get(auth_of(model), "")
 
 
 def _loopback(host: str) -> bool:

@@ -7,29 +7,25 @@ provider documents it for that endpoint; quality is a guess by the vendor's own 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final, Literal
 
+from pointsman.config.bedrock import BEDROCK
+from pointsman.config.cloud import Cloud
+from pointsman.config.models import ModelConfig
+from pointsman.config.vertex import VERTEX
 from pointsman.core.apis import Api
 
 LOCAL: Final = "local"  #: weights run in this process
 OPENAI_COMPATIBLE: Final = "openai-compatible"  #: any server with a `base_url`
-BEDROCK: Final = "bedrock"  #: any model that Amazon Bedrock's `Converse` has
-VERTEX: Final = "vertex"  #: Claude on Google's Vertex AI
 
-CLOUDS: Final[Mapping[str, str]] = MappingProxyType({BEDROCK: "aws", VERTEX: "google"})
-"""Clouds that are asked in a format of their own, into which Messages is translated; each one's name in the price catalogue."""
+CLOUDS: Final[Mapping[str, Cloud]] = MappingProxyType({cloud.id: cloud for cloud in (BEDROCK, VERTEX)})
+"""Clouds that are asked in a format of their own, into which Messages is translated; `pointsman.build.clouds` says how."""
 
-AWS_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]")
-_AWS_HOST = re.compile(
-    rf"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.({AWS_REGION.pattern})"
-    r"\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|(?:vpce\.)?api\.aws|api\.amazonwebservices\.com\.cn)\.?$"
-)
-_AWS_SERVICES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}
+TOKENS: Final[Mapping[str, str]] = MappingProxyType({"google": "a token of Google's"})
+"""What calls carry that others could use, by how they prove who calls; a signature of AWS's is of no use to them."""
 
 PACKAGED_CONTEXT: Final[Mapping[str, int]] = MappingProxyType({"smollm2-135m": 2_048})
 """Context, in tokens, in which packaged weights are used."""
@@ -188,21 +184,18 @@ _ALL = (
 PROVIDERS: Final[Mapping[str, KnownProvider]] = MappingProxyType({provider.id: provider for provider in _ALL})
 
 
-class AwsPlace(NamedTuple):
-    """What a signature is for."""
+def auth_of(model: ModelConfig) -> str:
+    """How calls to a model prove who calls: as it says, or as its cloud wants it where there is no key."""
+    cloud = CLOUDS.get(model.provider)
+    return model.auth if cloud is None or model.auth != "key" or model.api_key else cloud.auth
 
-    service: str  #: as signatures call it
-    region: str
 
-
-def aws_place(base_url: str) -> AwsPlace | None:
-    """Where an address of Bedrock's leads; `None` where the address is another.
-
-    >>> aws_place("https://vpce-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com")
-    AwsPlace(service='bedrock', region='eu-central-1')
-    """
-    found = _AWS_HOST.search(urlsplit(base_url).hostname or "")
-    return AwsPlace(_AWS_SERVICES[found[1]], found[2]) if found else None
+def base_url_of(model: ModelConfig) -> str:
+    """Where a model is reached, of a provider that is known or with an address of its own."""
+    if model.base_url:
+        return model.base_url
+    cloud = CLOUDS.get(model.provider)
+    return PROVIDERS[model.provider].base_url if cloud is None else cloud.base_url.format(region=model.region.lower())
 
 
 def catalogue_id(provider: str) -> str | None:
@@ -211,5 +204,7 @@ def catalogue_id(provider: str) -> str | None:
     >>> catalogue_id("bedrock"), catalogue_id("openai-compatible")
     ('aws', None)
     """
+    if (cloud := CLOUDS.get(provider)) is not None:
+        return cloud.prices
     known = PROVIDERS.get(provider)
-    return CLOUDS.get(provider) if known is None else known.catalogue_id
+    return None if known is None else known.catalogue_id

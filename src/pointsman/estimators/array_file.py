@@ -1,6 +1,8 @@
 """A file of a head and arrays, as estimators are kept: nothing in it is run, and a file that was changed does not open.
 
 a line that says what it is | length of the head, 8 bytes | head, JSON | arrays, one after the other | SHA-256 of all before
+
+Blanks after the JSON, which count as part of the head, let the arrays begin where they can be used as they lie: what is read is held once.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from pointsman.errors import ConfigError
 
 _MOST_HEAD = 1 << 26
 _HASH_BYTES = 32
+_ALIGNED_BYTES = 16  # as `bytes` lie in memory
 
 
 def closed(magic: bytes, head: Mapping[str, Any], arrays: Iterable[np.ndarray[Any, Any]]) -> bytes:
     """The file. The same values give the same bytes."""
     text = json.dumps(head, separators=(",", ":"), sort_keys=True).encode()
+    text += b" " * (-(len(magic) + 8 + len(text)) % _ALIGNED_BYTES)
     body = b"".join((magic, len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(array).tobytes() for array in arrays)))
     return body + hashlib.sha256(body).digest()
 
@@ -37,9 +41,10 @@ def opened(file: bytes, magic: bytes, most_bytes: int, what: str, train: str) ->
         raise ConfigError(f"the {what} has {len(file):,} bytes: at most {most_bytes:,} are read")
     if not file.startswith(magic) or len(file) < len(magic) + 8 + _HASH_BYTES:
         raise ConfigError(f"this is no {what} of a version known here: train anew with `{train}`")
-    if hashlib.sha256(file[:-_HASH_BYTES]).digest() != file[-_HASH_BYTES:]:
+    said = memoryview(file)[:-_HASH_BYTES]
+    if hashlib.sha256(said).digest() != file[-_HASH_BYTES:]:
         raise ConfigError(f"the {what} is damaged: its hash does not fit: copy it again, or train anew")
-    return memoryview(file)[len(magic) : -_HASH_BYTES]
+    return said[len(magic) :]
 
 
 def parts(body: memoryview) -> tuple[Any, memoryview]:
@@ -51,7 +56,10 @@ def parts(body: memoryview) -> tuple[Any, memoryview]:
 
 
 def arrays_of(said: Iterable[tuple[str, Sequence[Any]]], raw: memoryview, finite: frozenset[str]) -> list[np.ndarray[Any, Any]]:
-    """Arrays of these types and shapes. Raises `ValueError` where bytes do not fit them, or one of a type in `finite` holds no number."""
+    """Arrays of these types and shapes, which are read where they lie in `raw`, and keep it.
+
+    Raises `ValueError` where bytes do not fit them, or one of a type in `finite` holds no number.
+    """
     arrays, at = [], 0
     for kind, shape in said:
         if not all(type(size) is int and 0 <= size <= len(raw) for size in shape) or len(shape) > 3:
@@ -59,8 +67,10 @@ def arrays_of(said: Iterable[tuple[str, Sequence[Any]]], raw: memoryview, finite
         size = math.prod(shape) * np.dtype(kind).itemsize
         if size > len(raw) - at:
             raise ValueError("its arrays are longer than the file")
-        # A copy: what is not aligned, as in a file nothing is, takes twice as long to reckon with.
-        array = np.frombuffer(raw[at : at + size], kind).reshape(shape).copy()
+        array = np.frombuffer(raw[at : at + size], kind).reshape(shape)
+        # What is not aligned takes twice as long to reckon with, and what is empty is not to keep the file.
+        if not size or not array.flags.aligned:
+            array = array.copy()
         array.flags.writeable = False
         if kind in finite and not np.isfinite(array).all():
             raise ValueError("an array holds what is no number")

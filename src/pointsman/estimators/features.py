@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pointsman.estimators.grams import grams
+from pointsman.estimators.grams import grams, spaced
 from pointsman.estimators.outcomes import Query
 from pointsman.estimators.surface import SIZE, surface
+from pointsman.native import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def read(query: Query, embedder: Embedder | None, end: str | None = None) -> Rea
     said = (query.text,) if end is None else (query.text, end)
     texts = [ends(f"{text}\n{query.tools}" if query.tools else text) for text in said]
     embedding = np.zeros((len(said), 1), np.float32) if embedder is None else embedder.embed(said)
-    return Reading(query.task, embedding, np.array([surface(text) for text in texts]), _counted(grams(*texts)))
+    return Reading(query.task, embedding, np.array([surface(text) for text in texts]), counted(*texts))
 
 
 def fits(text: str) -> bool:
@@ -96,8 +97,20 @@ def ends(text: str) -> str:
     return text if len(text) <= MOST_CHARS else f"{text[:_HEAD]} ... {text[len(text) - _TAIL :]}"
 
 
-def _counted(parts: Sequence[Hashes]) -> list[Counted]:
+def counted(*texts: str) -> list[Counted]:
     """Counts words and pieces of each text (Weinberger et al., ICML 2009: a bucket and a sign from the hash)."""
+    return _counted(grams(*texts)) if core is None else [_counted_quickly(f"{spaced(text)} ".encode("utf-8", "replace")) for text in texts]
+
+
+def _counted_quickly(raw: bytes) -> Counted:
+    assert core is not None
+    most = 2 * len(raw)
+    rarity, bucket, weight = np.empty(most, np.intp), np.empty(most, np.intp), np.empty(most, np.float32)
+    found = core.counted(raw, _DAMPED, rarity, bucket, weight)
+    return Counted(rarity[:found], bucket[:found], weight[:found])
+
+
+def _counted(parts: Sequence[Hashes]) -> list[Counted]:
     hashes = np.concatenate(parts)
     edges = list(accumulate(map(len, parts), initial=0))
     for begin, middle, end in zip(edges[:-1:2], edges[1::2], edges[2::2], strict=True):
@@ -171,19 +184,30 @@ class Scale:
         return Sight(np.array([unit(row) for row in along]), dense, flat)
 
     def _flat(self, task: str, one: Counted, shape: Floats) -> Flat:
+        entries, tagged = len(one.weight), task in self.tasks
+        places, values = np.empty(entries + SIZE + tagged, np.intp), np.empty(entries + SIZE + tagged, np.float32)
+        self._weigh(one, values[:entries])
+        places[:entries] = one.bucket
+        places[entries : entries + SIZE] = _SURFACE
+        values[entries : entries + SIZE] = shape
+        if tagged:
+            places[-1] = FLAT + self.tasks.index(task)
+            values[-1] = 1
+        return Flat(places, values)
+
+    def _weigh(self, one: Counted, to: Floats) -> None:
+        """Write its weights times their rarities; words, and pieces, of length 1 or 0."""
+        if core is not None:
+            core.weighed(one.rarity, one.bucket, one.weight, self.rarity, to)
+            return
         weights = one.weight * self.rarity.take(one.rarity)
         held = np.bincount(one.bucket, weights, 2 * BUCKETS)
         lengths = [_inverse(float(part @ part)) for part in (held[:BUCKETS], held[BUCKETS:])]
-        weights *= np.array(lengths, np.float32).take(one.rarity & 1)
-        places, values = [one.bucket, _SURFACE], [weights, shape]
-        if task in self.tasks:
-            places.append(_TASKS[self.tasks.index(task), None])
-            values.append(_PRESENT)
-        return Flat(np.concatenate(places), np.concatenate(values))
+        to[:] = weights * np.array(lengths, np.float32).take(one.rarity & 1)
 
 
 _LEAST, _MOST = np.float32(-4), np.float32(4)
-_SURFACE, _TASKS, _PRESENT = np.arange(2 * BUCKETS, FLAT), np.arange(FLAT, FLAT + _MOST_TASKS), np.ones(1, np.float32)
+_SURFACE = np.arange(2 * BUCKETS, FLAT)
 
 
 def unit(vector: Floats) -> Floats:

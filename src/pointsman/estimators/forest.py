@@ -7,11 +7,11 @@ shrinkage). Every tree grows on a part of the groups of queries, so that the res
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pointsman.native import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Growth:
     pull: float = 20.0  #: by which a node is drawn to its parent, in queries
 
 
-@dataclass(frozen=True, eq=False)  # without slots: `_walked` is worked out once
+@dataclass(frozen=True, slots=True, eq=False)
 class Forest:
     """Nodes of all trees one after the other. A leaf is its own child."""
 
@@ -58,39 +58,18 @@ class Forest:
 
     def leaves(self, features: Floats) -> Rows:
         """The leaf in each tree for one text, or a row of them for each of several."""
-        feature, threshold, below, at, steps, first = self._walked.get(features.shape) or self._walk(features.shape)
-        looked_at = features.ravel()
-        for _ in range(steps):
-            at = below.take(at) + (looked_at.take(feature.take(at)) >= threshold.take(at))
-        while not ((onward := below.take(at)) == at).all():
-            at = onward + (looked_at.take(feature.take(at)) >= threshold.take(at))
-        return np.asarray(at.reshape(*features.shape[:-1], -1) - first)
-
-    @cached_property
-    def _walked(self) -> dict[tuple[int, ...], tuple[Rows, Floats, Rows, Rows, int, Rows]]:
-        return {}
-
-    def _walk(self, shape: tuple[int, ...]) -> tuple[Rows, Floats, Rows, Rows, int, Rows]:
-        """Features, thresholds that no feature reaches in leaves, children and roots, as numpy wants them, once for each text; steps
-        after which to look whether all trees have come to a leaf; and of each text its first node."""
-        leaf = self.below == np.arange(len(self.below))
-        below, steps, level = self.below.astype(np.intp), 0, np.unique(self.roots)
-        while not leaf[level].all():
-            level = below[level[~leaf[level]]]
-            level, steps = np.unique(np.concatenate((level, level + 1))), steps + 1
-        threshold = np.where(leaf, np.float32(np.inf), self.threshold)
-        text = np.arange(prod(shape[:-1]), dtype=np.intp)[:, None]
-        first = text * len(below)
-        places = [(one + each).ravel() for one, each in ((self.feature, text * shape[-1]), (below, first), (self.roots, first))]
-        self._walked[shape] = found = (
-            places[0],
-            np.tile(threshold, len(text)),
-            places[1],
-            places[2],
-            steps * 3 // 4,
-            first.reshape(*shape[:-1], 1),
-        )
-        return found
+        features = np.ascontiguousarray(features, np.float32)
+        at = np.empty((*features.shape[:-1], len(self.roots)), np.intp)
+        if core is not None:
+            core.leaves(features, self.feature, self.threshold, self.below, self.roots, at)
+            return at
+        at[:] = self.roots
+        while True:
+            below = self.below[at]
+            onward = below + ((below != at) & (np.take_along_axis(features, self.feature[at], -1) >= self.threshold[at]))
+            if np.array_equal(onward, at):
+                return at
+            at = onward
 
     def predict(self, features: Floats) -> Floats:
         """Mean over the trees for one text, or for each of several."""
@@ -111,22 +90,11 @@ def grow(features: Floats, targets: Floats, groups: Rows, growth: Growth, seed: 
         rows = chance.permutation(np.flatnonzero(inside))[: growth.rows]
         tree = _tree(features, around, rows, growth, chance)
         outside = np.flatnonzero(~inside)
-        total[outside] += tree.value[_walk(tree, features[outside])]
+        total[outside] += tree.value[tree.leaves(features[outside])[:, 0]]
         times[outside] += 1
         trees.append(tree)
     unseen = total / np.maximum(times, 1)[:, None] + mean
     return _joined(trees, mean), unseen.astype(np.float32)
-
-
-def _walk(tree: Forest, features: Floats) -> Places:
-    at = np.zeros(len(features), np.int32)
-    rows = np.arange(len(features))
-    while True:
-        below = tree.below[at]
-        onward = below + ((below != at) & (features[rows, tree.feature[at]] >= tree.threshold[at]))
-        if np.array_equal(onward, at):
-            return at
-        at = onward
 
 
 def _tree(features: Floats, targets: Floats, rows: Rows, growth: Growth, chance: np.random.Generator) -> Forest:

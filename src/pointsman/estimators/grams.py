@@ -37,6 +37,11 @@ def ends(text: str, most: int = MOST_CHARS) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} {text[len(text) - most // 2 :]}"
 
 
+def spaced(text: str) -> str:
+    """What is read of a text, in lower case, after a space."""
+    return f" {ends(text).lower()}"
+
+
 def grams(*texts: str) -> list[Hashes]:
     """Hashes of words and neighbouring pairs of words, and of pieces, as often as they occur; of a second text after those of the first.
 
@@ -46,7 +51,7 @@ def grams(*texts: str) -> list[Hashes]:
     >>> len(words), len(set(pieces.tolist()) & set(grams("two")[1].tolist()))
     (3, 2)
     """
-    parts = [f" {ends(text).lower()}".encode("utf-8", "replace") for text in texts]
+    parts = [spaced(text).encode("utf-8", "replace") for text in texts]
     raw = b"".join((*parts, b" "))
     inside = np.frombuffer(raw.translate(_INSIDE), np.bool_)
     powers, inverse, worth = _powers()

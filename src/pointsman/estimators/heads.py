@@ -16,6 +16,7 @@ import numpy as np
 
 from pointsman.estimators.features import BUCKETS, FLAT, Flat, Scale, Seen
 from pointsman.estimators.tabular import fold_of
+from pointsman.native import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +79,10 @@ class Heads:
         near_weights, flat_weights = self._wide
         found = near.weight.T @ near_weights
         for row, one in enumerate(texts):
-            found[row] += one.values @ flat_weights.take(one.places, axis=0)
+            if core is None:
+                found[row] += one.values @ flat_weights.take(one.places, axis=0)
+            else:
+                core.gathered(one.values, one.places, flat_weights, found[row])
         return np.asarray(found[:, : len(self.offset)] + self.offset)
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import log1p, sqrt
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointsman.estimators.grams import ends
+from pointsman.native import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ _FIRST_CHOICES = ("a) ", "a. ", "a: ")
 _CODE_SIGNS = ("```", "def ", "return ", "import ", "class ", "assert", "function", "==", "->", "#include")
 _CODE = tuple((sign, ord(sign[0])) for sign in _CODE_SIGNS)
 _LETTERS = bytes(byte if byte >= 128 or chr(byte).isalpha() else 32 for byte in range(256))  # in ASCII, all else stands between words
-_COUNTED = list(b'%$/=(,?":_+-*^<>[|#@&')  #: signs that are counted one by one
+_COUNTED = b'%$/=(,?":_+-*^<>[|#@&'  #: signs that are counted one by one
 _OPERATORS = list(b"+-*/^=<>%$")
 _BRACES = list(b"{};")
 _FORMULAE = list(b"\\$")
@@ -54,8 +55,20 @@ def surface(text: str) -> NDArray[np.float32]:
     >>> surface("How much is 2 + 2?").shape == (SIZE,)
     True
     """
-    text = " ".join(ends(text).lower().split())
-    raw = text.encode("utf-8", "replace")
+    raw = _levelled(text)
+    if core is None:
+        return _surface(raw)
+    numbers = np.empty(SIZE, np.float32)
+    core.surface(raw, _COUNTED, _CUE_TABLE, numbers)
+    return numbers
+
+
+def _levelled(text: str) -> bytes:
+    return " ".join(ends(text).lower().split()).encode("utf-8", "replace")
+
+
+def _surface(raw: bytes) -> NDArray[np.float32]:
+    text = raw.decode()
     letters = raw.translate(_LETTERS)
     words = letters.split()
     distinct = frozenset(words)
@@ -67,6 +80,23 @@ def surface(text: str) -> NDArray[np.float32]:
     numbers[: _FIXED + len(_COUNTED)] = (*values, *[log1p(counts[sign]) for sign in _COUNTED])
     numbers[[_CUE_PLACE[word] for word in _CUES & distinct]] = 1
     return numbers
+
+
+def _table(places: Mapping[bytes, int]) -> bytes:
+    """The cue words as the compiled core looks them up: 256 times 16 bytes, a word and last its place, from where its hash says on."""
+    rows = [bytes(16)] * 256
+    for word, place in places.items():
+        at = 0
+        for byte in word:
+            at = (at * 31 + byte) % 2**32
+        at %= 256
+        while any(rows[at]):
+            at = (at + 1) % 256
+        rows[at] = word.ljust(15, b"\0") + bytes([place])
+    return b"".join(rows)
+
+
+_CUE_TABLE = _table(_CUE_PLACE)
 
 
 def _sizes(letters: bytes) -> NDArray[np.intp]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
 import msgspec
 
@@ -18,50 +17,33 @@ from pointsman.core.decision import Decision
 from pointsman.core.outcome import Outcome, Status, UsageSource
 from pointsman.core.prices import Usage, cost_picousd, usd
 from pointsman.core.request import Request
-from pointsman.errors import InvalidOutput, PointsmanError, UpstreamError, UpstreamRefused, UpstreamStreamBroken
+from pointsman.errors import PointsmanError, UpstreamError
+from pointsman.gateway.bodies import all_of, beginning_of
 from pointsman.gateway.clock import Clock
-from pointsman.gateway.envelope import envelope_of, written
+from pointsman.gateway.codes import cause_of, code_of, code_of_error
+from pointsman.gateway.followed import Followed
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import unmasking_of
 from pointsman.gateway.purse import Held
-from pointsman.plans.checks import asked_of, unfit
-from pointsman.plans.checks.asked import wanted_schema
-from pointsman.plans.checks.fitness import QUICK, failing
+from pointsman.gateway.whole import Whole
 from pointsman.plans.steps import Call
 from pointsman.signals.tokens import count
 from pointsman.stores.log import DecisionLog
 from pointsman.upstream.client import Letter
-from pointsman.upstream.connection import Exchange
 from pointsman.upstream.health import Ticket
 from pointsman.upstream.transport import Reply
-from pointsman.wire.answer import answer_of
-from pointsman.wire.dialect import Completion, Stream
+from pointsman.wire.dialect import Completion
 from pointsman.wire.dialects import DIALECTS
-from pointsman.wire.error_body import ErrorBody
-from pointsman.wire.events import Event
-from pointsman.wire.left_out import left_out
-from pointsman.wire.openai_chat.unreadable import MALFORMED
-from pointsman.wire.refused import refused, refused_event
+from pointsman.wire.refused import refused
 from pointsman.wire.retry_after import retry_after_s
-from pointsman.wire.translated import Translated
 
 logger = logging.getLogger("pointsman.calls")
 
-MAX_ANSWER_BYTES = 64_000_000
-_MAX_ERROR_BYTES = 200_000
-_MAX_HELD_BYTES = 8_000_000
-_MAX_HELD_EVENTS = 100_000  # a small one takes more memory than it has bytes
-_MAX_STREAM_BYTES = 512_000_000  # 128,000 tokens with twenty log-probabilities each come to less than half of it
-_MOST_KEPT_BYTES = 2_000_000  # of a stream that is to be looked at afterwards: what is longer nobody reads
 _REMAINING = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-remaining-tokens",
     *(f"anthropic-ratelimit-{what}-remaining" for what in ("requests", "tokens", "input-tokens", "output-tokens")),
 )
-_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class Attempt:
@@ -86,9 +68,6 @@ class Attempt:
         `kept`: what a stream says is kept, to be looked at.
         """
         self.number, self.model = number, call.model
-        self.body = b""
-        self.final: bytes | None = None  #: the answer as it would have been unstreamed, where that is told apart from `body`
-        self.answer: Answer | None = None  #: of a call that looks at it
         self.error: UpstreamError | None = None
         self.waited_s = 0.0  #: for the upstream, until there was something to deliver
         self._decision, self._live, self._call, self._asked, self._log = decision, live, call, asked, log
@@ -101,28 +80,16 @@ class Attempt:
         self._measured_from_s = time.perf_counter()  # uvloop's clock counts whole milliseconds
         self.clock = Clock(loop, min(self._started + self._timeouts.total_s, deadline_at))
         self._unmasking = unmasking_of(letter, asked)
-        self.stream = self._new_stream() if asked.stream else None
+        self._followed = Followed(decision.request, letter, self._unmasking, keeps=kept) if asked.stream else None
+        self.stream = None if self._followed is None else self._followed.stream
+        self._whole: Whole | None = None
         self._reply: Reply | None = None
-        self._first: list[bytes] = []
-        self._kept: list[bytes] | None = [] if kept and asked.stream else None
-        self._kept_bytes = 0
-        self._came_bytes = 0  # of a stream
-        self._completion: Completion | None = None
-        self._left_out: tuple[str, ...] = ()  # of a whole answer
         self._ttft_ms: float | None = None
         self._cost_picousd: int | None = None
         self._recorded = False
         self._why = "client_disconnected"
         self._events: AsyncGenerator[bytes, None] | None = None
         self._handed: hashlib._Hash | None = None  # what of a stream was handed out
-
-    def _new_stream(self) -> Stream:
-        request, api = self._decision.request, self._letter.api
-        assert request.content is not None
-        own = api == request.api and self._unmasking is None
-        previous = request.content.previous if own else None
-        reader = DIALECTS[api].reader(cast("dict[str, Any]", request.content.chat), own=own, previous=previous)
-        return reader if own else Translated(reader, DIALECTS[request.api].writer(envelope_of(request)), request.api, self._unmasking)
 
     async def open(self) -> UpstreamError | None:
         """Call, and read until the first content (streamed) or the whole answer. What the upstream failed with is returned, not raised."""
@@ -154,129 +121,25 @@ class Attempt:
     async def _call_and_read(self) -> None:
         reply = self._reply = await self._live.egress.call(self._call.clearance, self._asked, self._letter)
         if reply.status != 200:
-            raise refused(reply.status, await _beginning(reply, _MAX_ERROR_BYTES), reply.headers, time.time())
+            raise refused(reply.status, await beginning_of(reply.body), reply.headers, time.time())
         if not reply.headers.keys().isdisjoint(_REMAINING):
             self._look_at_what_remains(reply.headers)
-        if self.stream is None:
-            self._read_answer(await self._whole(reply))
+        if self._followed is None:
+            body = await all_of(reply.body, self.clock, self._timeouts.idle_s)
+            self._whole = Whole(self._decision.request, self._call, self._letter, self._unmasking)
+            self._whole.read(body, self._live.world.own_checks)
             return
-        await self._read_beginning(reply, self.stream)
+        await self._followed.begin(reply.body, must_speak="empty" in self._call.checks)
         self._ttft_ms = round(self._elapsed_ms(), 3)
         self.clock.allow(self._started + self._timeouts.total_s)
-
-    async def _read_beginning(self, reply: Reply, stream: Stream) -> None:
-        """Read until there is something to deliver. One that only ends is read to its end where an answer must not be empty."""
-        # An upstream that names its role and then fails has said nothing yet: another may still answer in its place.
-        must_speak = "empty" in self._call.checks
-        while not (stream.done or (stream.begun and (stream.spoken or not must_speak))):
-            if self._came_bytes > _MAX_HELD_BYTES or len(self._first) > _MAX_HELD_EVENTS:
-                raise UpstreamStreamBroken(f"the upstream sent {self._came_bytes:,} bytes that say nothing")
-            if (chunk := await anext(reply.body, None)) is None:
-                break
-            self._first += self._fed(stream, chunk)
-        if not stream.begun:
-            raise UpstreamStreamBroken("the upstream's stream ended before any content")
-        if must_speak and not stream.spoken:
-            _understood(stream.ended)
-            self._completion = Completion(stream.finish_reason, stream.usage, text="", empty=True)
-            raise InvalidOutput("empty", "the answer is empty")
-
-    def _fed(self, stream: Stream, chunk: bytes) -> Iterator[bytes]:
-        """What the client gets of it. Raises as the stream does, and `UpstreamStreamBroken` for what its reader stumbles over."""
-        self._keep(chunk)
-        self._came_bytes += len(chunk)
-        if self._came_bytes > _MAX_STREAM_BYTES:
-            raise UpstreamStreamBroken(f"the upstream sent more than {_MAX_STREAM_BYTES:,} bytes")
-        try:
-            yield from stream.feed(chunk)
-        except MALFORMED as error:
-            raise UpstreamStreamBroken("the upstream sent an event that cannot be read") from error
-
-    async def _whole(self, reply: Reply) -> bytes:
-        body, pieces = bytearray(), reply.body
-        async for chunk in pieces:
-            body += chunk
-            if not (isinstance(pieces, Exchange) and pieces.is_whole):
-                self.clock.expect(self._timeouts.idle_s, "the model's answer stood still for too long")
-            if len(body) > MAX_ANSWER_BYTES:
-                raise UpstreamError(f"the upstream's answer is larger than {MAX_ANSWER_BYTES:,} bytes")
-        return bytes(body)
 
     def _look_at_what_remains(self, headers: Mapping[str, str]) -> None:
         if any(headers.get(name) == "0" for name in _REMAINING) and (wait_s := retry_after_s(headers, time.time())) is not None:
             self._live.watch.used_up(self.model, wait_s)
 
-    def _read_answer(self, body: bytes) -> None:
-        request, dialect = self._decision.request, DIALECTS[self._letter.api]
-        try:
-            read = self._completion = _understood(dialect.read_completion, body)
-        except UpstreamError:
-            if ErrorBody(body).is_error:  # some providers say so with status 200
-                raise refused_event(body) from None
-            raise
-        unmasking = self._unmasking
-        if self._call.checks:
-            self._check(body, read)
-        if self._call.whole:
-            self._look_at(body)
-        elif unmasking is not None or self._letter.api != request.api:
-            self._say(self._events_of(body))
-        else:
-            self.body = _understood(dialect.own_answer, body, None if request.content is None else request.content.previous)
-
-    def _check(self, body: bytes, read: Completion) -> None:
-        """Raises `InvalidOutput` for an answer that a check says is unfit."""
-        request, unmasking, checks = self._decision.request, self._unmasking, self._call.checks
-        content = read.content if unmasking is None or read.content is None else unmasking.text(read.content)
-        wanted = wanted_schema(request.content) if request.response_format == "json_schema" else None
-        truncated = read.finish_reason == "length"
-        if (why := unfit(checks, content, empty=read.empty, truncated=truncated, schema=wanted)) is not None:
-            raise InvalidOutput(*why)
-        # The others take reading the answer as a whole.
-        further = [name for name in checks if name not in QUICK and (name != "tool_calls" or request.tools)]
-        if further:
-            failed = failing(further, _understood(answer_of, self._events_of(body)), asked_of(request), self._live.world.own_checks)
-            if failed is not None:
-                raise InvalidOutput(*failed)
-
-    def _events_of(self, body: bytes) -> list[Event]:
-        dialect, unmasking = DIALECTS[self._letter.api], self._unmasking
-        events = _understood(dialect.read_events, body)
-        return events if unmasking is None else _understood(list, unmasking.whole(events))
-
-    def _look_at(self, body: bytes) -> None:
-        """The answer for the plan, and as the client would get it."""
-        request, dialect, own = self._decision.request, DIALECTS[self._letter.api], self._letter.api == self._decision.request.api
-        events = self._events_of(body)
-        self.answer = _understood(answer_of, events)
-        if request.stream or not own or self._unmasking is not None:
-            self._say(events)
-        else:
-            self.body = _understood(dialect.own_answer, body, None if request.content is None else request.content.previous)
-
-    def _say(self, events: list[Event]) -> None:
-        """The answer as the client gets it, in words that are not the upstream's."""
-        request = self._decision.request
-        self.body, self.final = _understood(written, request, events)
-        self._left_out = left_out(events, request.api)
-
-    def _keep(self, chunk: bytes) -> None:
-        if self._kept is None or not chunk:
-            return
-        self._kept.append(chunk)
-        self._kept_bytes += len(chunk)
-        if self._kept_bytes > _MOST_KEPT_BYTES:
-            self._kept = None
-
     def said(self) -> Answer | None:
         """What a stream that was `kept` has said, once it has ended; `None` where it was too long. Takes its time."""
-        if self._kept is None:
-            return None
-        content = self._decision.request.content
-        reader = DIALECTS[self._letter.api].reader({} if content is None else cast("dict[str, Any]", content.chat), own=False)
-        events = _understood(lambda kept: [*reader.read(kept)], b"".join(self._kept))
-        unmasking = unmasking_of(self._letter, self._asked)
-        return _understood(answer_of, events if unmasking is None else unmasking.whole(events))
+        return None if self._followed is None else self._followed.said()
 
     def events(self, whole: Callable[[bytes], None], ended: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[bytes]:
         """The stream for the client. From here on no other model is tried: a failure is raised, after what came before it.
@@ -287,22 +150,23 @@ class Attempt:
         return self._events
 
     async def _deliver(self, whole: Callable[[bytes], None], ended: Callable[[], Awaitable[None]] | None) -> AsyncGenerator[bytes, None]:
-        stream, reply, clock, idle_s = self.stream, self._reply, self.clock, self._timeouts.idle_s
-        assert stream is not None
+        followed, reply, clock, idle_s = self._followed, self._reply, self.clock, self._timeouts.idle_s
+        assert followed is not None
         assert reply is not None
+        stream = followed.stream
         handed = self._handed = hashlib.sha256()
         try:
-            for event in self._first:
+            for event in followed.first:
                 handed.update(event)
                 yield event
             while not stream.done:
                 clock.expect(idle_s, "the model's stream stood still for too long")
                 if (chunk := await clock.wait(anext(reply.body, None))) is None:
                     break
-                for event in self._fed(stream, chunk):
+                for event in followed.feed(chunk):
                     handed.update(event)
                     yield event
-            ending = _understood(stream.ended)
+            ending = followed.ended()
             handed.update(ending)
             await self._finish("ok", usage=stream.usage)
         except Exception as error:
@@ -366,7 +230,7 @@ class Attempt:
         watch.settle(self.model, self._reserved_tokens, 0 if used is None and outcome.status == "error" else used)
         if isinstance(error, UpstreamError):
             # Codes and ids only: what an upstream says may be the user's own words.
-            logger.warning("a call of `%s` failed: %s%s (%s)", self.model, outcome.error, _cause(error), outcome.decision)
+            logger.warning("a call of `%s` failed: %s%s (%s)", self.model, outcome.error, cause_of(error), outcome.decision)
         if outcome.status == "ok":
             took_ms, tokens = outcome.ttft_ms, None
             if self.stream is None and (usage := outcome.usage) is not None:
@@ -405,7 +269,7 @@ class Attempt:
             status=status,
             task=self._decision.ruling.task,
             http_status=None if self._reply is None else self._reply.status,
-            error=self._why if status == "aborted" else None if error is None else _name(error),
+            error=self._why if status == "aborted" else None if error is None else code_of_error(error),
             fault=error.fault if isinstance(error, UpstreamError) else None,
             check=error.check if isinstance(error, UpstreamError) else None,
             finish_reason=code_of(said.finish_reason) if said is not None and status == "ok" else None,
@@ -443,6 +307,30 @@ class Attempt:
 
     def _elapsed_ms(self) -> float:
         return (time.perf_counter() - self._measured_from_s) * 1000
+
+    @property
+    def body(self) -> bytes:
+        """A whole answer as the client gets it."""
+        return b"" if self._whole is None else self._whole.body
+
+    @property
+    def final(self) -> bytes | None:
+        """A whole answer as it would have been unstreamed, where that is told apart from `body`."""
+        return None if self._whole is None else self._whole.final
+
+    @property
+    def answer(self) -> Answer | None:
+        """Of a call that looks at it."""
+        return None if self._whole is None else self._whole.answer
+
+    @property
+    def _left_out(self) -> tuple[str, ...]:
+        return () if self._whole is None else self._whole.left_out
+
+    @property
+    def _completion(self) -> Completion | None:
+        came = self._followed or self._whole
+        return None if came is None else came.completion
 
     @property
     def usage(self) -> Usage | None:
@@ -488,44 +376,6 @@ def _at_least(said: Usage | None, seen: Usage | None) -> Usage | None:
     if said is None or seen is None:
         return said or seen
     return replace(said, input_tokens=said.input_tokens or seen.input_tokens, output_tokens=max(said.output_tokens, seen.output_tokens))
-
-
-def _name(error: Exception) -> str:
-    return code_of((error.code or error.type) if isinstance(error, PointsmanError) else "internal") or "upstream_error"
-
-
-def _cause(error: UpstreamError) -> str:
-    """What an operator needs to mend it: which check an answer fails, why there was no connection, or the status with which the provider
-    turned the gateway away."""
-    if error.check:
-        return f": its answer fails the check `{error.check}`"
-    cause = error.__cause__
-    if isinstance(cause, OSError):
-        return f": {cause.strerror or cause or type(cause).__name__}"
-    return f" with status {error.upstream_status}" if isinstance(error, UpstreamRefused) and error.upstream_status else ""
-
-
-def code_of(text: str | None) -> str | None:
-    """A code as the record keeps it. What an upstream calls one may be any text, even the client's: that is not kept."""
-    return text if text is not None and _CODE.fullmatch(text) else None
-
-
-def _understood(read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What `read` makes of an answer. Raises as it does, and `UpstreamError` for what it stumbles over."""
-    try:
-        return read(*args, **kwargs)
-    except MALFORMED as error:
-        raise UpstreamError("the upstream sent an answer that cannot be read") from error
-
-
-async def _beginning(reply: Reply, most: int) -> bytes:
-    """Of an error as much as is looked at: servers may repeat the whole request in it."""
-    body = bytearray()
-    async for chunk in reply.body:
-        body += chunk
-        if len(body) >= most:
-            break
-    return bytes(body[:most])
 
 
 async def _shielded(work: Any) -> None:

@@ -18,8 +18,9 @@ from pointsman.core.plan import LOOKING, Execution
 from pointsman.core.request import Request
 from pointsman.core.review import Proposal
 from pointsman.errors import Failure, OverBudget, PointsmanError, RateLimited, RequestError, UpstreamError, UpstreamRefused
-from pointsman.gateway.attempt import Attempt, code_of, reserved_tokens
+from pointsman.gateway.attempt import Attempt, reserved_tokens
 from pointsman.gateway.clock import Clock
+from pointsman.gateway.codes import code_of
 from pointsman.gateway.judging import judge_of, outlook_of
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import CANNOT_MASK, Masker
@@ -43,7 +44,16 @@ _log = logging.getLogger("pointsman.reviews")
 class Driver:
     """One request's calls. Owns them until one is delivered; in `clocks` are those that wait, for who has to interrupt them."""
 
-    def __init__(self, decision: Decision, execution: Execution, live: Live, log: DecisionLog, clocks: set[Clock]) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        execution: Execution,
+        live: Live,
+        log: DecisionLog,
+        clocks: set[Clock],
+        sealed_with: str | None = None,
+    ) -> None:
+        """`sealed_with`: the content key that the request's words were sealed with already, if with any."""
         self._decision, self._execution, self._live, self._log, self._clocks = decision, execution, live, log, clocks
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -56,7 +66,7 @@ class Driver:
         self._masker = None if live.world.mask is None else Masker(decision.request, live.world.mask)
         self._superseded = False
         self._course: tuple[Weighed, ...] = ()
-        self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks, live.world.signals.search)
+        self.reviewing = Reviewing(decision, execution.review, live.reviews, clocks, live.world.signals.search, sealed_with)
         self._limited = ""  #: the model for which the key had no tokens left, before any call
         self.waited_s = 0.0  #: for upstreams, between calls, and for people
 

@@ -26,8 +26,9 @@ from pointsman.core.snapshot import Snapshot
 from pointsman.core.tenancy import Scope
 from pointsman.core.value import value
 from pointsman.errors import NotFound, PointsmanError, RateLimited, RecordError, RequestError, UpstreamError
-from pointsman.gateway.attempt import Attempt, code_of
+from pointsman.gateway.attempt import Attempt
 from pointsman.gateway.clock import Clock
+from pointsman.gateway.codes import code_of
 from pointsman.gateway.driver import Driver
 from pointsman.gateway.live import Live
 from pointsman.gateway.masking import CANNOT_MASK
@@ -37,13 +38,14 @@ from pointsman.gateway.refusal import no_eligible_model, why_refused
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviewing import Spoken
 from pointsman.gateway.subject import subject_of
-from pointsman.gateway.understand import Inquiry, World, decide_request, decide_understood, understand, understand_again
+from pointsman.gateway.understand import Inquiry, World, decide_understood, understand, understand_again, understand_body
 from pointsman.signals.known import Known
-from pointsman.stores.content_keys import ContentKeys
+from pointsman.stores.content_keys import ContentKeys, sealing_key
 from pointsman.stores.log import DecisionLog
 from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.explanation import explanation
+from pointsman.wire.strict_json import parse_object
 
 Reading = Callable[[Request, Signals, Live], Awaitable[Read]]
 
@@ -70,6 +72,7 @@ class Decided(NamedTuple):
     took_s: float
     taken: tuple[Taken, ...] = ()  #: what it counts as, for caps on premium models
     read: Read = NOT_READ  #: by a model, before it was decided
+    sealed_with: str | None = None  #: content key of what was asked, or of what it goes on from: destroyed, they are erased for good
 
 
 class Gateway:
@@ -96,8 +99,7 @@ class Gateway:
         decision, read = await self._decide(inquiry, live, self.read)
         taken = () if live.tally is None else live.tally.take(decision)
         try:
-            if live.contents is not None:
-                await self._seal(decision.request, live.contents)
+            sealed_with = await self._sealed(decision.request, live.contents)
             await self._log.append("decision", decision.request.id, _encode(record(decision)))
             if decision.plan is None:
                 raise no_eligible_model(decision)
@@ -106,7 +108,7 @@ class Gateway:
             if isinstance(error, PointsmanError):
                 error.decision = decision.request.id
             raise
-        return Decided(decision, live, time.monotonic() - started_s - read.waited_s, taken, read)
+        return Decided(decision, live, time.monotonic() - started_s - read.waited_s, taken, read, sealed_with)
 
     async def ask(self, inquiry: Inquiry) -> Answer:
         """Decide a request, and carry the decision out."""
@@ -117,7 +119,7 @@ class Gateway:
         started_s, decision = time.monotonic(), decided.decision
         called: Set[str] = frozenset()
         try:
-            driver = self._driver(decision, decided.live)
+            driver = self._driver(decision, decided.live, decided.sealed_with)
             called = driver.called  # grows with every call
             found = await driver.run()
         except PointsmanError as error:
@@ -129,9 +131,9 @@ class Gateway:
         read_picousd = decided.read.cost_picousd
         if isinstance(found, Spoken):
             told = {**_spoken_headers(found, driver, decision, overhead_s * 1000, read_picousd), **driver.headers(None)}
-            return await self._spoken(found, decision, told)
+            return await self._spoken(found, decided, told)
         told = {**found.headers(overhead_s * 1000, driver.others_picousd(found) + read_picousd), **driver.headers(found)}
-        return await self._delivered(found, decision, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
+        return await self._delivered(found, decided, told, partial(driver.looked_at, found) if driver.reviewing.sampled else None)
 
     def cut(self, error: PointsmanError) -> None:
         """End every request in progress with this error."""
@@ -198,8 +200,6 @@ class Gateway:
         """`read`: has requests read where a model does that; without it nothing is called."""
         world, till, made = live.world, live.till, NOT_READ
         reads = read is not None and world.reader is not None
-        if (till is None or not till.budgets) and live.tally is None and not reads and not _takes_long(inquiry, world):
-            return decide_request(inquiry, world), made
         request, signals = await self._understood(inquiry, world)
         if read is not None and reads and world.snapshot.route(request.model) is not None:
             made = await read(request, signals, live)
@@ -213,9 +213,12 @@ class Gateway:
         return decide_understood(request, signals, world), made
 
     async def _understood(self, inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
-        if not _takes_long(inquiry, world):
-            return understand(inquiry, world)
-        return await asyncio.to_thread(understand, inquiry, world)  # other requests go on meanwhile
+        if _takes_long(inquiry, world):
+            return await asyncio.to_thread(understand, inquiry, world)  # other requests go on meanwhile
+        body = parse_object(inquiry.raw, world.max_json_depth)
+        if inquiry.complete is None or body.get("previous_response_id") is None:
+            return understand_body(inquiry, body, world)
+        return await asyncio.to_thread(understand_body, inquiry, body, world)  # the conversation may be long, and is on the disk
 
     async def _snapshot(self, snapshot_id: str) -> Snapshot:
         if snapshot_id == self.world.snapshot.id:
@@ -225,40 +228,47 @@ class Gateway:
             raise RecordError(f"snapshot `{snapshot_id}` is not in the log: the decision cannot be worked out again")
         return self._revive(body)
 
-    async def _seal(self, request: Request, contents: ContentKeys) -> None:
-        if request.content is not None:
-            subject, body = subject_of(request.caller.key, request.content.body), _encode(request.content.body)
-            sealed = await contents.seal(subject, request.id, body, time.time_ns())
-            if (previous := request.content.previous) is not None:  # what was erased meanwhile is not sealed again under another key
-                await self.responses.require(request.caller.key, previous)
-            await self._log.append("content", request.id, sealed)
+    async def _sealed(self, request: Request, contents: ContentKeys | None) -> str | None:
+        """Keep what is asked, where that is wanted; id of the key that it, or what it goes on from, is sealed with."""
+        content, key = request.content, request.caller.key
+        if content is None:
+            return None
+        earlier = None if content.previous is None else await self.responses.sealed_with(key, content.previous)
+        if contents is None:
+            return earlier
+        body, now_ns = _encode(content.body), time.time_ns()
+        sealed = await contents.seal_again(subject_of(key, content.body), request.id, body, now_ns, earlier)
+        if sealed is None:
+            raise self.responses.gone(content.previous)
+        await self._log.append("content", request.id, sealed)
+        return sealing_key(sealed)
 
-    def _driver(self, decision: Decision, live: Live) -> Driver:
+    def _driver(self, decision: Decision, live: Live, sealed_with: str | None = None) -> Driver:
         route = live.world.snapshot.route_of(decision.request, decision.route)
         assert route is not None
-        return Driver(decision, route.execution, live, self._log, self._clocks)
+        return Driver(decision, route.execution, live, self._log, self._clocks, sealed_with)
 
-    async def _spoken(self, spoken: Spoken, decision: Decision, told: Mapping[str, str]) -> Answer:
-        body, final = spoken.written
-        if not spoken.meanwhile and (final is not None or not decision.request.stream):
-            await self._keep(decision, final or body)
-        return Answer(told, _at_once(body) if decision.request.stream else body, DIALECTS[decision.request.api].error_event, _nothing)
+    async def _spoken(self, spoken: Spoken, decided: Decided, told: Mapping[str, str]) -> Answer:
+        (body, final), request = spoken.written, decided.decision.request
+        if not spoken.meanwhile and (final is not None or not request.stream):
+            await self._keep(decided, final or body)
+        return Answer(told, _at_once(body) if request.stream else body, DIALECTS[request.api].error_event, _nothing)
 
     async def _delivered(
-        self, attempt: Attempt, decision: Decision, told: Mapping[str, str], ended: Callable[[], Awaitable[None]] | None
+        self, attempt: Attempt, decided: Decided, told: Mapping[str, str], ended: Callable[[], Awaitable[None]] | None
     ) -> Answer:
         if attempt.stream is None:
             self._clocks.discard(attempt.clock)
-            if attempt.final is not None or not decision.request.stream:
-                await self._keep(decision, attempt.final or attempt.body)
-            body = _at_once(attempt.body) if decision.request.stream else attempt.body
+            if attempt.final is not None or not decided.decision.request.stream:
+                await self._keep(decided, attempt.final or attempt.body)
+            body = _at_once(attempt.body) if decided.decision.request.stream else attempt.body
             return Answer(told, body, attempt.error_event, attempt.aclose)
 
         final: list[bytes] = []
 
         async def over() -> None:
             for answer in final:
-                await self._keep(decision, answer)
+                await self._keep(decided, answer)
             if ended is not None:
                 await ended()
 
@@ -268,11 +278,11 @@ class Gateway:
 
         return Answer(told, attempt.events(final.append, over), attempt.error_event, aclose)
 
-    async def _keep(self, decision: Decision, answer: bytes) -> None:
-        request = decision.request
+    async def _keep(self, decided: Decided, answer: bytes) -> None:
+        request, labels = decided.decision.request, decided.decision.ruling.labels
         if request.api == "responses" and request.content is not None:
             content = request.content
-            await self.responses.keep(request.caller.key, content.body, answer, decision.ruling.labels, content.previous)
+            await self.responses.keep(request.caller.key, content.body, answer, labels, content.previous, decided.sealed_with)
 
 
 def _spoken_headers(spoken: Spoken, driver: Driver, decision: Decision, overhead_ms: float, read_picousd: int) -> dict[str, str]:
@@ -303,11 +313,7 @@ async def _at_once(events: bytes) -> AsyncIterator[bytes]:
 
 def _takes_long(inquiry: Inquiry, world: World) -> bool:
     """Whether other requests should not wait while this one is understood."""
-    if world.reads_slowly or (inquiry.complete is not None and (b"previous_response_id" in inquiry.raw or b"\\u" in inquiry.raw)):
-        return True  # a conversation that is gone on from, its field spelled with escapes or not, is read and searched
-    if world.signals.search is None:
-        return len(inquiry.raw) >= _LARGE_BYTES
-    return len(inquiry.raw) >= _LARGE_TO_SEARCH_BYTES
+    return world.reads_slowly or len(inquiry.raw) >= (_LARGE_BYTES if world.signals.search is None else _LARGE_TO_SEARCH_BYTES)
 
 
 def _shown(told: dict[str, object], caller: Caller | None) -> dict[str, object]:

@@ -83,7 +83,7 @@ class Responses:
             return Continued(body)
         kept = self._find(key, previous) if isinstance(previous, str) else None
         if kept is None:
-            raise self._gone(previous)
+            raise self.gone(previous)
         body = inherited(body, kept.named)
         if subject_of(key, body) != subject_of(key, kept.named):  # who erases one end user's words would not find them under another's
             raise RequestError(
@@ -94,10 +94,15 @@ class Responses:
         self._refuse_too_long(completed)
         return Continued(completed, kept.labels, str(previous))
 
-    async def require(self, key: str, previous: str) -> None:
-        """Raise `RequestError` where that response is there no more, or was erased."""
-        if await asyncio.to_thread(self._find, key, previous) is None:
-            raise self._gone(previous)
+    async def sealed_with(self, key: str, previous: str) -> str | None:
+        """The content key of a response that is gone on from; `None`: it stands in memory. Raises `RequestError` where it was deleted."""
+        name = _id(key, previous)
+        if self._memory.find(name, 0) is not None:
+            return None
+        found = None if self._disk is None else await asyncio.to_thread(self._disk.sealed_with, name)
+        if found is None:
+            raise self.gone(previous)
+        return found
 
     async def input_items(self, key: str, id: str, query: str) -> bytes:
         """The page of what it answers that a query string asks for. Raises `NotFound`, and `RequestError` for what is no page."""
@@ -117,12 +122,19 @@ class Responses:
             raise _not_found(id)
 
     async def keep(
-        self, key: str, asked: Mapping[str, object], answer: bytes, labels: tuple[str, ...], previous: str | None = None
+        self,
+        key: str,
+        asked: Mapping[str, object],
+        answer: bytes,
+        labels: tuple[str, ...],
+        previous: str | None = None,
+        sealed_with: str | None = None,
     ) -> None:
         """Keep an answer and the turns up to it, unless the client said `store: false`. A failure is told the operator, not raised.
 
-        `asked` is the completed body, `previous` what it goes on from: where that was erased or deleted meanwhile, nothing is kept. An
-        answer whose id is none cannot be referred to; what had the same id before is replaced, and its labels stay.
+        `asked` is the completed body, sealed already with that key, if with any; `previous` what it goes on from: where either was erased
+        meanwhile, or the latter deleted, nothing is kept on disk. An answer whose id is none cannot be referred to; what had the same id
+        before is replaced, and its labels stay.
         """
         if not self.ttl_s or asked.get("store") is False or not (named := _named(answer)):
             return
@@ -140,7 +152,7 @@ class Responses:
                     self._memory.keep(name, key, body, until_ns)
             elif len(body) <= LARGEST_BYTES:
                 here = before is None or self._memory.find(before, 0) is not None
-                await disk.keep(name, key, subject_of(key, asked), body, now_ns, until_ns, None if here else before)
+                await disk.keep(name, key, subject_of(key, asked), body, now_ns, until_ns, None if here else before, sealed_with)
         except RecordError as error:  # the answer is there and paid for: who goes on from it is told that it was not stored
             _log.warning("a response is not stored: %s", error)
 
@@ -191,7 +203,8 @@ class Responses:
         if len(msgspec.json.encode(body)) > self._most_bytes:
             raise PayloadTooLarge(f"the body is larger than {self._most_bytes:,} bytes {cure}", param="previous_response_id")
 
-    def _gone(self, previous: object) -> RequestError:
+    def gone(self, previous: object) -> RequestError:
+        """What a client hears of a response that is there no more, or was erased."""
         why = "not stored, deleted or too old" if self.seals else "not stored, deleted, too old, or answered by another process"
         return RequestError(
             f"no response `{str(previous)[:100]}`: {why}: send its items in `input`",

@@ -38,13 +38,23 @@ class Spoken:
 class Reviewing:
     """One request's way to people and back."""
 
-    def __init__(self, decision: Decision, terms: ReviewTerms, desk: Desk | None, clocks: set[Clock], search: Search | None = None) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        terms: ReviewTerms,
+        desk: Desk | None,
+        clocks: set[Clock],
+        search: Search | None = None,
+        sealed_with: str | None = None,
+    ) -> None:
         """`clocks`: those that wait, for who has to interrupt them. `search` finds what answers hold; `None`: it is not looked for.
+
+        `sealed_with`: the content key that the request's words were sealed with already, if with any.
 
         Raises `RequestError` for what a person could not wholly see before it goes out.
         """
         self._decision, self._terms, self._desk, self._clocks = decision, terms, desk, clocks
-        self._search = search
+        self._search, self._sealed_with = search, sealed_with
         self.ticket: Ticket | None = None  #: that the client is told of
         readable = decision.request.api != "embeddings"
         if terms.approval and not readable:
@@ -82,7 +92,7 @@ class Reviewing:
         assert self._desk is not None
         try:
             labels = await self._labels(proposed)
-            await self._desk.sample(self._decision, self._terms, proposed, failures, found=labels, best=best)
+            await self._desk.sample(self._decision, self._terms, proposed, failures, found=labels, best=best, sealed_with=self._sealed_with)
         except RecordError as error:
             _log.warning("an answer drawn for review was not kept: %s (%s)", error, self._decision.request.id)
 
@@ -101,7 +111,9 @@ class Reviewing:
             raise RecordError("there is no place to keep reviews")
         loop = asyncio.get_running_loop()
         labels = await self._labels(proposed)
-        self.ticket = await self._desk.open(self._decision, self._terms, why, reason, proposed, failures, found=labels, best=best)
+        self.ticket = await self._desk.open(
+            self._decision, self._terms, why, reason, proposed, failures, found=labels, best=best, sealed_with=self._sealed_with
+        )
         clock = Clock(loop, loop.time() + self._terms.wait_s + _SPARE_S)
         self._clocks.add(clock)
         try:

@@ -73,11 +73,13 @@ class Desk:
         *,
         found: Sequence[str] = (),
         best: int = 0,
+        sealed_with: str | None = None,
     ) -> Ticket:
         """A new ticket, or the one that waits for the same already; durable when this returns. Raises `RecordError` when it cannot be kept.
 
         `found`: labels of what the answers say, which the ticket carries beside the request's. `best`: the call whose answer is preferred;
-        0: the first that the plan chose.
+        0: the first that the plan chose. `sealed_with`: the content key that the request's words were sealed with before: where that is
+        destroyed, they were erased.
         """
         request, ruling, now_ns = decision.request, decision.ruling, self._clock()
         if request.content is None:
@@ -107,7 +109,7 @@ class Desk:
             failures=tuple(failures),
             preferred=best or next((each.call for each in proposals if each.fate in _CHOSEN), 0),
         )
-        return await self.store.open(ticket, Contents(request.content.body, request.api, tuple(proposals)))
+        return await self.store.open(ticket, Contents(request.content.body, request.api, tuple(proposals)), sealed_with)
 
     async def sample(
         self,
@@ -118,12 +120,14 @@ class Desk:
         *,
         found: Sequence[str] = (),
         best: int = 0,
+        sealed_with: str | None = None,
     ) -> Ticket | None:
         """A ticket for an answer that was accepted, where chance will have it: after all for which a client waits, and among samples
         first where something failed on its way."""
         if not is_sampled(decision.seed, terms.sample):
             return None
-        return await self.open(decision, terms, "sample", "drawn for a look at its quality", proposals, failures, found=found, best=best)
+        why = "drawn for a look at its quality"
+        return await self.open(decision, terms, "sample", why, proposals, failures, found=found, best=best, sealed_with=sealed_with)
 
     async def settle(self, ticket: Ticket, terms: ReviewTerms) -> Resolution:
         """What the client of this ticket gets now, as the route's contract says. Raises `ReviewRequired`, or what follows from a "no"."""

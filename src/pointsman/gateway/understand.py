@@ -84,7 +84,11 @@ def decide_request(inquiry: Inquiry, world: World) -> Decision:
 
 def understand(inquiry: Inquiry, world: World) -> tuple[Request, Signals]:
     """What is asked, and what there is to know about it. Raises `RequestError`. Takes its time over megabytes."""
-    body = parse_object(inquiry.raw, world.max_json_depth)
+    return understand_body(inquiry, parse_object(inquiry.raw, world.max_json_depth), world)
+
+
+def understand_body(inquiry: Inquiry, body: Body, world: World) -> tuple[Request, Signals]:
+    """As `understand`, of what `inquiry.raw` says. Takes its time as well where that goes on from a conversation."""
     continued = None if inquiry.complete is None else inquiry.complete(body)
     if continued is not None:
         body = continued.body

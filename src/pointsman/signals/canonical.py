@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pointsman.core.request import Content, Message, Text
-from pointsman.signals.wordpiece import Characters
+from pointsman.native import core
+from pointsman.signals.wordpiece import Characters, spelt, words
 
 MOST_TURNS = 3  #: user turns that are looked at, counted from the last
 NEWEST_CHARS, EARLIER_CHARS = 768, 400  #: of the last turn, and of each one before it, as far as the last one leaves room
@@ -44,6 +45,7 @@ _WORDS = bytes(code for code in range(256) if code >= 0x80 or chr(code).isalpha(
 _GAP = " ... "
 
 _SAME_MARKS = re.compile(r"([^\w\s])\1{2,}")
+_BEYOND_ASCII, _SAME_BEYOND = re.compile(r"[^\x00-\x7f]+"), re.compile(r"([^\w\s\x00-\x7f])\1{2,}")
 _RUNS = {
     ord(mark): (re.compile(rf"\{mark}\{mark}\{mark}+"), mark.replace("\\", r"\\"))
     for mark in map(chr, range(128))
@@ -107,6 +109,26 @@ def levelled(text: str) -> str:
             run, once = _RUNS[mark]
             text = run.sub(once, text)
     return text
+
+
+def words_of(text: str) -> list[str]:
+    """The `words` of a text that is `levelled` first.
+
+    >>> words_of("So_WHAT?!?!???")
+    ['so', 'what', '?', '!', '?', '!', '?']
+    """
+    plain = text.isascii()
+    if core is None or (not plain and _LATE.search(text)):
+        return words(levelled(text))
+    if not plain:
+        text = _BEYOND_ASCII.sub(_levelled_beyond, text.translate(_NO_CONTROLS)).lower()
+    return core.words(text.encode(), _KINDS)
+
+
+def _levelled_beyond(run: re.Match[str]) -> str:
+    """What is beyond ASCII, levelled and spelt; what of it becomes ASCII is left to the compiled core."""
+    text = run[0].translate(_folding)
+    return text if text.isascii() else spelt(_SAME_BEYOND.sub(r"\1", text))
 
 
 def ends(text: str, most_chars: int) -> str:
@@ -219,3 +241,8 @@ def _fold(character: str) -> str:
 
 
 _folding = Characters(_fold)
+
+# The same for the compiled core, which reads bytes of ASCII as nothing, a space, of a word, or a mark, and all else as of a word.
+_KINDS = bytes({"": 0, " ": 1}.get(one := _fold(chr(code)), 2 if one.isalnum() else 3) if code < 128 else 2 for code in range(256))
+_LATE = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")  # left out only after marks were counted: private, and unknown
+_NO_CONTROLS = {code: None for code, kind in enumerate(_KINDS) if not kind}

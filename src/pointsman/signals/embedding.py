@@ -17,8 +17,9 @@ from functools import cache
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from pointsman.signals.canonical import ends, levelled
-from pointsman.signals.wordpiece import WordPiece, words
+from pointsman.native import core
+from pointsman.signals.canonical import ends, words_of
+from pointsman.signals.wordpiece import WordPiece
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +57,8 @@ class StaticEmbedder:
         rows = np.zeros((len(texts), self.dims), np.float32)
         for row, text in zip(rows, texts, strict=True):
             spelt = self._known(text)
-            if spelt is None:  # what is not asked for again need not be sorted
-                pieces = np.array(self.pieces.ids(levelled(ends(text, MOST_CHARS))), np.intp)
+            if spelt is None:  # it is not asked for again
+                pieces = self.pieces.look_up(words_of(ends(text, MOST_CHARS)))[0]
                 row[:] = self._direction(pieces, np.ones(len(pieces), np.float32))
             else:
                 row[:] = spelt.vector
@@ -70,7 +71,7 @@ class StaticEmbedder:
         spelt = self._known(text)
         if spelt is not None:
             return spelt
-        pieces, hashes = self.pieces.look_up(words(levelled(ends(text, MOST_CHARS))))
+        pieces, hashes = self.pieces.look_up(words_of(ends(text, MOST_CHARS)))
         new = np.ones(len(pieces) + 1, np.bool_)
         np.not_equal(pieces[1:], pieces[:-1], out=new[1:-1])
         at = new.nonzero()[0]
@@ -87,7 +88,11 @@ class StaticEmbedder:
         import numpy as np
 
         # Whole numbers below 2**24 add up to the same on every machine; their length is the only thing that is rounded.
-        total = times @ self.table.take(pieces, axis=0).astype(np.float32)
+        if core is None:
+            total = times @ self.table.take(pieces, axis=0).astype(np.float32)
+        else:
+            total = np.zeros(self.dims, np.float32)
+            core.summed(self.table, pieces, times, total)
         length = sqrt(float(total.dot(total.astype(np.float64))))
         direction: NDArray[np.float32] = total * np.float32(1 / (length or 1.0))
         return direction

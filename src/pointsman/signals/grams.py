@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from zlib import crc32
+
+from pointsman.native import core
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +20,7 @@ SLOTS = 1 << 14  # that words and pairs are hashed to
 
 _PAIR, _MIX = 0xC2B2AE3D27D4EB4F, 0x9E3779B97F4A7C15  # odd numbers whose bits are spread
 _LEAST = 1e-9
+_MOST_TIMES = 1_024  # that are told apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,17 @@ def grams(hashes: NDArray[np.int64]) -> Grams:
     """
     import numpy as np
 
+    if core is None:
+        return _grams(hashes)
+    most = max(2 * len(hashes) - 1, 0)
+    slots, damped = np.empty(most, np.int64), np.empty(most, np.float32)
+    found = core.slotted(hashes, _damped(), slots, damped)
+    return Grams(slots[:found], damped[:found])
+
+
+def _grams(hashes: NDArray[np.int64]) -> Grams:
+    import numpy as np
+
     words = hashes.view(np.uint64)
     pairs = words[:-1] * np.uint64(_PAIR) + words[1:]
     slots = ((np.concatenate((words, pairs)) * np.uint64(_MIX)) >> np.uint64(40) & np.uint64(SLOTS - 1)).view(np.intp)
@@ -62,7 +77,15 @@ def grams(hashes: NDArray[np.int64]) -> Grams:
     new = np.ones(len(slots) + 1, np.bool_)
     np.not_equal(slots[1:], slots[:-1], out=new[1:-1])
     at = new.nonzero()[0]
-    return Grams(slots.take(at[:-1]), np.log(at[1:] - at[:-1], dtype=np.float32) + np.float32(1))
+    return Grams(slots.take(at[:-1]), _damped().take(at[1:] - at[:-1], mode="clip"))
+
+
+@cache
+def _damped() -> Floats:
+    """What counts for as often as something is there."""
+    import numpy as np
+
+    return np.log(np.maximum(np.arange(_MOST_TIMES), 1), dtype=np.float32) + np.float32(1)
 
 
 def rarity(texts: Sequence[Grams]) -> Floats:

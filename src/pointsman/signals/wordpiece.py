@@ -53,13 +53,20 @@ def words(text: str) -> list[str]:
     >>> words("Déjà-vu?")
     ['deja', '-', 'vu', '?']
     """
-    if not text.isascii():
-        text = _BEYOND_ASCII.sub(lambda run: run[0].translate(_spelling), text)
-    text = text.lower()
+    text = spelt(text).lower()
     # Of ASCII's marks a text holds a few: to replace those is quicker than to look at every character.
     for mark in set(text.encode("utf-8", "replace").translate(None, _LETTERS)):
         text = text.replace(chr(mark), _spelling[mark])
     return text.split()
+
+
+def spelt(text: str) -> str:
+    """What is beyond ASCII without accents, spaces around punctuation and ideographs.
+
+    >>> spelt("Déjà-vu?—No.")
+    'Deja-vu? — No.'
+    """
+    return text if text.isascii() else _BEYOND_ASCII.sub(lambda run: run[0].translate(_spelling), text)
 
 
 class Lexicon(dict[str, int]):

@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS content_keys(
     UNIQUE(subject, day)
 ) STRICT
 """
+_UNLESS_ERASED = "(?3 IS NULL OR EXISTS (SELECT 1 FROM content_keys WHERE id = ?3))"  # in one statement with what depends on it
+_KEY = f"SELECT id, key FROM content_keys WHERE subject = ?1 AND day = ?2 AND {_UNLESS_ERASED}"  # noqa: S608  ours
+_NEW_KEY = f"INSERT OR IGNORE INTO content_keys(subject, day, id, key) SELECT ?1, ?2, ?4, ?5 WHERE {_UNLESS_ERASED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,15 @@ class ContentKeys:
 
     async def seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
         """The body of a `content` record: encrypted (AES-256-GCM) and bound to its decision. A subject's first of a day makes the key."""
-        return await asyncio.to_thread(self._seal, subject, decision, content, at_ns)
+        return cast("bytes", await self.seal_again(subject, decision, content, at_ns, None))
+
+    async def seal_again(self, subject: str, decision: str, content: bytes, at_ns: int, sealed_with: str | None) -> bytes | None:
+        """As `seal`, for words that were sealed with that key before, if with any; `None` where it was destroyed: they were erased."""
+        return await asyncio.to_thread(self._seal_again, subject, decision, content, at_ns, sealed_with)
 
     async def seal_alike(self, body: bytes, decision: str, content: bytes) -> bytes | None:
         """Seal with the very key that sealed `body`, whoever's it is; `None` where that was destroyed, or `body` is not sealed."""
-        name = sealing_key(body)
-        key = None if name is None else await asyncio.to_thread(self._secret, name)
-        return None if name is None or key is None else sealed(name, key, decision, content)
+        return await asyncio.to_thread(self._seal_alike, body, decision, content)
 
     async def marks(self, subject: str, digest: str) -> list[str]:
         """What tells that a subject said the same, under each of its keys, the newest first; with the key it loses its meaning."""
@@ -127,18 +132,27 @@ class ContentKeys:
         with self._lock:
             self._connection.close()
 
-    def _seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
+    def _seal_again(self, subject: str, decision: str, content: bytes, at_ns: int, sealed_with: str | None) -> bytes | None:
+        found = self._key(subject, at_ns, sealed_with)
+        return None if found is None else sealed(*found, decision, content)
+
+    def _seal_alike(self, body: bytes, decision: str, content: bytes) -> bytes | None:
+        name = sealing_key(body)
+        key = None if name is None else self._secret(name)
+        return None if name is None or key is None else sealed(name, key, decision, content)
+
+    def _key(self, subject: str, at_ns: int, earlier: str | None) -> tuple[str, bytes] | None:
+        """The subject's of that day, with its id; made where there is none. `None` where an `earlier` one was destroyed."""
         # Read every time, never kept in memory: what another process destroys is gone for all.
-        wanted = _listed(subject), at_ns // _DAY_NS
-        query = "SELECT id, key FROM content_keys WHERE subject = ? AND day = ?"
+        wanted = _listed(subject), at_ns // _DAY_NS, earlier
         with self._lock, border(f"a content key cannot be kept in `{self.path}`"):
-            found = self._connection.execute(query, wanted).get
+            found = self._connection.execute(_KEY, wanted).get
             if found is None:
-                made = f"ck_{secrets.token_hex(16)}", *wanted, secrets.token_bytes(32)
-                self._connection.execute("INSERT OR IGNORE INTO content_keys(id, subject, day, key) VALUES (?, ?, ?, ?)", made)
-                found = self._connection.execute(query, wanted).get  # another process may have been first
-        name, key = cast("tuple[str, bytes]", found)
-        return sealed(name, key, decision, content)
+                self._connection.execute(_NEW_KEY, (*wanted, f"ck_{secrets.token_hex(16)}", secrets.token_bytes(32)))
+                found = self._connection.execute(_KEY, wanted).get  # another process may have been first
+            if found is None and earlier is None:
+                raise RecordError(f"a content key in `{self.path}` was destroyed as soon as it was made: ask again")
+        return cast("tuple[str, bytes] | None", found)
 
     def _marks(self, subject: str, digest: str) -> list[str]:
         with self._lock, border(f"the content keys `{self.path}` cannot be read"):

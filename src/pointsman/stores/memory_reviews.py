@@ -44,7 +44,7 @@ class MemoryReviews:
         self._changes: dict[str, list[Change]] = {}
         self._messages: dict[str, tuple[int, Delivery]] = {}  # with the time they are due
 
-    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
+    async def open(self, ticket: Ticket, contents: Contents, sealed_with: str | None = None) -> Ticket:
         """Keep a new ticket, unless one waits for the same."""
         if ticket.id in self._tickets:
             raise RecordError(f"review `{ticket.id}` exists already")

@@ -114,15 +114,22 @@ async def retain(
     Processes that erase do so in turn, so that no key is recorded twice.
     """
     async with _turn(keys.path.parent):
-        chosen = await asyncio.to_thread(_chosen, path, keys, subject, before)
-        if not chosen.keys:
-            return Erased(0, 0, ())
-        log = await asyncio.to_thread(SqliteLog, path, "power", check_below_bytes=0)
-        try:
-            records = await erase(log, keys, chosen, reason, by)
-        finally:
-            await log.close()
-        return Erased(len(chosen.keys), chosen.total, tuple(records))
+        first = await _erased(path, keys, reason, subject, before, by)
+        # Until its key was destroyed, what was said may have been sealed again, with a key made after the look; from now on it cannot.
+        late = await _erased(path, keys, reason, subject, before, by)
+    return Erased(first.keys + late.keys, first.contents + late.contents, (*first.records, *late.records))
+
+
+async def _erased(path: Path, keys: ContentKeys, reason: str, subject: str | None, before: date | None, by: str) -> Erased:
+    chosen = await asyncio.to_thread(_chosen, path, keys, subject, before)
+    if not chosen.keys:
+        return Erased(0, 0, ())
+    log = await asyncio.to_thread(SqliteLog, path, "power", check_below_bytes=0)
+    try:
+        records = await erase(log, keys, chosen, reason, by)
+    finally:
+        await log.close()
+    return Erased(len(chosen.keys), chosen.total, tuple(records))
 
 
 @asynccontextmanager

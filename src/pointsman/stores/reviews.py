@@ -61,8 +61,11 @@ class ReviewStore(Protocol):
     keeps no other from its place in the queue, nor from expiring.
     """
 
-    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
-        """Keep a new ticket, durable when this returns; or give back the one that waits already for the same that was `asked`."""
+    async def open(self, ticket: Ticket, contents: Contents, sealed_with: str | None = None) -> Ticket:
+        """Keep a new ticket, durable when this returns; or give back the one that waits already for the same that was `asked`.
+
+        `sealed_with`: the content key that these words were sealed with before; where it is destroyed, they are not sealed again.
+        """
 
     async def get(self, id: str) -> Ticket:
         """The ticket as it stands now. Raises `NotFound`."""

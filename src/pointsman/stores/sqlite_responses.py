@@ -7,13 +7,14 @@ from typing import cast
 
 import apsw
 
-from pointsman.stores.content_keys import ContentKeys
+from pointsman.stores.content_keys import ContentKeys, sealing_key
 from pointsman.stores.sqlite import SqliteLog
 from pointsman.stores.sqlite_rows import changed
 
 _AT_ONCE, _AT_ONCE_BYTES = 64, 4_000_000  # deleted in one transaction: the log's records wait meanwhile, and what is deleted is overwritten
 
 _FIND = "SELECT body FROM responses WHERE id = ? AND until_ns > ?"
+_HEAD = "SELECT substr(body, 1, 256) FROM responses WHERE id = ?"
 _DROP = "DELETE FROM responses WHERE id = ?"
 _KEEP = "INSERT INTO responses(id, key, until_ns, bytes, body) VALUES (?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM responses WHERE id = ? AND until_ns > ?"
@@ -35,15 +36,29 @@ class SqliteResponses:
         rows = self._file.rows(_FIND, (id, now_ns))
         return self._keys.open(_bound_to(id), rows[0][0]) if rows else None
 
-    async def keep(self, id: bytes, key: str, subject: str, body: bytes, now_ns: int, until_ns: int, previous: bytes | None = None) -> bool:
+    def sealed_with(self, id: bytes) -> str | None:
+        """Id of the key that it was sealed with, destroyed or not; `None` where nothing was kept. Reads the disk."""
+        rows = self._file.rows(_HEAD, (id,))
+        return sealing_key(rows[0][0]) if rows else None
+
+    async def keep(
+        self,
+        id: bytes,
+        key: str,
+        subject: str,
+        body: bytes,
+        now_ns: int,
+        until_ns: int,
+        previous: bytes | None = None,
+        sealed_with: str | None = None,
+    ) -> bool:
         """Keep it until then, sealed with the key of its subject and day; whether it was kept.
 
         `previous`: what it goes on from. It is sealed with the very key of that, so that both are erased together, and not kept where that
-        one is gone or its key destroyed.
+        one is gone or its key destroyed. `sealed_with`: the key of what was asked; where it is destroyed nothing is kept either.
         """
-        sealed: bytes | None
         if previous is None:
-            sealed = await self._keys.seal(subject, _bound_to(id), body, now_ns)
+            sealed = await self._keys.seal_again(subject, _bound_to(id), body, now_ns, sealed_with)
         else:
             rows = await asyncio.to_thread(self._file.rows, _FIND, (previous, 0))
             sealed = await self._keys.seal_alike(rows[0][0], _bound_to(id), body) if rows else None

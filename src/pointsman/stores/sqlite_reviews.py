@@ -70,9 +70,11 @@ class SqliteReviews:
         self._file = log.reader()
         self._skipped: dict[str, str] = {}  #: tickets that cannot be dealt with, and why, as the program's log has heard
 
-    async def open(self, ticket: Ticket, contents: Contents) -> Ticket:
+    async def open(self, ticket: Ticket, contents: Contents, sealed_with: str | None = None) -> Ticket:
         """Keep a new ticket, unless one waits for the same; durable when this returns."""
-        body = await self._keys.seal(ticket.subject, ticket.id, words_of(ticket, contents), ticket.created_at_ns)
+        body = await self._keys.seal_again(ticket.subject, ticket.id, words_of(ticket, contents), ticket.created_at_ns, sealed_with)
+        if body is None:
+            raise RecordError(f"no ticket for decision `{ticket.decision}`: what was asked was erased meanwhile: ask again")
         row = (*place_of(ticket), *standing_of(ticket, created_at_ns=ticket.created_at_ns), body)
         marks = await self._keys.marks(ticket.subject, ticket.asked) if ticket.asked else []
         waits = ""

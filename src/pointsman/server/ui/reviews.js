@@ -365,7 +365,9 @@ function history(ticket) {
   const whose = done?.model && [`, answer ${done.call} of `, done.model, done.edited ? ", edited" : ""];
   const events = [
     [time(ticket.created_at), " opened: ", ticket.reason],
-    ...ticket.failures.map(({ call, model, code }) => [call ? `call ${call}: ` : "not asked: ", model, ` failed: ${code}`]),
+    ...ticket.failures.map(({ call, model, code, check }) => [
+      call ? `call ${call}: ` : "not asked: ", model, ` failed: ${code}`, check && `: ${check}`,
+    ]),
     ...ticket.offered.map(({ call, model, confidence }) => [`call ${call}: `, model, ` answered, ${percent(confidence)}`]),
     ticket.state === "claimed" && ["claimed by ", named(ticket, ticket.assignee)],
     ended(ticket) && [ticket.state, done?.by && ` by ${named(ticket, done.by)}`, whose],
