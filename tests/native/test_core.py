@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from random import Random
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pointsman.estimators import features, surface
+from pointsman.estimators import bounds, features, surface
 from pointsman.estimators.forest import Growth, grow
 from pointsman.estimators.grams import grams
 from pointsman.native import core
 from pointsman.signals import characters
 from pointsman.signals import grams as signal_grams
 from pointsman.signals.canonical import levelled, words_of
-from pointsman.signals.wordpiece import words
+from pointsman.signals.wordpiece import WordPiece, words
 
 if core is None:
     pytest.skip("the core is not compiled here", allow_module_level=True)
@@ -81,6 +82,14 @@ def test_words_are_the_same(text):
     assert words_of(text) == words(levelled(text))
 
 
+@given(st.lists(st.sampled_from(["rout", "er", "ers", "router", "x", "", "é", "rout" * 40])))
+def test_words_are_spelt_alike(said):
+    spelling = WordPiece(["rout", "##er", "##s", "ers", "x"])
+    pieces, hashes = spelling.look_up(said)
+    assert pieces.tolist() == sorted(piece for word in said for piece in spelling.ids(word))
+    assert hashes.tolist() == [crc32(word.encode()) for word in said]
+
+
 @given(st.lists(st.sampled_from([*range(20), 2**32 - 1]), max_size=300))
 def test_slots_are_the_same(hashes):
     ours, defined = signal_grams.grams(np.array(hashes, np.int64)), signal_grams._grams(np.array(hashes, np.int64))
@@ -114,6 +123,16 @@ def test_small_rows_are_added_up_exactly(table, places):
     total = np.zeros(24, np.float32)
     core.summed(table, np.array(places, np.intp), np.ones(len(places), np.float32), total)
     np.testing.assert_array_equal(total, table[places].sum(axis=0, dtype=np.int64))
+
+
+@given(
+    arrays(np.float64, 30, elements=st.floats(-0.5, 1.5)),
+    arrays(np.float64, 30, elements=st.floats(0, 1e6)),
+    arrays(np.float64, 30, elements=st.floats(0, 2)),
+)
+def test_bounds_are_the_same(expected, evidence, logits):
+    doubt = bounds.Doubt(logits)
+    np.testing.assert_allclose(doubt.bounds(expected, evidence), bounds._bounds(expected, evidence, *doubt._fixed), atol=1e-12)
 
 
 def test_every_tree_is_walked_to_its_leaf():
@@ -160,6 +179,10 @@ MISFITS = {
     "half a number": ("gathered", (bytes(6), PLACES, FLOATS, empty("f4", 1)), ValueError),
     "numbers that lie askew": ("gathered", (ODD[:16], PLACES, FLOATS, empty("f4", 1)), ValueError),
     "groups too few": ("tally", (b"text", bytes(255), bytes(256)), ValueError),
+    "bounds of fewer": ("bounded", (FLOATS, FLOATS, FLOATS, FLOATS, 0.02, 0.8, 1.6, empty("f8", 1), FLOATS.copy()), ValueError),
+    "room for fewer words": ("spelled", (["a", "b"], {"a": 1, "b": 2}, empty("i8", 1), empty("i8", 2)), ValueError),
+    "a word that is not in it": ("spelled", (["a"], {}, empty("i8", 1), empty("i8", 1)), KeyError),
+    "what is no number": ("spelled", (["a"], {"a": "b"}, empty("i8", 1), empty("i8", 1)), TypeError),
     "kinds too few": ("words", (b"text", bytes(255)), ValueError),
     "what cannot be written": ("gathered", (FLOATS, PLACES, FLOATS, bytes(4)), BufferError | TypeError),
 }

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pointsman.native import core
+
 if TYPE_CHECKING:
     from pointsman.estimators.outcomes import Matrix
     from pointsman.estimators.tabular import Vector
@@ -48,16 +50,24 @@ class Doubt:
     def bounds(self, expected: Vector, evidence: Vector) -> tuple[Vector, Vector]:
         """Lower and upper bound of the expected quality with 90 % confidence. No evidence: from 0 to 1."""
         square, out = self._fixed
-        inside = np.minimum(np.maximum(expected, _EDGE), 1 - _EDGE)
-        outside = 1 - inside
-        # What is predicted is the mean over such queries; the middle one lies further out (MacKay, Neural Computation 4, 1992).
-        centre = np.log(outside / inside) * out
-        wide = _Z90 * np.sqrt(square + _STEADIER / (np.maximum(evidence, 1e-9) * (inside * outside)))
-        low, high = 1 / (1 + np.exp(np.minimum(centre + _SIDES * wide, 50)))
-        known, mean = evidence > 0, np.minimum(np.maximum(expected, 0), 1)
-        return np.where(known, np.minimum(low, mean), 0.0), np.where(known, np.maximum(high, mean), 1.0)
+        if core is None:
+            return _bounds(expected, evidence, square, out)
+        low, high = np.empty(len(expected)), np.empty(len(expected))
+        core.bounded(expected, evidence, square, out, _EDGE, _STEADIER, _Z90, low, high)
+        return low, high
 
     @cached_property
     def _fixed(self) -> tuple[Vector, Vector]:
         square = self.logits**2
         return square, np.sqrt(1 + np.pi / 8 * square)
+
+
+def _bounds(expected: Vector, evidence: Vector, square: Vector, out: Vector) -> tuple[Vector, Vector]:
+    inside = np.minimum(np.maximum(expected, _EDGE), 1 - _EDGE)
+    outside = 1 - inside
+    # What is predicted is the mean over such queries; the middle one lies further out (MacKay, Neural Computation 4, 1992).
+    centre = np.log(outside / inside) * out
+    wide = _Z90 * np.sqrt(square + _STEADIER / (np.maximum(evidence, 1e-9) * (inside * outside)))
+    low, high = 1 / (1 + np.exp(np.minimum(centre + _SIDES * wide, 50)))
+    known, mean = evidence > 0, np.minimum(np.maximum(expected, 0), 1)
+    return np.where(known, np.minimum(low, mean), 0.0), np.where(known, np.maximum(high, mean), 1.0)

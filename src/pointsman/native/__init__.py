@@ -47,12 +47,31 @@ class Core(Protocol):
         """The slots of hashed words and pairs; returns how many were written (`signals/grams.py`)."""
         ...
 
+    def bounded(
+        self,
+        expected: Buffer,
+        evidence: Buffer,
+        square: Buffer,
+        out: Buffer,
+        edge: float,
+        steadier: float,
+        z: float,
+        low: Buffer,
+        high: Buffer,
+        /,
+    ) -> None:
+        """Bounds of what is expected (`estimators/bounds.py`)."""
+
     def tally(self, raw: Buffer, groups: Buffer, kinds: Buffer, /) -> tuple[int, ...]:
         """How often groups of bytes are there, and runs of kinds of them (`signals/characters.py`)."""
         ...
 
     def words(self, raw: Buffer, kinds: Buffer, /) -> list[str]:
         """The words of a text (`signals/canonical.py`)."""
+        ...
+
+    def spelled(self, words: list[str], lexicon: dict[str, int], pieces: Buffer, hashes: Buffer, /) -> tuple[int, list[int]]:
+        """The pieces and hashes of words; returns how many are a piece, and places of the others (`signals/wordpiece.py`)."""
         ...
 
 

@@ -14,7 +14,7 @@ static PyMethodDef functions[] = {
     {"surface", surface, METH_VARARGS, NULL}, {"counted", counted, METH_VARARGS, NULL},   {"weighed", weighed, METH_VARARGS, NULL},
     {"slotted", slotted, METH_VARARGS, NULL}, {"leaves", leaves, METH_VARARGS, NULL},     {"gathered", gathered, METH_VARARGS, NULL},
     {"summed", summed, METH_VARARGS, NULL},   {"tally", tally, METH_VARARGS, NULL},       {"words", words, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL},
+    {"spelled", spelled, METH_VARARGS, NULL}, {"bounded", bounded, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{0, NULL}};

@@ -7,12 +7,14 @@
 #include <Python.h>
 #include <stdint.h>
 
+PyObject *bounded(PyObject *self, PyObject *args);
 PyObject *surface(PyObject *self, PyObject *args);
 PyObject *counted(PyObject *self, PyObject *args);
 PyObject *weighed(PyObject *self, PyObject *args);
 PyObject *leaves(PyObject *self, PyObject *args);
 PyObject *gathered(PyObject *self, PyObject *args);
 PyObject *slotted(PyObject *self, PyObject *args);
+PyObject *spelled(PyObject *self, PyObject *args);
 PyObject *summed(PyObject *self, PyObject *args);
 PyObject *tally(PyObject *self, PyObject *args);
 PyObject *words(PyObject *self, PyObject *args);

@@ -61,3 +61,45 @@ PyObject *words(PyObject *self, PyObject *args) {
     PyBuffer_Release(&kinds);
     return found;
 }
+
+/* spelled(words, lexicon, pieces, hashes) -> how many are a piece by themselves, and places of the others.
+
+   `lexicon` holds of each word its hash in the lower half of a number and its piece, plus one, in the upper; what it lacks it is asked for. */
+PyObject *spelled(PyObject *self, PyObject *args) {
+    PyObject *words, *lexicon, *others = PyList_New(0);
+    Py_buffer pieces, hashes;
+    if (others == NULL || !PyArg_ParseTuple(args, "O!O!w*w*", &PyList_Type, &words, &PyDict_Type, &lexicon, &pieces, &hashes)) {
+        Py_XDECREF(others);
+        return NULL;
+    }
+    const Py_ssize_t count = PyList_Size(words);
+    Py_ssize_t whole = 0;
+    int fine = holds(&pieces, sizeof(int64_t), count, "pieces") && holds(&hashes, sizeof(int64_t), count, "hashes");
+    for (Py_ssize_t at = 0; at < count && fine; at++) {
+        PyObject *word = PyList_GetItem(words, at), *found = word == NULL ? NULL : PyDict_GetItemWithError(lexicon, word);
+        Py_XINCREF(found);
+        if (found == NULL && word != NULL && !PyErr_Occurred()) {
+            Py_INCREF(word); /* whoever is asked may change the list */
+            found = PyObject_GetItem(lexicon, word);
+            Py_DECREF(word);
+        }
+        const int64_t number = found == NULL ? -1 : PyLong_AsLongLong(found);
+        Py_XDECREF(found);
+        fine = !PyErr_Occurred();
+        if (fine) {
+            ((int64_t *)hashes.buf)[at] = number & 0xFFFFFFFF;
+            if (number >> 32 > 0) {
+                ((int64_t *)pieces.buf)[whole++] = (number >> 32) - 1;
+            } else {
+                PyObject *place = PyLong_FromSsize_t(at);
+                fine = place != NULL && PyList_Append(others, place) == 0;
+                Py_XDECREF(place);
+            }
+        }
+    }
+    PyBuffer_Release(&pieces);
+    PyBuffer_Release(&hashes);
+    PyObject *found = fine ? Py_BuildValue("nO", whole, others) : NULL;
+    Py_DECREF(others);
+    return found;
+}
