@@ -36,6 +36,7 @@ from pointsman.signals.noise import NOISES, flipped, greedy_prefix, worst_prefix
 
 OURS = "blend-untagged"
 PROBES = (50, 100)
+AGAIN = 4  #: draws of probes for each seed
 FEWER = Growth(trees=30)  # of 55 fits the trees take most of the time
 SEARCHED = 30  #: texts on which prefixes are searched
 WORDS, LONGER = 12, (20, 30)  #: of a prefix, at most
@@ -50,8 +51,9 @@ WORLDS = {
 FRESH = 100  # the first of the worlds' seeds: how wide bounds are was chosen on earlier ones
 
 
-def probes(draws: int) -> dict[str, Any]:
+def probes(seeds: int) -> dict[str, Any]:
     """Each model of RouterBench in turn is new: AIQ lost against its full labels, over draws of its probes."""
+    some = [(seed, again) for again in range(AGAIN) for seed in SEEDS[:seeds]]
     outcomes, _ = outcomes_of(TRACKS["routerbench"].data)
     tell, folds = progress("probes"), list(k_fold(outcomes.queries, 5, SEEDS[0]))
     tell("every model with all labels")
@@ -63,7 +65,7 @@ def probes(draws: int) -> dict[str, Any]:
         parts = [_Without(outcomes, fold, model) for fold in folds]
         lost[model] = {"left_out": full - _aiq(outcomes, _joined(outcomes, folds, [part.excluded() for part in parts]))}
         for count in PROBES:
-            drawn = [full - _aiq(outcomes, _joined(outcomes, folds, [part.probed(count, draw) for part in parts])) for draw in range(draws)]
+            drawn = [full - _aiq(outcomes, _joined(outcomes, folds, [part.probed(count, draw) for part in parts])) for draw in some]
             lost[model][str(count)] = {"mean": float(np.mean(drawn)), "worst_draw": float(max(drawn)), "draws": drawn}
     worst = {str(count): max(lost[model][str(count)]["mean"] for model in lost) for count in PROBES}
     return {"full_aiq": full, "lost": lost, "worst_model": worst, "worst_draw": _worst_draws(lost)}
@@ -91,8 +93,8 @@ class _Without:
     def excluded(self) -> tuple[Any, Any]:
         return np.insert(self.quality, self.column, -9.0, axis=1), np.insert(self.cost, self.column, 1.0, axis=1)
 
-    def probed(self, count: int, draw: int) -> tuple[Any, Any]:
-        hidden = np.random.default_rng(SEEDS[draw]).permutation(len(self.fold.train))[count:]
+    def probed(self, count: int, draw: tuple[int, int]) -> tuple[Any, Any]:
+        hidden = np.random.default_rng(draw).permutation(len(self.fold.train))[count:]
         model = borrow(_hidden(self.new, hidden), self.known, self.fitted.unseen)
         return self._with(model)
 

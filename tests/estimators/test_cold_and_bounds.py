@@ -51,6 +51,31 @@ def test_the_others_answers_to_the_probes_tell_whether_those_were_easy():
     assert np.abs(np.array(means) - right.mean()).max() < 0.02
 
 
+@pytest.mark.parametrize("gap", [-0.2, 0.0, 0.2])
+@pytest.mark.parametrize("others", [1, 2, 4])
+def test_a_new_model_may_be_better_or_worse_than_all_others(others, gap):
+    known = 0.3 + 0.4 * OTHERS[:, :others]
+    truth, recorded = known.mean(axis=1) + gap, np.random.default_rng(6).random(known.shape) < known
+    models = [borrow(table(probed(truth, 300, seed)), table(recorded.astype(float)), known) for seed in range(8)]
+    said = np.array([[model.quality(row) for row in known] for model in models])
+    assert said.mean() == pytest.approx(truth.mean(), abs=0.04)
+
+
+@pytest.mark.parametrize("given", [0.0, 1.0])
+@pytest.mark.parametrize(("probes", "far"), [(1, 0.15), (5, 0.3), (300, 1.0)])
+def test_the_fewer_its_probes_the_nearer_a_new_model_stays_to_the_others(given, probes, far):
+    model = borrowed(np.full(400, given), probes)
+    moved = np.abs(OTHERS @ model.weights + model.offset - OTHERS.mean(axis=1)).mean()
+    assert far / 10 < moved < far
+
+
+def test_it_does_not_matter_in_what_order_the_others_stand():
+    new, order = table(probed(OTHERS[:, 0], 100)), [2, 0, 3, 1]
+    one, other = borrow(new, table(OTHERS), OTHERS), borrow(new, table(OTHERS[:, order]), OTHERS[:, order])
+    assert other.weights == pytest.approx(one.weights[order])
+    assert other.offset == pytest.approx(one.offset)
+
+
 @pytest.mark.parametrize("probes", [0, 1, 10, 49])
 def test_before_its_probes_it_is_believed_less_than_the_others(probes):
     model = borrowed(OTHERS.mean(axis=1), probes)

@@ -1,8 +1,8 @@
 """A new model, of which little is known: what the others are expected to give, weighed by how its few probes agree with them.
 
-How it goes with the others is read off their recorded answers to the same queries: those also tell whether the probes were easy ones, so
-that its mean is known better than from its own labels (control variates: Owen, Monte Carlo theory, chapter 8). What is left
-over is then regressed on what the others were expected to give, drawn more strongly to nothing.
+Before its first probe it is as good as they are on average. Their recorded answers to its probes tell whether those were easy ones (control
+variates: Owen, Monte Carlo theory, chapter 8), so that what counts is by how much it did better. That is regressed on what was expected
+of the others, as if the new model were one more of their kind: it may be expected to differ from their mean by as much as they do.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointsman.estimators.outcomes import Outcomes
+from pointsman.estimators.stack import sobriety
 from pointsman.estimators.tabular import whole
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from pointsman.estimators.tabular import Vector
 
 PROBES = 50  #: labels below which a model is expected to give no more than its lower bound
-_LIKE, _OWN, _LONG = 5.0, 10.0, 1.0  # penalties: of going with the others, of going its own way, of quantities
-_FEW = 4  # labels that the others' mean counts as
+_SLOPE, _BEYOND = 0.3, 0.2  # standard deviations over models: of how they follow the mean of all, and of what one other model does not show
+_NOISE = 0.1  # variance of an answer around what other models gave, at least: a single other one does not tell
+_LONG = 1.0  # penalty of quantities
 _LEAST = 1e-12
 
 
@@ -62,16 +64,26 @@ def borrow(new: Outcomes, others: Outcomes, expected: Matrix) -> Borrowed:
 
 
 def _quality(quality: Vector, recorded: Matrix, expected: Matrix) -> tuple[Vector, float, int]:
-    asked = np.isfinite(quality)
-    even, n = _even(np.full(recorded.shape[1], True)), int(asked.sum())
+    """Weights of what the others are expected to give, what is added, and the labels (Rasmussen and Williams, 2006, section 2.1)."""
+    asked, models = np.isfinite(quality), recorded.shape[1]
+    even, n = _even(np.full(models, True)), int(asked.sum())
     if not n:
         return even, 0.0, 0
-    given, answers, said = quality[asked], recorded[asked], expected[asked]
-    like = even + _ridge(answers, given - answers @ even, _LIKE)
-    left = given - answers @ like
-    own = _ridge(said, left, _OWN)
-    offset = float(left.mean()) * n / (n + _FEW) - float(said.mean(axis=0) @ own)
-    return like + own, offset, n
+    level, usual = expected.mean(axis=1, keepdims=True), _usual(models)
+    middle = float(level.mean())
+    seen = (np.concatenate((expected - level, level - middle, np.ones_like(level)), axis=1) * usual)[asked]
+    noise = max(float(recorded.var(axis=1).mean()) * (models + 1) / max(models - 1, 1), _NOISE)
+    better = quality[asked] - recorded[asked].mean(axis=1)
+    *own, slope, beyond = usual * np.linalg.solve(seen.T @ seen + noise * np.eye(models + 2), seen.T @ better)
+    return even * (1 + slope) + own, float(beyond - slope * middle), n
+
+
+def _usual(models: int) -> Vector:
+    """How far apart models lie, as standard deviations: in the weights of single others, in the slope over the mean of all, in the rest.
+
+    What is expected of the others was sobered: it differs less than they do.
+    """
+    return np.append(np.full(models, 1 / (sobriety(models) * np.sqrt(max(models - 1, 1)))), (_SLOPE, _BEYOND / np.sqrt(models)))
 
 
 def _quantity(own: Vector, others: Matrix) -> tuple[Vector, float]:
