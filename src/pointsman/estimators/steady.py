@@ -7,7 +7,6 @@ attacks, two readings know more than one: what counts is their mean, or a little
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 20, 40  #: words of an end
 MARGIN = 0.01  #: by which the whole must say less for strong models than its end usually lets expect; with more, prefixes move less
-_WORD = re.compile(r"\S{1,12}")  # longer ones count as several: else words written together would hide a prefix
+_LONG = 12  # letters; longer words count as several: else words written together would hide a prefix
 
 
 def ending(text: str) -> str | None:
@@ -31,14 +30,20 @@ def ending(text: str) -> str | None:
     (None, 'after after')
     """
     text = ends(text)
-    words = _WORD.findall(text)
-    last = min(max(len(words) // 2, LEAST), MOST)
-    if last >= len(words):
-        return None
-    at = len(text)
-    for word in reversed(words[-last:]):
-        at = text.rindex(word, 0, at)
-    return text[at:]
+    words = text.split()
+    # Half of so many words is more than are read; else long ones are counted, too.
+    half = MOST if len(words) >= 2 * MOST else min(max(sum(map(_counts_as, words)) // 2, LEAST), MOST)
+    left = half
+    for place, word in enumerate(reversed(words), 1):
+        left -= _counts_as(word)
+        if left <= 0 and (place < len(words) or left < 0):
+            before = text.rsplit(None, place)[0] if place < len(words) else ""
+            return text[len(before) :].lstrip()[-left * _LONG :]
+    return None
+
+
+def _counts_as(word: str) -> int:
+    return -(-len(word) // _LONG)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
