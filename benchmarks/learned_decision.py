@@ -5,7 +5,7 @@ models, a bundle fitted on synthetic outcomes of them, eight intents and three c
 manual with a synthetic question at the end, and no two in a row are the same. Timed is one request at a time, from its bytes to its plan,
 in one thread: the processor's time, which other work on the machine stretches less than the clock's. Rows run in turn in one process, so
 that their differences hold on another machine; the milliseconds do not. Memory is that of a process of its own for each row, after its
-requests.
+requests; so is the row without the compiled core.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `pointsman serve` does
 
 import numpy as np
 
+from pointsman import native
 from pointsman.build.world import offline_world
 from pointsman.config.load import load
 from pointsman.core.request import Caller
@@ -154,8 +157,19 @@ def resident_mb() -> float:
 
 def memory(row: Row, folder: Path) -> float:
     """Memory of a process that has answered the requests of a row."""
-    arguments = [sys.executable, __file__, "--only", row.name, "--folder", str(folder)]
-    return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
+    return float(_apart(row, folder, 1, os.environ)["resident_mb"])
+
+
+def uncompiled(row: Row, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of a row by text, in a process without the compiled core."""
+    found: dict[str, dict[str, float]] = _apart(row, folder, rounds, {**os.environ, native.VARIABLE: "0"})["times"]
+    return found
+
+
+def _apart(row: Row, folder: Path, rounds: int, environment: Mapping[str, str]) -> dict[str, Any]:
+    arguments = [sys.executable, __file__, "--only", row.name, "--folder", str(folder), "--rounds", str(rounds)]
+    answer: dict[str, Any] = json.loads(subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment).stdout)
+    return answer
 
 
 def main() -> None:
@@ -163,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--queries", type=int, default=5_000, help="that the bundle is fitted on; it keeps 4,096 of them")
     parser.add_argument("--rounds", type=int, default=10, help=f"of {PROMPTS} requests")
-    parser.add_argument("--only", choices=[row.name for row in ROWS], help="print the memory that one row takes")
+    parser.add_argument("--only", choices=[row.name for row in ROWS], help="print the memory and the times of one row")
     parser.add_argument("--folder", type=Path, help="of a bundle and classifiers that are there already")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -171,9 +185,11 @@ def main() -> None:
         if not (folder / "quality.bundle").exists():
             train(folder, given.queries)
         if given.only:
-            one = world(next(row for row in ROWS if row.name == given.only), folder)
-            measure({given.only: one}, bodies(2_000, ascii_only=True), 1)
-            print(resident_mb())
+            one = {given.only: world(next(row for row in ROWS if row.name == given.only), folder)}
+            measure(one, bodies(2_000, ascii_only=True), 1)
+            taken = resident_mb()
+            times = {text: measure(one, bodies(size, ascii_only=plain), given.rounds)[given.only] for text, (size, plain) in TEXTS.items()}
+            print(json.dumps({"resident_mb": taken, "times": times}))
             return
         report(folder, given.queries, given.rounds)
 
@@ -182,6 +198,9 @@ def report(folder: Path, queries: int, rounds: int) -> None:
     """The table and the file."""
     worlds = {row.name: world(row, folder) for row in ROWS}
     times = {text: measure(worlds, bodies(size, ascii_only=plain), rounds) for text, (size, plain) in TEXTS.items()}
+    everything = next(row for row in ROWS if row.name == "all")
+    for text, figures in uncompiled(everything, folder, rounds).items() if native.core else ():
+        times[text]["all, core not compiled"] = figures
     used = {row.name: memory(row, folder) for row in ROWS}
     added = {name: round(mb - used["nothing learned"], 1) for name, mb in used.items()}
     for text, found in times.items():
@@ -194,6 +213,7 @@ def report(folder: Path, queries: int, rounds: int) -> None:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        "compiled_core": native.core is not None,
         "models": MODELS,
         "bundle_queries": queries,
         "decisions_a_row": rounds * PROMPTS,
