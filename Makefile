@@ -57,7 +57,7 @@ test-native: .venv/.dev  ## the compiled core, with checks of every byte that it
 	@rm -rf .native && mkdir .native && cp -r src/pointsman .native
 	@gcc -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover -ffp-contract=off -fPIC -shared \
 		-I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])') src/pointsman/native/*.c -o .native/pointsman/native/_core.abi3.so -lm
-	@PYTHONPATH=.native POINTSMAN_EXAMPLES=2000 ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	@PYTHONPATH=.native POINTSMAN_EXAMPLES=$${POINTSMAN_EXAMPLES:-2000} ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest tests/native
 
 test-soak: .venv/.dev  ## ten minutes of mixed faults at half capacity (POINTSMAN_SOAK_S=600)
