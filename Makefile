@@ -49,13 +49,13 @@ test-slow: .venv/.dev  ## the crash and fault tests with many rounds
 		tests/stores/test_power_cut.py
 	@POINTSMAN_REPLAY_DECISIONS=10000 $(BIN)/python -m pytest tests/cli/test_replay.py
 	@POINTSMAN_FAULT_REQUESTS=1000 POINTSMAN_FAULT_STREAM_S=3 POINTSMAN_FAULT_RELOADS=1000 POINTSMAN_FAULT_KILLS=20 $(BIN)/python -m pytest tests/faults
-
 	@$(MAKE) --no-print-directory test-native
 
 # The loops in C under the sanitizers of addresses and of undefined behaviour; Python itself is built without, so they are loaded before it.
 test-native: .venv/.dev  ## the compiled core, with checks of every byte that it touches (wants gcc)
 	@rm -rf .native && mkdir .native && cp -r src/pointsman .native
 	@gcc -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover -ffp-contract=off -fPIC -shared \
+		-DPOINTSMAN_SOURCES="\"$$(LC_ALL=C; cat src/pointsman/native/*.[ch] | sha256sum | cut -c1-64)\"" \
 		-I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])') src/pointsman/native/*.c -o .native/pointsman/native/_core.abi3.so -lm
 	@PYTHONPATH=.native POINTSMAN_EXAMPLES=$${POINTSMAN_EXAMPLES:-2000} ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		$(BIN)/python -m pytest tests/native

@@ -104,6 +104,16 @@ def test_a_model_that_the_bundle_does_not_know_has_its_prior_and_is_told(trained
     assert shown["small"]["prior"]["mean"] == 0.5
 
 
+def test_models_of_few_outcomes_or_none_are_told() -> None:
+    outcomes = generate(World(queries=300, models=3), seed=3).outcomes
+    quality = outcomes.quality.copy()
+    quality[60:, 1] = quality[:, 2] = np.nan
+    Path("quality.bundle").write_bytes(bundle.dump(Blend(shipped(), SMALL).fit(replace(outcomes, quality=quality), seed=1)))
+    told = "\n".join(learning_of(load(learned(), "test", {})).remarks)
+    assert "has no outcome of `large`: asked last" in told
+    assert "has few outcomes of `middle` (60)" in told
+
+
 def test_the_record_alone_makes_the_decision_again(trained: bytes) -> None:
     Path("quality.bundle").write_bytes(trained)
     made = decided(learned(), "poetry subtle nested", x_pointsman_task="poetry")

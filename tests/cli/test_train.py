@@ -58,3 +58,36 @@ def test_labels_that_cannot_be_learned_from_are_refused(
 def test_mistakes_in_what_is_asked_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
     assert main(["train", "classifier", str(tmp_path / "none.jsonl"), "-o", str(tmp_path / "out"), *arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+def rows(count: int, **split: str) -> list[str]:
+    asked = [{"query_id": f"q{at}", "prompt": f"question {at} of {'sums' if at % 2 else 'poems'}", **split} for at in range(count)]
+    return [
+        json.dumps({**one, "model": model, "quality": float((at + place) % 2), "cost_usd": 0.1 + place})
+        for at, one in enumerate(asked)
+        for place, model in enumerate(("small", "large", "new"))
+        if model != "new" or at < 20
+    ]
+
+
+@pytest.mark.parametrize(("verb", "rest"), [("train", ["quality", "-o", "out"]), ("eval", [])])
+@pytest.mark.parametrize(
+    ("split", "says"), [({}, "its queries name none: leave `--splits` out"), ({"split": "train"}, "no split `trian`: it has `train`")]
+)
+def test_a_split_that_there_is_not_is_named(tmp_path, monkeypatch, capsys, verb, rest, split, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = written(tmp_path / "outcomes.jsonl", rows(50, **split))
+    assert main([verb, *rest[:1], str(data), *rest[1:], "--splits", "trian"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_models_of_few_outcomes_are_named_beside_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = written(tmp_path / "outcomes.jsonl", rows(100))
+    assert main(["train", "quality", str(data), "-o", str(tmp_path / "out")]) == 0
+    assert "without new: known by few outcomes" in capsys.readouterr().out
+
+
+def test_a_folder_that_there_is_not_is_named_before_anything_is_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = written(tmp_path / "outcomes.jsonl", rows(100))
+    assert main(["train", "quality", str(data), "-o", str(tmp_path / "none" / "out")]) == 2
+    assert f"there is no folder {tmp_path / 'none'}" in capsys.readouterr().err

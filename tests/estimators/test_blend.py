@@ -79,6 +79,20 @@ def test_a_new_model_borrows_and_the_others_stay_as_they_are():
     assert said[sums].mean() > said[~sums].mean()
 
 
+def test_labels_of_a_new_model_count_where_no_other_model_answered():
+    outcomes = sample_outcomes(600, models=3)
+    quality, owner = outcomes.quality.copy(), np.random.default_rng(0).integers(0, 2, 600)
+    owner[:90] = 2
+    for model in range(3):
+        quality[owner != model, model] = np.nan
+    quality[:90, 2] = 1.0
+    fitted = LEARNER.fit(replace(outcomes, quality=quality), seed=0)
+    said = fitted.predict(outcomes.queries[300:])
+    assert fitted.borrowing == {"m2": 90}
+    assert said.quality[:, 2].mean() > 0.85 > said.quality[:, :2].mean(axis=0).max()
+    assert (said.evidence[:, 2] > 0).all()
+
+
 def test_the_task_tag_is_read_only_if_asked():
     blind = Blend(LETTERS, replace(SMALL, tasks=False)).fit(sample_outcomes(200), seed=0)
     assert np.array_equal(blind.one(Query("", "four", "sums")).quality, blind.one(Query("", "four", "poems")).quality)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -126,6 +126,41 @@ def test_arrays_that_were_tampered_with_are_refused_or_harmless(where, noise):
     except ConfigError:
         return
     fitted.predict(sample_outcomes(3).queries)
+
+
+def spoilt(value, path, made):
+    """The same but for one part, past every check that making it would run."""
+    if not path:
+        return made(value)
+    other = object.__new__(type(value))
+    for one in fields(value):
+        object.__setattr__(
+            other, one.name, spoilt(getattr(value, one.name), path[1:], made) if one.name == path[0] else getattr(value, one.name)
+        )
+    return other
+
+
+SPOILT = {
+    "no ids": (("ids",), lambda ids: ()),
+    "an outcome less than none": (("recorded",), lambda recorded: recorded - 2),
+    "one model twice": (("warm",), lambda warm: np.zeros_like(warm)),
+    "strong models of other number": (("mixture", "steady", "strong"), lambda strong: np.ones(len(strong) + 3)),
+    "strength that is no number": (("mixture", "steady", "strong"), lambda strong: strong * np.nan),
+    "tasks without weights": (("mixture", "scale", "tasks"), lambda tasks: (*tasks, *(f"task {at}" for at in range(300)))),
+    "sums that are no number": (("table", "quality", "total"), lambda total: total * np.nan),
+    "counts below none": (("table", "quality", "count"), lambda count: count - 1e6),
+    "weights beyond adding up": (("mixture", "heads", "near_weights"), lambda weights: weights + np.float32(3e38)),
+    "freedom of nothing": (("mixture", "heads", "complexity"), lambda _: 1e-300),
+    "freedom that is no number": (("mixture", "heads", "complexity"), lambda _: float("nan")),
+    "roots in rows": (("mixture", "forest", "roots"), lambda roots: roots.reshape(2, -1)),
+    "doubt about fewer models": (("mixture", "doubt", "logits"), lambda logits: logits[:-1]),
+}
+
+
+@pytest.mark.parametrize(("path", "made"), SPOILT.values(), ids=SPOILT)
+def test_parts_that_do_not_fit_each_other_are_refused(path, made):
+    with pytest.raises(ConfigError, match="does not hold an estimator"):
+        load(dump(spoilt(load(BLEND, LETTERS), path, made)), LETTERS)
 
 
 def test_what_was_read_can_be_reckoned_with_as_it_is():

@@ -69,6 +69,15 @@ def test_the_fewer_its_probes_the_nearer_a_new_model_stays_to_the_others(given, 
     assert far / 10 < moved < far
 
 
+@pytest.mark.parametrize("probes", [3, 5, 10, 25, 49])
+def test_a_few_probes_that_all_went_well_lift_a_new_model_by_no_more_than_they_tell(probes):
+    """Hoeffding's bound of a mean that may lie anywhere, one-sided 95 %, is wider still."""
+    quality = np.full(400, np.nan)
+    quality[np.argsort(OTHERS.mean(axis=1))[:probes]] = 1.0  # those that the others do worst on
+    model = borrow(table(quality[:, None]), table(OTHERS), OTHERS)
+    assert max(map(model.quality, OTHERS)) <= 1 - 0.82 / np.sqrt(probes + 1) + 1e-9
+
+
 def test_it_does_not_matter_in_what_order_the_others_stand():
     new, order = table(probed(OTHERS[:, 0], 100)), [2, 0, 3, 1]
     one, other = borrow(new, table(OTHERS), OTHERS), borrow(new, table(OTHERS[:, order]), OTHERS[:, order])

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointsman import native
 from pointsman.build.embedding import embedder_files, embedder_of, whole, whole_and_end
 from pointsman.build.files import content as file_content
 from pointsman.config.schema import Config, LearnedConfig
@@ -25,7 +26,6 @@ from pointsman.core.worth import Further
 from pointsman.errors import ConfigError
 from pointsman.estimators.prior import wilson_low
 from pointsman.gateway.reading import Guessers, Reader
-from pointsman.native import core
 from pointsman.signals.meaning import Meaning
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
 _MOST_TOKENS, _MOST_MS, _MOST_PICOUSD = 10**8, 10**9, 10**6 * PICO  # of one answer: whatever a file says
-_SLOWLY = "learned.bundle: the compiled core is not there, and decisions take half as long again: install pointsman where a C compiler is"
+_SLOWLY = (
+    "learned: the compiled core is not there, or older than its source, and decisions take half as long again: "
+    "install pointsman anew where a C compiler and Python's headers are"
+)
 _UNTRIED = "asked last, by prior alone, but for the share of requests that `learned.explore` names"
 
 
@@ -76,7 +79,7 @@ def learning_of(config: Config) -> Learning:
         confidence="" if judged is None else _name(judged),
     )
     confident, outlook, doubts = (None, None, ()) if judged is None else _confident(config, told, judged)
-    meaning, said = _meaning(config, files, contents, embedder), (*remarks, *doubts, *(() if core or bundle is None else (_SLOWLY,)))
+    meaning, said = _meaning(config, files, contents, embedder), (*remarks, *doubts, *((_SLOWLY,) if native.missing else ()))
     if config.embedding.kind != "remote":
         return Learning(names, meaning, None if learned is None else learned.using(embedder), confident, outlook, remarks=said)
     reader = None if meaning is None and learned is None else _reader(embedder, meaning, learned)
@@ -167,6 +170,7 @@ def _estimates(config: Config, said: LearnedConfig, content: bytes, embedder: Em
     if not isinstance(fitted, Blended):
         raise ConfigError(f"{place}: holds no blend: write it with `pointsman train quality`")
     columns, remarks = _columns(config, said, fitted.models, place)
+    remarks += tuple(_of_few(fitted, columns, place))
     if fitted.verdict.routes:
         return _Estimates(fitted, columns), remarks
     means = {one.model: one for one in _means(fitted, columns)}
@@ -216,6 +220,16 @@ def _columns(config: Config, said: LearnedConfig, known: tuple[str, ...], place:
     return columns, (f"{place}: does not know {', '.join(unknown)}: {_UNTRIED}",) if unknown else ()
 
 
+def _of_few(fitted: Blended, columns: Mapping[str, int], place: str) -> Iterator[str]:
+    """What is to be said of models that the bundle knows by little, or by nothing."""
+    labels = fitted.table.quality.count[-1]
+    if silent := [f"`{model}`" for model, at in columns.items() if not labels[at]]:
+        yield f"{place}: has no outcome of {', '.join(silent)}: {_UNTRIED}"
+    few = [f"`{model}` ({count:,})" for model, at in columns.items() if (count := fitted.borrowing.get(fitted.models[at]))]
+    if few:
+        yield f"{place}: has few outcomes of {', '.join(few)}: what they give is reckoned from what the others do"
+
+
 def _means(fitted: Blended, columns: Mapping[str, int]) -> tuple[Prediction, ...]:
     quality = fitted.table.quality
     mean, count = quality.overall().tolist(), quality.count[-1].tolist()
@@ -232,7 +246,7 @@ def _by_query(fitted: Blended, columns: Mapping[str, int], means: Mapping[str, P
         row, near = fitted.explained(Query("", text, task=task, tools=tools), most=_NEIGHBOURS)
         predicted = _predictions(row, columns)
         if means is not None:
-            return tuple([_of_mean_quality(one, means[one.model]) for one in predicted]), ()
+            return tuple([_of_mean_quality(one, means[one.model]) for one in predicted if one.model in means]), ()
         return predicted, tuple([one.query_id for one in near])
 
     return predict

@@ -17,7 +17,7 @@ from pointsman.cli import embedding
 from pointsman.cli.progress import progress
 from pointsman.cli.source import tell
 from pointsman.cli.table import table
-from pointsman.cli.train import doubted_argument, no_quality, recorded, words_argument
+from pointsman.cli.train import doubted_argument, in_splits, no_quality, recorded, words_argument
 from pointsman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ def _outcomes(given: argparse.Namespace, protocol: Protocol) -> tuple[Outcomes, 
     pool = _pool(given, collection.realistic_pool)
     outcomes = outcomes.pool(pool) if pool else outcomes
     splits = tuple(given.splits.split(",")) if given.splits else ()
-    if splits:
-        outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits])
+    outcomes = in_splits(outcomes, given.splits, given.data)
     if not outcomes.queries or len(outcomes.models) < 2:
         raise ConfigError(
             f"{given.data}: {len(outcomes.queries)} queries, {len(outcomes.models)} models: there is nothing to choose between"

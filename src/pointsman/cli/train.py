@@ -110,6 +110,8 @@ def _quality(given: argparse.Namespace) -> int:
 
     if given.seed < 0:
         raise ConfigError(f"--seed: {given.seed} is below 0")
+    if not given.output.parent.is_dir():
+        raise ConfigError(f"{given.output}: cannot be written: there is no folder {given.output.parent}")
     with progress() as step:
         step(f"reading {given.data}")
         outcomes = read_outcomes(given.data, given.pool, given.splits, keys=given.content_keys)
@@ -123,13 +125,21 @@ def _quality(given: argparse.Namespace) -> int:
     models = {model: int(count) for model, count in zip(outcomes.models, labels, strict=True)}
     name, verdict = bundle.digest(content), fitted.verdict
     if given.json:
-        told = {"queries": len(outcomes.queries), "outcomes": models, "data": outcomes.digest(), "bundle": name}
+        told = {
+            "queries": len(outcomes.queries),
+            "outcomes": models,
+            "borrowing": {**fitted.borrowing},
+            "data": outcomes.digest(),
+            "bundle": name,
+        }
         print(json.dumps({**told, "verdict": {**asdict(verdict), "said": verdict.said}}, indent=2))
         return 0
     print(f"{given.output}: {name}, {len(content):,} bytes")
     print(f"  {len(outcomes.queries):,} queries, data sha256:{outcomes.digest()}")
     print(f"  outcomes of {', '.join(f'{model} {count:,}' for model, count in models.items())}")
     print(f"  {verdict.said}")
+    if fitted.borrowing:
+        print(f"  without {', '.join(fitted.borrowing)}: known by few outcomes, and reckoned from what the others give")
     return 0
 
 
@@ -187,11 +197,21 @@ def read_outcomes(
 
     outcomes = recorded(path, keys, answers=answers, drop_doubted=drop_doubted)
     outcomes = outcomes.pool(pool.split(",")) if pool else outcomes
-    if splits:
-        outcomes = outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in splits.split(",")])
+    outcomes = in_splits(outcomes, splits, path)
     if np.isnan(outcomes.quality).all():
         raise ConfigError(no_quality(path))
     return outcomes
+
+
+def in_splits(outcomes: Outcomes, names: str | None, path: Path) -> Outcomes:
+    """Those of some splits, with commas; all without. Raises `ConfigError` for a name that none of them has."""
+    if not names:
+        return outcomes
+    wanted, known = names.split(","), sorted({query.split for query in outcomes.queries} - {""})
+    if unknown := [name for name in wanted if name not in known]:
+        there = f"it has {', '.join(f'`{name}`' for name in known)}" if known else "its queries name none: leave `--splits` out"
+        raise ConfigError(f"{path}: no split `{unknown[0]}`: {there}")
+    return outcomes.rows([at for at, query in enumerate(outcomes.queries) if query.split in wanted])
 
 
 def no_quality(path: Path) -> str:

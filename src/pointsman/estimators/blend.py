@@ -6,7 +6,7 @@ kept only where it beats the best mix of single models on unseen queries; else e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,10 +79,21 @@ class Blend:
         known = known.rows(asked)
         fitted = mixing.fit(known, self.embedder, self.settings, seed)
         rows = asked[fitted.kept]
-        borrowed = tuple(borrow(outcomes.pool([outcomes.models[m]]).rows(asked), known, fitted.unseen) for m in cold)
-        recorded = _alike(np.isfinite(outcomes.quality[rows]).astype(np.float32))
+        recorded = _alike(_recorded(outcomes, rows, cold))
+        borrowed = self._borrowed(outcomes, read_as, fitted, asked, cold)
         ids = tuple(outcomes.queries[i].id for i in rows)
         return Blended(self.embedder, outcomes.models, table, fitted.mixture, warm, cold, borrowed, recorded, ids)
+
+    def _borrowed(self, outcomes: Outcomes, read_as: Outcomes, fitted: mixing.Fit, asked: Rows, cold: Rows) -> tuple[Borrowed, ...]:
+        """What the cold models borrow. Where no other model answered, what is expected of those stands for what they gave."""
+        judged = np.flatnonzero(np.isfinite(outcomes.quality[:, cold]).any(axis=1))
+        rows = np.concatenate((asked, np.setdiff1d(judged, asked)))
+        said = [fitted.mixture.expect(read(read_as.queries[row], self.embedder)).quality for row in rows[len(asked) :]]
+        expected = np.concatenate((fitted.unseen, np.array(said).reshape(-1, fitted.unseen.shape[1])))
+        others = read_as.pool([model for m, model in enumerate(outcomes.models) if m not in cold]).rows(rows)
+        unanswered = np.arange(len(rows))[:, None] >= len(asked)
+        others = replace(others, quality=np.where(unanswered, expected, others.quality))
+        return tuple(borrow(outcomes.pool([outcomes.models[m]]).rows(rows), others, expected) for m in cold)
 
 
 @dataclass(frozen=True, eq=False)  # without slots: what is the same for all queries is worked out once
@@ -98,6 +109,28 @@ class Blended:
     borrowed: tuple[Borrowed, ...]  #: what those are expected to give, in order
     recorded: Floats  #: kept query by model: whether there was a label; one column where that is the same for all models
     ids: tuple[str, ...]  #: of the kept queries
+
+    def __post_init__(self) -> None:
+        if sorted([*self.warm.tolist(), *self.cold.tolist()]) != list(range(len(self.models))) or len(self.table.quality.prior) != len(
+            self.models
+        ):
+            raise ValueError("its parts differ in the number of models")
+        if self.mixture is None:
+            return
+        if len(self.borrowed) != len(self.cold) or len(self.mixture.weights.mean) != len(self.warm):
+            raise ValueError("its parts differ in the number of models")
+        if not len(self.ids) == len(self.recorded) == len(self.mixture.heads.kept) or self.recorded.shape[1:] not in (
+            (1,),
+            (len(self.models),),
+        ):
+            raise ValueError("its parts differ in the number of queries")
+        if (self.recorded < 0).any():
+            raise ValueError("it holds fewer outcomes than none")
+
+    @property
+    def borrowing(self) -> Mapping[str, int]:
+        """Models that borrow, and their labels: the verdict is of the others."""
+        return {self.models[m]: borrowed.labels for m, borrowed in zip(self.cold, self.borrowed, strict=True)}
 
     @property
     def verdict(self) -> Verdict:
@@ -174,6 +207,14 @@ def _evidence(likeness: Floats, recorded: Floats) -> Vector:
     """Labels by model, each as heavy as its query is like the one asked (Kish's effective sample size)."""
     mass, square = (likeness @ recorded).astype(np.float64), (likeness * likeness) @ recorded
     return np.asarray(mass * mass / np.maximum(square, 1e-12))
+
+
+def _recorded(outcomes: Outcomes, rows: Rows, cold: Rows) -> Floats:
+    """Kept query by model: whether there was a label; labels of cold models on other queries count for each kept one by a share."""
+    there = np.isfinite(outcomes.quality)
+    kept = there[rows].astype(np.float32)
+    kept[:, cold] += (there[:, cold].sum(axis=0) - there[rows][:, cold].sum(axis=0)) / max(len(rows), 1)
+    return kept
 
 
 def _alike(columns: Floats) -> Floats:

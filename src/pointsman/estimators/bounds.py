@@ -53,7 +53,7 @@ class Doubt:
         if core is None:
             return _bounds(expected, evidence, square, out)
         low, high = np.empty(len(expected)), np.empty(len(expected))
-        core.bounded(expected, evidence, square, out, _EDGE, _STEADIER, _Z90, low, high)
+        core.bounded(np.asarray(expected, np.float64), np.asarray(evidence, np.float64), square, out, _EDGE, _STEADIER, _Z90, low, high)
         return low, high
 
     @cached_property

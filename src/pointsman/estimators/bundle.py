@@ -31,6 +31,7 @@ from pointsman.estimators.steady import Steady
 from pointsman.estimators.table import Sums, Tabled
 
 MOST_BYTES = 1 << 30
+_MOST_EVIDENCE = 1e9
 FEATURES = 3  #: changes whenever what is read off a text, or made of it, does
 _MAGIC = b"pointsman estimator 1\n"
 _TOPS: Sequence[type[Any]] = (Blended, Near, Tabled)
@@ -132,11 +133,13 @@ def _checked(value: Any, *types: type) -> Any:
 def _try(fitted: Fitted) -> None:
     """Parts that do not fit each other show here, not in the first request."""
     with np.errstate(all="raise", under="ignore"):
-        for query in (Query("", ""), Query("", "two words", task="a task")):
+        for query in (Query("", ""), Query("", "two words", task="a task"), Query("", "a longer one ... " * 40)):
             row = fitted.predict((query,))
             if not all(part.shape == row.quality.shape for part in (row.low, row.high, row.evidence, row.cost_usd)):
                 raise ValueError("its parts differ in the number of models")
-            if not np.isfinite(row.quality).all():
+            if not all(np.isfinite(part).all() for part in (row.quality, row.low, row.high, row.evidence)):
                 raise ValueError("it expects what is no number")
+            if not ((row.evidence >= 0) & (row.evidence < _MOST_EVIDENCE)).all():
+                raise ValueError("it rests on more outcomes than there can be")
             if any((np.isinf(part) | (part < 0)).any() for part in (row.cost_usd, row.output_tokens, row.latency_s)):
                 raise ValueError("it expects costs, lengths or times that cannot be")

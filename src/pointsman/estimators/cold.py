@@ -44,7 +44,7 @@ class Borrowed:
         expected = float(np.clip(others @ self.weights + self.offset, 0, 1))
         if self.labels >= PROBES:
             return expected
-        unsure = 1.6448536269514722 * np.sqrt(max(expected * (1 - expected), 0.05) / (self.labels + 1))
+        unsure = 1.6448536269514722 * np.sqrt(0.25 / (self.labels + 1))  # of a few that all went well nobody knows how good it is
         return max(0.0, expected - float(unsure))
 
     def quantity(self, row: int, others: Vector) -> float:

@@ -46,6 +46,8 @@ class Forest:
 
     def __post_init__(self) -> None:
         nodes = len(self.feature)
+        if {one.ndim for one in (self.roots, self.feature, self.threshold, self.below)} != {1} or self.value.ndim != 2:
+            raise ValueError("parts of the trees are of the wrong shape")
         if {len(self.threshold), len(self.below), len(self.value)} != {nodes}:
             raise ValueError("parts of the trees differ in length")
         own = np.arange(nodes)

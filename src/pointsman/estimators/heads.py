@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _LINE = 16  # numbers in one
+_MOST = 1e9  # that anything weighs
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Heads:
             raise ValueError("parts of the heads differ in length")
         if not self.near_weights.shape[1:] == self.flat_weights.shape[1:] == self.offset.shape:
             raise ValueError("the heads differ in number")
+        if not 1 <= self.complexity < _MOST or any(np.abs(part).max(initial=0) >= _MOST for part in (self.near_weights, self.flat_weights)):
+            raise ValueError("the heads weigh more than can be added up")
 
     def near(self, directions: Floats) -> Near:
         """Compare texts, a row each, with the kept queries."""

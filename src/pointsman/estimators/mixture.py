@@ -84,6 +84,11 @@ class Mixture:
         seen = len(self.scale.surface_mean) + min(self.scale.topics, self.scale.directions.shape[1]) + 2 * (len(self.weights.mean) + 1)
         if len(self.forest.feature) and not 0 <= int(self.forest.feature.min()) <= int(self.forest.feature.max()) < seen:
             raise ValueError("a tree looks at a feature that there is not")
+        if len(self.heads.flat_weights) != self.scale.width:
+            raise ValueError("the heads do not weigh what is read")
+        models = len(self.weights.mean)
+        if {len(self.steady.strong), len(self.doubt.logits), self.forest.value.shape[1]} != {models} or len(self.heads.offset) < models:
+            raise ValueError("its parts differ in the number of models")
 
     def expect(self, one: Reading) -> Expected:
         """Everything that is expected of one query; its quality held to what is expected of its end, where that was read."""

@@ -54,6 +54,10 @@ class Steady:
     usual: float = 0.0  #: how much more the whole of a text says for them than its end, on average
     taken: float = 0.0  #: what is taken from them on average where there is an end, and given back there
 
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.strong.ravel(), self.usual, self.taken]).all():
+            raise ValueError("how far strong models may be lifted is no number")
+
     @property
     def holds(self) -> bool:
         """Whether there is anything to hold: else ends need not be read."""

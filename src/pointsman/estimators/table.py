@@ -34,6 +34,13 @@ class Sums:
     prior: Vector  #: labels that the mean of all counts as, by model
     otherwise: float
 
+    def __post_init__(self) -> None:
+        shape = len(self.tasks) + 1, len(self.prior)
+        if not self.total.shape == self.count.shape == shape:
+            raise ValueError("parts of the table differ in size")
+        if not (np.isfinite(self.total).all() and np.isfinite(self.count).all() and (self.count >= 0).all()) or (self.prior <= 0).any():
+            raise ValueError("the table holds what is no sum or count")
+
     @classmethod
     def of(cls, tasks: Sequence[str], values: Matrix, otherwise: float) -> Sums:
         """Add up. Queries without a tag count in the last row only."""

@@ -17,7 +17,13 @@ static PyMethodDef functions[] = {
     {"spelled", spelled, METH_VARARGS, NULL}, {"bounded", bounded, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+#ifndef POINTSMAN_SOURCES
+#define POINTSMAN_SOURCES "" /* the SHA-256 of these files: what was compiled from others is not used */
+#endif
+
+static int named(PyObject *module) { return PyModule_AddStringConstant(module, "SOURCES", POINTSMAN_SOURCES); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)named}, {0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", NULL, 0, functions, slots, NULL, NULL, NULL};
 

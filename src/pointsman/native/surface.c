@@ -83,7 +83,7 @@ static void cue(Span word, const uint8_t *cues, float *numbers, Py_ssize_t size)
     }
 }
 
-/* Runs of letters, those that differ found by a table of twice as many places; its order is random, so that nobody can fill it to one side. */
+/* Runs of letters, those that differ found by a table of twice as many places, whose order differs from call to call. */
 static int read_words(const Text *text, const uint8_t *cues, float *numbers, Py_ssize_t size, Words *found) {
     size_t places = 16;
     while (places < (size_t)text->size + 2) {

@@ -234,10 +234,10 @@ def _are_data(lines: Sequence[str]) -> list[bool]:
 
 
 def _fold(character: str) -> str:
-    if character == "_" or character.isspace():
+    if character.isspace():
         return " "
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return "".join(part for part in parts if unicodedata.category(part) not in _UNSEEN)
+    return "".join(part for part in parts if unicodedata.category(part) not in _UNSEEN).replace("_", " ")
 
 
 _folding = Characters(_fold)
