@@ -93,7 +93,7 @@ def test_warnings_do_not_stop_a_configuration() -> None:
     ]
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "api.localhost"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "0x7f000001", "[::1]", "api.localhost"])
 def test_a_key_may_travel_unencrypted_within_this_machine(host: str) -> None:
     text = f"version: 1\nmodels: [{{id: a, provider: x, base_url: 'http://{host}:1/v1', api_key: k}}]\nroutes: {{}}"
     assert warnings(load(text, "c", {})) == []

@@ -76,9 +76,22 @@ def wrong(**model: object) -> list[tuple[str, str]]:
             {**CLAUDE, "base_url": f"http://{host}/v1/projects/p/locations/europe-west1"}
             for host in ("127.0.0.1:9", "[::1]:9", "localhost")
         ),
-        *({**CLAUDE, "base_url": f"https://{host}/v1/projects/p/locations/us-east5"} for host in ("10.0.0.7", "vertex.internal", "vertex")),
+        *(
+            {**CLAUDE, "base_url": f"https://{host}/v1/projects/p/locations/us-east5"}
+            for host in ("10.0.0.7", "0x0a000007", "vertex.internal")
+        ),
         {**OWN, "auth": "google", "base_url": f"{VERTEX}/endpoints/openapi", "region": "eu"},
         {"provider": "google", "auth": "google", "model": "gemini-4-argon", "api_key": "k"},
+        {"provider": "google", "auth": "google", "model": "gemini-4-argon", "api_key": "k", "region": "eu"},
+        {**OWN, "auth": "google", "base_url": "https://europe-west1-aiplatform.googleapis.com/v1beta1/openai", "region": "eu"},
+        {**CLAUDE, "base_url": "https://aiplatform.us-east5.rep.googleapis.com/v1/projects/p/locations/us-east5", "region": "us"},
+        *(
+            {**OWN, "base_url": f"http://{host}:8000/v1", "region": "eu"}
+            for host in ("gpu-1", "vllm", "aws", "a_b.default.svc", "[fd00::1]")
+        ),
+        {**OWN, "base_url": "https://llm-1.eu-central-1.elb.amazonaws.com/v1", "region": "eu"},
+        {**OWN, "base_url": "https://d-1.compute-1.amazonaws.com/v1"},
+        {"base_url": "https://vpce-1.us-east-1.vpce.amazonaws.com", "region": "us-east-1"},
     ],
 )
 def test_what_is_accepted(model):
@@ -157,6 +170,34 @@ def test_what_is_accepted(model):
         ({**OWN, "auth": "google", "base_url": "https://foo.example/v1"}, "models[0].auth", "needs a host of `googleapis.com`"),
         ({"provider": "openai", "auth": "google", "api_key": "k"}, "models[0].auth", "needs a host of `googleapis.com`"),
         ({**OWN, "auth": "google", "base_url": f"{VERTEX}/endpoints/openapi", "region": "us"}, "models[0].region", "which is `europe-west1`"),
+        ({"base_url": "https://vpce-1.us-east-1.vpce.amazonaws.com", "region": "eu-central-1"}, "models[0].region", "which is `us-east-1`"),
+        ({"base_url": "https://runtime.us-east-1.amazonaws.com", "region": "eu-central-1"}, "models[0].region", "which is `us-east-1`"),
+        ({"base_url": "https://runtime.amazonaws.com", "region": "eu-central-1"}, "models[0].region", "names no region: leave it out"),
+        ({**OWN, "api_key": "k", "base_url": "https://bedrock-agent-runtime.us-east-1.amazonaws.com/v1", "region": "eu"}, "models[0].region", "which is `us-east-1`"),
+        ({"region": "eu-central-1", "model": ARN.replace("bedrock", "sagemaker") + ":endpoint/abc"}, "models[0].model", "an ARN of `us-east-1`"),
+        # Hosts are read as those read them who call there: none but Google and this network gets a token.
+        *(
+            ({**OWN, "auth": "google", "base_url": f"https://{host}/v1"}, "models[0].auth", "needs a host of `googleapis.com`")
+            for host in ("134744072", "0x08080808", "010.8.8.8", "[::ffff:8.8.8.8]", "com", "ai", "vertex", "googleapis.com", "8.8.8.8.")
+        ),
+        *(
+            ({**OWN, "auth": auth, "base_url": f"https://{host}/v1"}, "models[0].base_url", "no address and no plain name")
+            for auth in ("key", "google")
+            for host in ("8。8。8。8", "evil。com", "evil．com", "evil.com\\.googleapis.com", "us-aiplatform.googleapis.com..", "%65vil.internal", "[v1.a:b。com]")
+        ),
+        # Where a host names a location, that is where it is; a path that says it otherwise is not believed.
+        ({**OWN, "auth": "google", "base_url": "https://us-central1-aiplatform.googleapis.com/v1beta1/openai", "region": "eu"}, "models[0].region", "which is `us-central1`"),
+        ({**OWN, "api_key": "k", "base_url": "https://aiplatform.googleapis.com/v1beta1/openai", "region": "eu"}, "models[0].region", "from anywhere"),
+        *(
+            ({**OWN, "auth": "google", "base_url": f"https://{host}/v1/{of}/endpoints/openapi", "region": "eu"}, "models[0].base_url", "has a path of other than")
+            for host in ("us-central1-aiplatform.googleapis.com", "aiplatform-own.p.googleapis.com", "vertex.internal")
+            for of in ("projects/p/locations/%75s-central1", "projects/p/locations/US-central1", "Projects/p/Locations/us-central1", "projects/p//locations/us-central1", "projects/p/locations/europe-west1/../us-central1")
+        ),
+        *(
+            ({**CLAUDE, "base_url": f"https://{host}/v1/projects/p/locations/europe-west1", "region": "eu"}, "models[0].base_url", "no host of Vertex AI's")
+            for host in ("x.us-east5-aiplatform.googleapis.com", "us-east5-aiplatform.restricted.googleapis.com", "storage.googleapis.com")
+        ),
+        ({**OWN, "api_key": "k", "base_url": "https://x.us-east5-aiplatform.googleapis.com/v1"}, "models[0].base_url", "no host of Vertex AI's"),
     ],
 )  # fmt: skip
 def test_what_is_refused(model, at, says):

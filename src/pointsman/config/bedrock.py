@@ -16,9 +16,10 @@ _HOST = re.compile(
     rf"(?:^|\.)(bedrock-runtime|bedrock-mantle)(?:-fips)?\.({_REGION.pattern})"
     r"\.(?:(?:vpce\.)?amazonaws\.com(?:\.cn)?|(?:vpce\.)?api\.aws|api\.amazonwebservices\.com\.cn)\.?$"
 )
+_AWS = re.compile(rf"(?:(?:^|\.)({_REGION.pattern})\.(?:[^.]+\.)*|\.)(?:amazonaws\.com(?:\.cn)?|aws|amazonwebservices\.com\.cn)\.?$")
 _SERVICES = {"bedrock-runtime": "bedrock", "bedrock-mantle": "bedrock-mantle"}
 _PROFILE = re.compile(r"(?:^|/)(global|apac|[a-z]{2}(?:-[a-z]+)?)\.")  # makers of models have longer names
-_ARN = re.compile(r"arn:[a-z-]+:bedrock:([a-z0-9-]+):")
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z0-9-]+):")
 # Examples of an area's regions.
 _REGION_OF = {"us": "us-east-1", "us-gov": "us-gov-west-1", "ca": "ca-central-1"}
 _REGION_OF |= {"apac": "ap-southeast-2", "jp": "ap-northeast-1", "au": "ap-southeast-2"}
@@ -61,6 +62,7 @@ def _problems(model: ModelConfig, path: Path) -> Problems:
     placed = bool(found or (model.base_url and model.api_key and model.auth == "key"))
     yield from _profile(model, path, stated=stated, placed=placed)
     yield from _asked_in(found.region if found else region if stated else "", model, path)
+    yield from _elsewhere(model.base_url, model, path)
     if not _area(model) and not placed and not stated:
         what = f"a `region` of AWS such as `eu-central-1`, or beside any other `base_url: {BEDROCK.like}`"
         yield Problem(path, f"provider `{BEDROCK.id}` needs {what}")
@@ -73,6 +75,17 @@ def _signing(model: ModelConfig, url: str, path: Path) -> Problems:
         yield from _asked_in(place.region, model, path)
     elif model.auth == "aws":
         yield Problem((*path, "auth"), f"`aws` needs a `base_url` of Bedrock, such as `{BEDROCK.like}/openai/v1`")
+    else:
+        yield from _elsewhere(url, model, path)
+
+
+def _elsewhere(base_url: str, model: ModelConfig, path: Path) -> Problems:
+    """Any other host of AWS's names a region, too, or nobody knows where it is."""
+    named = None if aws_place(base_url) else _AWS.search(urlsplit(base_url).hostname or "")
+    if named and named[1]:
+        yield from claim_problems(model, named[1], path)
+    elif named and model.region:
+        yield Problem((*path, "region"), "cannot be told from `base_url`, whose host is AWS's and names no region: leave it out")
 
 
 def _area(model: ModelConfig) -> str:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date
-from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from pointsman.config.check_rules import (
 )
 from pointsman.config.check_sensitivity import sensitivity_problems
 from pointsman.config.check_signals import signal_problems
+from pointsman.config.hosts import is_loopback, is_plain
 from pointsman.config.kinds import HUMAN
 from pointsman.config.models import ModelConfig, PriceConfig
 from pointsman.config.problem import Path, Problem, did_you_mean, short
@@ -137,20 +137,15 @@ def _base_url(model: ModelConfig, path: Path) -> Problems:
         yield Problem(path, "has a `?` or `#` part, which calls would lose: leave it out")
     elif any(c.isspace() or not c.isprintable() for c in model.base_url):
         yield Problem(path, "has a space or control character in it")
-    elif url.scheme == "http" and not _loopback(host) and (proof := _proof(model)):
+    elif not is_plain(host):
+        yield Problem(path, "has a host that is no address and no plain name: write `xn--bcher-kva.example` for `bücher.example`")
+    elif url.scheme == "http" and not is_loopback(host) and (proof := _proof(model)):
         yield warning(path, f"sends {proof} unencrypted to another host: use `https`")
 
 
 def _proof(model: ModelConfig) -> str:
     """What a call carries that others could use."""
     return "the `api_key`" if model.api_key else TOKENS.get(auth_of(model), "")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _price(price: PriceConfig, path: Path) -> Problems:
