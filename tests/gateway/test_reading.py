@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -376,7 +377,7 @@ async def test_what_was_learned_of_models_uses_the_same_call(serve: Serve, tmp_p
         assert signals.domain
         [body] = sent(served)
         assert tuple(body["input"]) == whole_and_end(text)
-        fitted = bundle.load((tmp_path / "quality.bundle").read_bytes(), known((*whole_and_end(text), "two words"), embedder.name))
+        fitted = bundle.load((tmp_path / "quality.bundle").read_bytes(), replace(known(whole_and_end(text), embedder.name), strict=False))
         assert isinstance(fitted, Blended)
         expected = fitted.one(Query("", text)).quality
         assert [one.quality for one in signals.predicted] == pytest.approx(expected, abs=1e-4)

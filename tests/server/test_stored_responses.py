@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 
+import apsw
 import pytest
 
 from pointsman.config.load import load
@@ -13,7 +14,7 @@ from pointsman.gateway.responses import Responses
 from pointsman.stores.retention import retain
 from tests.gateway.logs import Holding, Kept
 from tests.server.conftest import Serve
-from tests.server.served import model
+from tests.server.served import ONCE, chat, model
 
 PATH = "/v1/responses"
 POOL = [model("m", apis=["responses"])]
@@ -173,7 +174,7 @@ async def test_erasing_an_end_user_erases_all_that_went_on_from_its_words(serve:
 
 @pytest.mark.parametrize("held", ["decision", "outcome"])
 @pytest.mark.parametrize("review", [{"approval": True}, {"sample": 1.0}, {}], ids=["approval", "sample", "answer"])
-@pytest.mark.parametrize(("store", "turns"), [(SEALED, 2), ({"content": True}, 1), ({"content": True}, 2)])
+@pytest.mark.parametrize(("store", "turns"), [(SEALED, 1), (SEALED, 2), ({"content": True}, 1), ({"content": True}, 2)])
 async def test_what_is_erased_while_it_is_answered_is_sealed_nowhere_again(serve: Serve, store, turns, review, held):
     log = Kept(Holding, held)
     async with serve(POOL, store=store, routes={"auto": {"dial": 1, "review": review}}, log=log) as gateway:
@@ -192,6 +193,59 @@ async def test_what_is_erased_while_it_is_answered_is_sealed_nowhere_again(serve
         answered = await asking
         assert answered.status == (503 if "approval" in review else 200)
         assert keys.find() == []
+
+
+CHAT = "/v1/chat/completions"
+UNTHANKED = {"models": ["broken"], "fallback": ["human"], "retry": ONCE}
+SEEN = {
+    "approval": ("m", {"dial": 1, "models": ["m"], "review": {"approval": True}}, 503),
+    "sample": ("m", {"dial": 1, "models": ["m"], "review": {"sample": 1.0}}, 200),
+    "person": ("broken", UNTHANKED, 503),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("seen", SEEN)
+async def test_nor_is_it_for_people_where_nothing_else_is_sealed(serve: Serve, seen, stream):
+    name, route, status = SEEN[seen]
+    log = Kept(Holding, "outcome")
+    async with serve([model("m"), model("broken", "error-500")], routes={"auto": route}, log=log) as gateway:
+        asking = asyncio.ensure_future(gateway.chat("auto", "a canary", user="ada", stream=stream))
+        await log.log.asked.wait()
+        keys = gateway.service.audit.contents()
+        assert [key.subject for key in keys.find()] == ["env/ada"]
+        await retain(gateway.service.log.path, keys, "asked to", subject="env/ada")
+        log.log.release.set()
+        assert (await asking).status == status, name
+        await gateway.quiet()
+        assert (keys.find(), await gateway.service.log.recent(9, kind="review")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("store", "review", "path", "asked"),
+    [
+        ({}, {}, PATH, {"input": "x"}),
+        (SEALED, {}, PATH, {"input": "x", "store": False}),
+        ({**SEALED, "responses_ttl_s": 0}, {}, PATH, {"input": "x"}),
+        (SEALED, {}, CHAT, chat("auto")),
+        ({}, {"sample": 1e-9}, CHAT, chat("auto")),
+    ],
+)
+async def test_of_whom_nothing_can_be_sealed_there_is_no_key(serve: Serve, store, review, path, asked):
+    async with serve([model("m")], store=store, routes={"auto": {"dial": 1, "review": review}}) as gateway:
+        assert (await gateway.ask(path, {**asked, "model": "auto", "user": "ada"})).status == 200
+        assert gateway.service.audit.contents().find() == []
+
+
+@pytest.mark.parametrize(("store", "review"), [(SEALED, {}), ({}, {"sample": 1.0})], ids=["sealed", "sample"])
+async def test_who_has_no_key_is_answered_and_nothing_is_kept(serve: Serve, store, review, caplog):
+    async with serve(POOL, store=store, routes={"auto": {"dial": 1, "review": review}}) as gateway:
+        apsw.Connection(str(gateway.folder / "log.db-content-keys")).execute("ALTER TABLE content_keys RENAME TO away")
+        made = await gateway.ask(PATH, {"model": "auto", "input": "a canary", "user": "ada"})
+        apsw.Connection(str(gateway.folder / "log.db-content-keys")).execute("ALTER TABLE away RENAME TO content_keys")
+        assert (made.status, "nothing of a request can be sealed" in caplog.text) == (200, True)
+        assert (await gateway.ask(f"{PATH}/{made.json['id']}")).status == (404 if store else 200)
+        assert await gateway.service.log.recent(9, kind="review") == []
 
 
 async def test_a_conversation_that_outgrows_a_body_is_refused_with_the_cure(serve: Serve):

@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 from pointsman.core.prices import Usage
 from pointsman.errors import Failure, UpstreamError, UpstreamRefused, UpstreamStreamBroken
 from pointsman.wire.dialect import Envelope
-from pointsman.wire.events import Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
+from pointsman.wire.events import Citation, Event, Finished, Reasoning, Refusal, Text, ToolArguments, ToolBegan, Used
 from pointsman.wire.openai_chat.dialect import CHAT
 from pointsman.wire.openai_responses.dialect import RESPONSES
+from pointsman.wire.openai_responses.output import MessageItem
 from pointsman.wire.openai_responses.state import output_items
 from pointsman.wire.openai_responses.stream import ResponsesStream
 from pointsman.wire.openai_responses.writer import ResponsesWriter
@@ -681,3 +682,38 @@ def test_items_of_no_kind_say_nothing(kind):
     ending = sse("response.completed", response={"object": "response", "status": "completed", "output": [item]})
     assert read(raw + ending)[0] == [Finished("stop")]
     assert RESPONSES.read_events(json.dumps({"object": "response", "status": "completed", "output": [item]}).encode()) == [Finished("stop")]
+
+
+class Measured(str):
+    """A text that counts how often its length is asked for."""
+
+    __slots__ = ("asked",)
+
+    def __new__(cls, text: str) -> Measured:
+        made = super().__new__(cls, text)
+        made.asked = 0
+        return made
+
+    def __len__(self) -> int:
+        self.asked += 1
+        return super().__len__()
+
+
+def test_how_far_a_text_has_come_is_not_counted_again_for_each_citation():
+    item, pieces = MessageItem("msg_1"), [Measured("ab") for _ in range(50)]
+    noted = []
+    for at, piece in enumerate(pieces):
+        list(item.say(Text(piece)))
+        noted += item.cite(Citation("https://a.example", 2 * at, 2 * at + 2), 2 * at + 2)
+    assert [fields["annotation"]["start_index"] for _, fields in noted] == [2 * at for at in range(50)]
+    assert {piece.asked for piece in pieces} == {1}
+
+
+def test_citations_are_counted_from_the_beginning_of_their_own_part():
+    said = [Text("abc"), Refusal("no"), Text("de"), Text("f"), Citation("https://a.example", 5, 6), Citation("https://a.example", 2, 3)]
+    [item] = json.loads(RESPONSES.write_answer(said, ENVELOPE))["output"]
+    assert [[(note["start_index"], note["end_index"]) for note in part.get("annotations", ())] for part in item["content"]] == [
+        [],
+        [],
+        [(2, 3)],
+    ]

@@ -39,6 +39,7 @@ from pointsman.wire.retry_after import retry_after_s
 
 logger = logging.getLogger("pointsman.calls")
 
+_LARGE_BYTES = 200_000  # of many small parts, these take some tens of milliseconds to read
 _REMAINING = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-remaining-tokens",
@@ -99,9 +100,9 @@ class Attempt:
                 await self._finish("ok", usage=self._completion.usage)
         except UpstreamError as error:
             self.error = error
-            await self._finish("error", error, None if self._completion is None else self._completion.usage)
+            await self._finish("error", error, self.usage)
         except Exception as error:
-            await self._finish("error", error)
+            await self._finish("error", error, self.usage)
             raise
         return self.error
 
@@ -126,12 +127,20 @@ class Attempt:
             self._look_at_what_remains(reply.headers)
         if self._followed is None:
             body = await all_of(reply.body, self.clock, self._timeouts.idle_s)
-            self._whole = Whole(self._decision.request, self._call, self._letter, self._unmasking)
-            self._whole.read(body, self._live.world.own_checks)
+            await self._read_whole(body)
             return
         await self._followed.begin(reply.body, must_speak="empty" in self._call.checks)
         self._ttft_ms = round(self._elapsed_ms(), 3)
         self.clock.allow(self._started + self._timeouts.total_s)
+
+    async def _read_whole(self, body: bytes) -> None:
+        whole = self._whole = Whole(self._decision.request, self._call, self._letter, self._unmasking)
+        own_checks = self._live.world.own_checks
+        if len(body) < _LARGE_BYTES:
+            whole.read(body, own_checks)
+            return
+        self.clock.stop()  # the answer has come: reading it is our own time
+        await _shielded(asyncio.to_thread(whole.read, body, own_checks))  # to its end: what it is goes on record whoever leaves meanwhile
 
     def _look_at_what_remains(self, headers: Mapping[str, str]) -> None:
         if any(headers.get(name) == "0" for name in _REMAINING) and (wait_s := retry_after_s(headers, time.time())) is not None:
@@ -187,7 +196,7 @@ class Attempt:
         self._why = why
         if self._events is not None:
             await self._events.aclose()
-        await self._finish("aborted", usage=None if self.stream is None else self.stream.usage)
+        await self._finish("aborted", usage=self.usage if self.stream is None else self.stream.usage)
 
     async def _finish(self, status: Status, error: Exception | None = None, usage: Usage | None = None) -> None:
         """Record the outcome and close the call, once."""

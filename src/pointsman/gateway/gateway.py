@@ -37,10 +37,9 @@ from pointsman.gateway.reading import NOT_READ, Read, known_of, page
 from pointsman.gateway.refusal import no_eligible_model, why_refused
 from pointsman.gateway.responses import Responses
 from pointsman.gateway.reviewing import Spoken
-from pointsman.gateway.subject import subject_of
+from pointsman.gateway.sealing import sealed
 from pointsman.gateway.understand import Inquiry, World, decide_understood, understand, understand_again, understand_body
 from pointsman.signals.known import Known
-from pointsman.stores.content_keys import ContentKeys, sealing_key
 from pointsman.stores.log import DecisionLog
 from pointsman.stores.reviews import for_asker
 from pointsman.wire.dialects import DIALECTS
@@ -72,7 +71,7 @@ class Decided(NamedTuple):
     took_s: float
     taken: tuple[Taken, ...] = ()  #: what it counts as, for caps on premium models
     read: Read = NOT_READ  #: by a model, before it was decided
-    sealed_with: str | None = None  #: content key of what was asked, or of what it goes on from: destroyed, they are erased for good
+    sealed_with: str | None = None  #: content key without which nothing of it is sealed any more: destroyed, it is erased for good
 
 
 class Gateway:
@@ -99,7 +98,7 @@ class Gateway:
         decision, read = await self._decide(inquiry, live, self.read)
         taken = () if live.tally is None else live.tally.take(decision)
         try:
-            sealed_with = await self._sealed(decision.request, live.contents)
+            sealed_with = await sealed(decision, live, self.responses, self._log)
             await self._log.append("decision", decision.request.id, _encode(record(decision)))
             if decision.plan is None:
                 raise no_eligible_model(decision)
@@ -227,21 +226,6 @@ class Gateway:
         if body is None:
             raise RecordError(f"snapshot `{snapshot_id}` is not in the log: the decision cannot be worked out again")
         return self._revive(body)
-
-    async def _sealed(self, request: Request, contents: ContentKeys | None) -> str | None:
-        """Keep what is asked, where that is wanted; id of the key that it, or what it goes on from, is sealed with."""
-        content, key = request.content, request.caller.key
-        if content is None:
-            return None
-        earlier = None if content.previous is None else await self.responses.sealed_with(key, content.previous)
-        if contents is None:
-            return earlier
-        body, now_ns = _encode(content.body), time.time_ns()
-        sealed = await contents.seal_again(subject_of(key, content.body), request.id, body, now_ns, earlier)
-        if sealed is None:
-            raise self.responses.gone(content.previous)
-        await self._log.append("content", request.id, sealed)
-        return sealing_key(sealed)
 
     def _driver(self, decision: Decision, live: Live, sealed_with: str | None = None) -> Driver:
         route = live.world.snapshot.route_of(decision.request, decision.route)

@@ -104,6 +104,14 @@ class Responses:
             raise self.gone(previous)
         return found
 
+    def keeps(self, asked: Mapping[str, object]) -> bool:
+        """Whether the answer to this is kept, for all that the client says."""
+        return bool(self.ttl_s) and asked.get("store") is not False
+
+    async def key_of(self, subject: str) -> str | None:
+        """The content key of today of a subject, that its tickets are sealed with as well; `None`: nothing is ever sealed here."""
+        return None if self._disk is None else await self._disk.key_of(subject, self._now_ns())
+
     async def input_items(self, key: str, id: str, query: str) -> bytes:
         """The page of what it answers that a query string asks for. Raises `NotFound`, and `RequestError` for what is no page."""
         return await asyncio.to_thread(self._page, key, id, query)
@@ -136,7 +144,7 @@ class Responses:
         meanwhile, or the latter deleted, nothing is kept on disk. An answer whose id is none cannot be referred to; what had the same id
         before is replaced, and its labels stay.
         """
-        if not self.ttl_s or asked.get("store") is False or not (named := _named(answer)):
+        if not self.keeps(asked) or not (named := _named(answer)):
             return
         name, before = _id(key, named), None if previous is None else _id(key, previous)
         now_ns = self._now_ns()

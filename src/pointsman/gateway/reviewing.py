@@ -123,6 +123,14 @@ class Reviewing:
             self._clocks.discard(clock)
 
 
+def may_be_seen(decision: Decision, terms: ReviewTerms) -> bool:
+    """Whether there may come to be a ticket that holds what this request says."""
+    plan = decision.plan
+    if plan is None or decision.request.api == "embeddings":
+        return False
+    return plan.human or terms.approval or (terms.sample > 0 and is_sampled(decision.seed, terms.sample))
+
+
 def _events(found: Resolution, custom: frozenset[str]) -> Iterator[Event]:
     """`custom`: names of the tools that take free text."""
     if found.text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from pointsman.core.answer import Answer
 from pointsman.core.request import Request
@@ -19,11 +20,13 @@ from pointsman.wire.answer import answer_of
 from pointsman.wire.dialect import Completion
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.error_body import ErrorBody
-from pointsman.wire.events import Event
+from pointsman.wire.events import Event, Served, ToolArguments, Used
 from pointsman.wire.left_out import left_out
+from pointsman.wire.openai_chat.reading import MOST_PARTS
 from pointsman.wire.refused import refused_event
 
 _answer_of, _written = careful(answer_of), careful(written)
+_NO_PART: Final = (ToolArguments, Used, Served)  # of a call that is counted, or of the answer as a whole
 
 
 class Whole:
@@ -82,6 +85,8 @@ class Whole:
     @careful
     def _events(self, body: bytes) -> list[Event]:
         events = self._dialect.read_events(body)
+        if len(events) > MOST_PARTS and sum(not isinstance(event, _NO_PART) for event in events) > MOST_PARTS:
+            raise UpstreamError(f"the upstream sent an answer of more than {MOST_PARTS:,} parts")
         return events if self._unmasking is None else [*self._unmasking.whole(events)]
 
     @careful

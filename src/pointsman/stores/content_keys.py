@@ -32,6 +32,9 @@ _NONCE_BYTES = 12
 ANY_KEY = "*/"
 """Begins a subject's name that stands for those of every gateway key."""
 
+NO_KEY = ""
+"""The id of no key: what may only be sealed where that one exists is sealed nowhere."""
+
 _LONGEST = 200  # characters of a name as it is: clients choose them
 
 _VERSION = 1  # `PRAGMA user_version`; 0: written before it was kept, with the same table
@@ -70,6 +73,10 @@ class ContentKeys:
         require_safe_sqlite(apsw.sqlite_lib_version())
         with border(f"the content keys `{self.path}` cannot be opened"):
             self._connection = _opened(self.path, busy_timeout_s)
+
+    async def key_of(self, subject: str, at_ns: int) -> str:
+        """Id of the key that a subject's contents of that day are sealed with; made where there is none."""
+        return cast("tuple[str, bytes]", await asyncio.to_thread(self._key, subject, at_ns, None))[0]
 
     async def seal(self, subject: str, decision: str, content: bytes, at_ns: int) -> bytes:
         """The body of a `content` record: encrypted (AES-256-GCM) and bound to its decision. A subject's first of a day makes the key."""

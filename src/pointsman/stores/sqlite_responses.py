@@ -41,6 +41,10 @@ class SqliteResponses:
         rows = self._file.rows(_HEAD, (id,))
         return sealing_key(rows[0][0]) if rows else None
 
+    async def key_of(self, subject: str, now_ns: int) -> str:
+        """Id of the key that a subject's responses of that day are sealed with; made where there is none."""
+        return await self._keys.key_of(subject, now_ns)
+
     async def keep(
         self,
         id: bytes,

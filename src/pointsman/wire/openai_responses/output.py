@@ -28,6 +28,7 @@ class MessageItem:
     def __init__(self, id: str) -> None:
         self.item: dict[str, Any] = {"id": id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
         self._pieces: list[str] = []
+        self._length = 0  # of them, in characters
         self._logprobs: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._kind = ""
@@ -37,10 +38,11 @@ class MessageItem:
         kind = "output_text" if isinstance(event, Text) else "refusal"
         if kind != self._kind:
             yield from self._part_closed()
-            self._kind, self._pieces, self._logprobs, self._annotations = kind, [], [], []
+            self._kind, self._pieces, self._length, self._logprobs, self._annotations = kind, [], 0, [], []
             self.item["content"].append(self._part())
             yield "response.content_part.added", {"content_index": self._at, "part": self._part()}
         self._pieces.append(event.text)
+        self._length += len(event.text)
         if isinstance(event, Text):
             logprobs = logprobs_of(event.logprobs)
             self._logprobs += logprobs
@@ -50,7 +52,7 @@ class MessageItem:
 
     def cite(self, citation: Citation, said: int) -> Iterator[Said]:
         """What the last part goes back to, if it is that part; `said`: the characters of the answer's text until now."""
-        start = said - sum(map(len, self._pieces))
+        start = said - self._length
         if self._kind != "output_text" or citation.start < start:
             return
         self._annotations.append({"type": "url_citation", **write_url_citation(citation, start)})
