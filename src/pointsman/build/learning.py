@@ -38,7 +38,7 @@ _NEIGHBOURS = 3  # named in a record
 _DECIMALS = 4
 _MOST_TOKENS, _MOST_MS, _MOST_PICOUSD = 10**8, 10**9, 10**6 * PICO  # of one answer: whatever a file says
 _SLOWLY = (
-    "learned: the compiled core is not there, or older than its source, and decisions take half as long again: "
+    "learned: the compiled core is not there, or older than its source, and decisions take 1.7 times as long: "
     "install pointsman anew where a C compiler and Python's headers are"
 )
 _UNTRIED = "asked last, by prior alone, but for the share of requests that `learned.explore` names"
