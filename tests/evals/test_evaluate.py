@@ -427,7 +427,7 @@ def test_eval_prints_tables_and_writes_what_it_found(data, tmp_path, capsys):
         (["--learner", "nix"], "`nix` is no learner"),
         (["--baselines", "none"], "nothing to judge"),
         (["--seeds", "x"], "`x` is no seed"),
-        (["--splits", "nix"], "0 queries"),
+        (["--splits", "nix"], "no split `nix`: it has `test`, `train`"),
         (["--baselines", "means", "--splits", "train", "--test"], "no test split"),
     ],
 )

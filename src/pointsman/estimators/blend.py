@@ -129,8 +129,8 @@ class Blended:
 
     @property
     def borrowing(self) -> Mapping[str, int]:
-        """Models that borrow, and their labels: the verdict is of the others."""
-        return {self.models[m]: borrowed.labels for m, borrowed in zip(self.cold, self.borrowed, strict=True)}
+        """Models that borrow, and their labels: the verdict is of the others. None where all there is are means."""
+        return {self.models[m]: borrowed.labels for m, borrowed in zip(self.cold, self.borrowed, strict=False)}
 
     @property
     def verdict(self) -> Verdict:

@@ -24,14 +24,5 @@ PyObject *bounded(PyObject *self, PyObject *args) {
         ((double *)low.buf)[at] = known > 0 ? fmin(under, mean) : 0.0;
         ((double *)high.buf)[at] = known > 0 ? fmax(over, mean) : 1.0;
     }
-    PyBuffer_Release(&expected);
-    PyBuffer_Release(&evidence);
-    PyBuffer_Release(&square);
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&low);
-    PyBuffer_Release(&high);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 6, &expected, &evidence, &square, &out, &low, &high);
 }

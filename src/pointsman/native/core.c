@@ -1,6 +1,7 @@
 /* The compiled core: loops over bytes and numbers that Python takes ten times as long for. Each has its definition in Python, which runs
    where this was not compiled; tests hold the two together. Nothing here keeps anything between calls. */
 #include "text.h"
+#include <stdarg.h>
 
 int holds(const Py_buffer *buffer, size_t size, Py_ssize_t least, const char *name) {
     if (buffer->len % (Py_ssize_t)size == 0 && (uintptr_t)buffer->buf % size == 0 && buffer->len / (Py_ssize_t)size >= least) {
@@ -8,6 +9,19 @@ int holds(const Py_buffer *buffer, size_t size, Py_ssize_t least, const char *na
     }
     PyErr_Format(PyExc_ValueError, "`%s` does not hold what is to be read or written", name);
     return 0;
+}
+
+PyObject *released(int fine, int count, ...) {
+    va_list buffers;
+    va_start(buffers, count);
+    while (count--) {
+        PyBuffer_Release(va_arg(buffers, Py_buffer *));
+    }
+    va_end(buffers);
+    if (!fine) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {

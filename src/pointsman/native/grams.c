@@ -194,13 +194,5 @@ PyObject *weighed(PyObject *self, PyObject *args) {
             PyErr_SetString(PyExc_IndexError, "an entry stands beyond the buckets or the rarities");
         }
     }
-    PyBuffer_Release(&rarity);
-    PyBuffer_Release(&bucket);
-    PyBuffer_Release(&weight);
-    PyBuffer_Release(&rarities);
-    PyBuffer_Release(&weights);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 5, &rarity, &bucket, &weight, &rarities, &weights);
 }

@@ -82,16 +82,7 @@ PyObject *leaves(PyObject *self, PyObject *args) {
             PyErr_SetString(PyExc_IndexError, "a tree points outside of itself");
         }
     }
-    PyBuffer_Release(&features);
-    PyBuffer_Release(&feature);
-    PyBuffer_Release(&threshold);
-    PyBuffer_Release(&below);
-    PyBuffer_Release(&roots);
-    PyBuffer_Release(&found);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 6, &features, &feature, &threshold, &below, &roots, &found);
 }
 
 /* gathered(values, places, rows, total): adds to `total` each value times the row at its place. */
@@ -115,14 +106,7 @@ PyObject *gathered(PyObject *self, PyObject *args) {
             PyErr_SetString(PyExc_IndexError, "a place beyond the rows");
         }
     }
-    PyBuffer_Release(&values);
-    PyBuffer_Release(&places);
-    PyBuffer_Release(&rows);
-    PyBuffer_Release(&total);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 4, &values, &places, &rows, &total);
 }
 
 /* summed(table, places, times, total): adds to `total` each row of small whole numbers as often as it is wanted; exact below 2**24. */
@@ -146,12 +130,5 @@ PyObject *summed(PyObject *self, PyObject *args) {
             PyErr_SetString(PyExc_IndexError, "a place beyond the table");
         }
     }
-    PyBuffer_Release(&table);
-    PyBuffer_Release(&places);
-    PyBuffer_Release(&times);
-    PyBuffer_Release(&total);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 4, &table, &places, &times, &total);
 }

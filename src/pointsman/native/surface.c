@@ -349,12 +349,5 @@ PyObject *surface(PyObject *self, PyObject *args) {
             out[FIXED + at] = (float)log1p((double)text.counts[((const uint8_t *)signs.buf)[at]]);
         }
     }
-    PyBuffer_Release(&raw);
-    PyBuffer_Release(&signs);
-    PyBuffer_Release(&cues);
-    PyBuffer_Release(&numbers);
-    if (!fine) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return released(fine, 4, &raw, &signs, &cues, &numbers);
 }

@@ -22,4 +22,7 @@ PyObject *words(PyObject *self, PyObject *args);
 /* Raises `ValueError` and returns 0 unless a buffer holds whole values of so many bytes, aligned, and `least` of them at least. */
 int holds(const Py_buffer *buffer, size_t size, Py_ssize_t least, const char *name);
 
+/* Lets go of so many buffers; `None`, or `NULL` where something was not fine and an error is set. */
+PyObject *released(int fine, int count, ...);
+
 #endif
